@@ -1,0 +1,76 @@
+"""Event: one message from a source about one problem, normalised and immutable. What an adapter returns.
+
+Adapters are pure: `parse(body, headers, entrance, now) -> Parsed`. They import nothing but this file and the
+standard library (plus msgspec), never a database, the web or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+EventKind = Literal["firing", "resolved", "acknowledged"]
+Severity = Literal["critical", "error", "warning", "info", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One problem as its source told it.
+
+    `dedup_key` is the source's fingerprint, alias or key, else the hash of the labels (behaviour.md 2), at most 255
+    characters. `starts_at` is when the problem began by the source's clock; `ends_at` is the end of a resolved event,
+    for a firing one the instant at which it expires if nothing renews it (None: never). `details` keeps every member
+    of the source's message that has no field of its own. Instants are aware and in UTC.
+    """
+
+    kind: EventKind
+    dedup_key: str
+    fingerprint: str
+    title: str
+    severity: Severity
+    labels: Mapping[str, str]
+    starts_at: datetime
+    ends_at: datetime | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
+    """(address, text) pairs: generator, dashboard, runbook as the source gave them; http and https only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event of an otherwise good body that cannot be used; it goes to quarantine alone."""
+
+    index: int
+    error: str
+    fragment: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What became of a body: usable events with their index in it, and the refused ones."""
+
+    events: tuple[tuple[int, Event], ...]
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What an adapter may know of the integration it parses for."""
+
+    integration_id: int
+    source: str
+    service_id: int
+    ignored_labels: frozenset[str] = frozenset()
+    resolve_timeout_s: int = 300
+    mapping: Mapping[str, Any] | None = None
+
+
+class Unparsable(Exception):
+    """The body as a whole is not what this source sends. The sender gets a 400 with this text."""
+
+
+Parse = Callable[[bytes, Mapping[str, str], Entrance, datetime], Parsed]
+"""An adapter. `headers` has lower-case names. Raises `Unparsable` when nothing of the body can be used."""

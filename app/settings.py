@@ -1,0 +1,129 @@
+"""Settings: `TOCSIN_<NAME>` in the environment, or the content of the file `TOCSIN_<NAME>_FILE` names.
+
+docs/configuration.md is the reference; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.errors import Invalid
+
+ROLES = ("web", "worker")
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> Path:
+    root = Path(__file__).resolve().parent.parent
+    if (root / "pyproject.toml").exists():
+        return root / "var"
+    base = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", "/")) / ".local" / "share")
+    return Path(base) / "tocsin"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that one process is told from outside. Secrets are kept out of `repr`."""
+
+    data_dir: Path
+    public_url: str = "http://127.0.0.1:8080"
+    database_url: str = field(default="", repr=False)
+    database_listen_url: str = field(default="", repr=False)
+    postgres_bindir: str = ""
+    listen: str = "127.0.0.1:8080"
+    roles: tuple[str, ...] = ROLES
+    secret_key: str = field(default="", repr=False)
+    twilio_account_sid: str = ""
+    twilio_auth_token: str = field(default="", repr=False)
+    twilio_from: str = ""
+    twilio_messaging_service_sid: str = ""
+    twilio_base_url: str = ""
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    allow_private_networks: bool = False
+    watchdog_url: str = field(default="", repr=False)
+    watchdog_smtp_url: str = field(default="", repr=False)
+    watchdog_to: str = ""
+    log_level: str = "info"
+    clock_control: bool = False
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def embedded(self) -> bool:
+        """True when Tocsin runs its own PostgreSQL under `data_dir`."""
+        return not self.database_url
+
+
+def names() -> list[str]:
+    """The environment names, in the order of the reference."""
+    return [f"TOCSIN_{f.name.upper()}" for f in fields(Settings)]
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads and checks the settings. Raises `Invalid` naming the setting, never its value when it is a secret."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    for f in fields(Settings):
+        raw = _raw(environ, f"TOCSIN_{f.name.upper()}")
+        if raw is None or raw == "":
+            continue
+        values[f.name] = _convert(f.name, raw)
+    values.setdefault("data_dir", _default_data_dir(environ))
+    settings = Settings(**values)  # type: ignore[arg-type]  # built from the dataclass's own fields
+    _check(settings)
+    return settings
+
+
+def _raw(environ: Mapping[str, str], name: str) -> str | None:
+    if (path := environ.get(f"{name}_FILE")) is not None:
+        if name in environ:
+            raise Invalid(f"{name} and {name}_FILE are both set; keep one")
+        try:
+            return Path(path).read_text().strip()
+        except OSError as e:
+            raise Invalid(f"{name}_FILE: cannot read {path}: {e.strerror}") from e
+    return environ.get(name)
+
+
+def _convert(name: str, raw: str) -> object:
+    if name == "data_dir":
+        return Path(raw).expanduser().absolute()
+    if name in ("roles", "trusted_proxies"):
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if name in ("allow_private_networks", "clock_control"):
+        if raw.lower() in ("1", "true", "yes", "on"):
+            return True
+        if raw.lower() in ("0", "false", "no", "off"):
+            return False
+        raise Invalid(f"TOCSIN_{name.upper()} takes true or false, not {raw!r}")
+    if name == "public_url":
+        return raw.rstrip("/")
+    return raw
+
+
+def _check(s: Settings) -> None:
+    if urlsplit(s.public_url).scheme not in ("http", "https") or not urlsplit(s.public_url).netloc:
+        raise Invalid("TOCSIN_PUBLIC_URL must be an address like https://tocsin.example.org")
+    if unknown := set(s.roles) - set(ROLES):
+        raise Invalid(f"TOCSIN_ROLES knows web and worker, not {', '.join(sorted(unknown))}")
+    host, _, port = s.listen.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) < 65536:
+        raise Invalid("TOCSIN_LISTEN takes host:port, e.g. 127.0.0.1:8080 or [::1]:8080")
+    if s.secret_key and len(s.secret_key) < 32:
+        raise Invalid("TOCSIN_SECRET_KEY must have at least 32 characters")
+    if s.database_url and urlsplit(s.database_url).scheme.split("+")[0] not in ("postgres", "postgresql"):
+        raise Invalid("TOCSIN_DATABASE_URL must start with postgresql://; no other database is supported")
+    if bool(s.twilio_account_sid) != bool(s.twilio_auth_token):
+        raise Invalid("TOCSIN_TWILIO_ACCOUNT_SID and TOCSIN_TWILIO_AUTH_TOKEN belong together")
+    if s.twilio_account_sid and not (s.twilio_from or s.twilio_messaging_service_sid):
+        raise Invalid("Twilio needs TOCSIN_TWILIO_FROM or TOCSIN_TWILIO_MESSAGING_SERVICE_SID")
+    if s.smtp_url and not s.mail_from:
+        raise Invalid("TOCSIN_SMTP_URL needs TOCSIN_MAIL_FROM")
