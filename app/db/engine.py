@@ -1,0 +1,60 @@
+"""Connections. `transaction()` is the only way to a connection that commits; commands never do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app import clock
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def dumps(value: Any) -> str:
+    return _encoder.encode(value).decode()
+
+
+def loads(value: str | bytes) -> Any:
+    return _decoder.decode(value)
+
+
+def normalise(url: str) -> URL:
+    """A DSN as people write it (`postgres://`, `postgresql://`, `postgresql+psycopg://`) for the asyncpg driver."""
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    return parsed.set(drivername="postgresql+asyncpg")
+
+
+def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEngine:
+    """An engine whose connections speak UTC. Nothing is pinged beforehand: who needs certainty retries.
+
+    Behind a transaction pooler (pgbouncer) prepared statements cannot be kept: both caches are switched off.
+    """
+    connect: dict[str, Any] = {"server_settings": {"timezone": "UTC", "application_name": "tocsin"}, "timeout": 10}
+    if behind_pooler:
+        connect |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    else:
+        connect |= {"prepared_statement_cache_size": 500, "statement_cache_size": 500}
+    return create_async_engine(
+        normalise(url),
+        pool_size=size,
+        max_overflow=size,
+        pool_timeout=10,
+        pool_recycle=1800,
+        json_serializer=dumps,
+        json_deserializer=loads,
+        connect_args=connect,
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+    """One transaction and its `now`. Commits at the end, rolls back when the block raises."""
+    async with engine.begin() as conn:
+        yield conn, await clock.read(conn)

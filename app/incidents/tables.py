@@ -1,0 +1,122 @@
+"""Incidents, who acknowledged them, and their timeline.
+
+`open_key` is held by the one open incident that accepts occurrences of a correlation key (behaviour.md 3).
+`epoch` grows whenever the incident becomes triggered; `paging_due_at` marks such an incident for the next tick, so that
+it need not compare every ladder's epoch with its incident's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Instant, RoadId
+
+OPEN = "state IN ('triggered', 'acknowledged', 'mitigated')"
+
+
+class Incident(Base):
+    __tablename__ = "incidents"
+    __table_args__ = (
+        CheckConstraint("state IN ('triggered', 'acknowledged', 'mitigated', 'resolved', 'closed')", name="state"),
+        CheckConstraint("priority BETWEEN 1 AND 5", name="priority"),
+        CheckConstraint("impact BETWEEN 1 AND 3 AND urgency BETWEEN 1 AND 3", name="impact_urgency"),
+        CheckConstraint("loudness IN ('loud', 'quiet')", name="loudness"),
+        CheckConstraint(f"open_key IS NULL OR {OPEN}", name="open_key"),
+        CheckConstraint("(state = 'acknowledged') OR (wakes_at IS NULL)", name="wakes_at"),
+        CheckConstraint("(state IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)", name="resolved_at"),
+        CheckConstraint("firing >= 0", name="firing"),
+        Index("uq_incidents_open_key", "open_key", unique=True, postgresql_where=text("open_key IS NOT NULL")),
+        Index("ix_incidents_open", "id", postgresql_where=text(OPEN)),
+        Index("ix_incidents_correlation_key_id", "correlation_key", "id"),
+        Index("ix_incidents_service_id_id", "service_id", "id"),
+        Index("ix_incidents_wakes_at", "wakes_at", postgresql_where=text("wakes_at IS NOT NULL")),
+        Index("ix_incidents_recovery_due_at", "recovery_due_at", postgresql_where=text("recovery_due_at IS NOT NULL")),
+        Index("ix_incidents_paging_due_at", "paging_due_at", postgresql_where=text("paging_due_at IS NOT NULL")),
+        Index("ix_incidents_loud_due_at", "loud_due_at", postgresql_where=text("loud_due_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": "85"}},
+    )
+
+    id: Mapped[RoadId]
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
+    service_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("services.id"))
+    correlation_key: Mapped[str]
+    open_key: Mapped[str | None]
+    title: Mapped[str]
+    state: Mapped[str]
+    epoch: Mapped[int] = mapped_column(server_default="1")
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    impact: Mapped[int] = mapped_column(SmallInteger)
+    urgency: Mapped[int] = mapped_column(SmallInteger)
+    verdict: Mapped[dict[str, Any]]
+    """Where priority, impact and urgency come from: rule, version, why."""
+    priority_pin: Mapped[dict[str, Any] | None]
+    """`{"by": user key, "at": ..., "reason": ...}`: automation must not change the priority."""
+    loudness: Mapped[str]
+    loud_due_at: Mapped[datetime | None]
+    """When a quiet P3 is raised because support hours begin."""
+    held_open: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A person pinned it open: automation never resolves it."""
+    opened_at: Mapped[Instant]
+    triggered_at: Mapped[Instant]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    wakes_at: Mapped[datetime | None]
+    """When an acknowledgement expires or a snooze ends."""
+    wakes_because: Mapped[str | None]
+    """`snoozed` or `expires`."""
+    assigned_to_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    """Whom a person reassigned it to; the ladder's first step is then this user."""
+    mitigated_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]
+    """`user:<key>` or `source`."""
+    closed_at: Mapped[datetime | None]
+    recovery_due_at: Mapped[datetime | None]
+    paging_due_at: Mapped[datetime | None]
+    reopened: Mapped[int] = mapped_column(server_default="0")
+    recurrence_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("incidents.id"))
+    last_occurrence_at: Mapped[Instant]
+    firing: Mapped[int]
+    """Occurrences of this incident that still fire."""
+    occurrences: Mapped[int]
+    version: Mapped[int] = mapped_column(server_default="1")
+
+
+class Acknowledgement(Base):
+    """Who took it, in which epoch, through which door. Withdrawn ones keep their row."""
+
+    __tablename__ = "acknowledgements"
+    __table_args__ = (UniqueConstraint("incident_id", "epoch", "user_id"),)
+
+    id: Mapped[RoadId]
+    incident_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    epoch: Mapped[int]
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    at: Mapped[Instant]
+    channel: Mapped[str]
+    """`link`, `sms`, `voice`, `screen`, `api` or `source`."""
+    notification_id: Mapped[UUID | None]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class TimelineEntry(Base):
+    """What happened in one incident, for people. `timeline.py` puts `kind` and `data` into words."""
+
+    __tablename__ = "timeline_entries"
+    __table_args__ = (
+        Index("ix_timeline_entries_incident_id_id", "incident_id", "id"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[RoadId]
+    incident_id: Mapped[UUID]
+    at: Mapped[Instant]
+    kind: Mapped[str]
+    actor: Mapped[str]
+    """`user:<key>`, `source:<integration key>` or `tocsin`."""
+    data: Mapped[dict[str, Any]]

@@ -1,0 +1,86 @@
+"""Notifications and the attempts to send them. Status only moves forward."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Instant, RoadId
+
+
+class Notification(Base):
+    """One message for one contact method. `key` makes it unique: for a page (ladder, epoch, round, step, user,
+    notification rule, contact method). `state`: `pending` -> `sending` -> `sent` (the provider took it) -> `delivered`;
+    or `cancelled`, `failed` (tried and given up), `undelivered` (the provider took it and could not deliver)."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'sending', 'sent', 'delivered', 'undelivered', 'failed', 'cancelled')", name="state"
+        ),
+        CheckConstraint(
+            "purpose IN ('page', 'nudge', 'update', 'notice', 'verification', 'digest', 'drill')", name="purpose"
+        ),
+        Index("ix_notifications_due_at", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("ix_notifications_claimed_at", "claimed_at", postgresql_where=text("state = 'sending'")),
+        Index("ix_notifications_incident_id_id", "incident_id", "id"),
+        Index("ix_notifications_user_id_id", "user_id", "id"),
+    )
+
+    id: Mapped[RoadId]
+    key: Mapped[str] = mapped_column(unique=True)
+    purpose: Mapped[str]
+    loudness: Mapped[str]
+    state: Mapped[str]
+    because: Mapped[str] = mapped_column(server_default="")
+    """Why it waits, was cancelled, failed; in words."""
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    contact_method_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("contact_methods.id", ondelete="SET NULL"), index=True
+    )
+    channel: Mapped[str]
+    address: Mapped[str]
+    incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    ladder_id: Mapped[UUID | None]
+    epoch: Mapped[int | None]
+    round: Mapped[int | None]
+    step: Mapped[int | None]
+    content: Mapped[dict[str, Any]]
+    """What is not derived from the incident: the code of a verification, the text of a notice; and why this person."""
+    created_at: Mapped[Instant]
+    due_at: Mapped[Instant]
+    claimed_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    repeated: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It may have been sent before a crash: the text says "(repeat)"."""
+    finished_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    """One try to send a notification, with the provider's id and answer."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        Index("ix_attempts_notification_id", "notification_id"),
+        Index("uq_attempts_callback_hash", "callback_hash", unique=True),
+        Index("ix_attempts_provider_id", "provider_id", postgresql_where=text("provider_id IS NOT NULL")),
+    )
+
+    id: Mapped[RoadId]
+    notification_id: Mapped[UUID] = mapped_column(ForeignKey("notifications.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    callback_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    """SHA-256 of the token in the status callback's address."""
+    started_at: Mapped[Instant]
+    finished_at: Mapped[datetime | None]
+    provider: Mapped[str] = mapped_column(server_default="")
+    provider_id: Mapped[str | None]
+    status: Mapped[str] = mapped_column(server_default="")
+    """The provider's own word, latest first wins only forward."""
+    code: Mapped[str] = mapped_column(server_default="")
+    error: Mapped[str] = mapped_column(server_default="")
+    permanent: Mapped[bool | None]
