@@ -1,0 +1,188 @@
+"""What a channel is: it takes one ready message for one address and says what became of it.
+
+A channel writes no row, decides no retry and renders no sentence about an incident; `notifications` does. It knows one
+provider, turns that provider's answers into `Sent` or `SendFailed`, and knows which failures are worth a second try.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+Purpose = Literal["page", "nudge", "update", "notice", "verification", "digest", "drill"]
+"""Why a notification is sent (words.md)."""
+
+Status = Literal[
+    "accepted",
+    "scheduled",
+    "queued",
+    "sending",
+    "sent",
+    "partially_delivered",
+    "delivered",
+    "undelivered",
+    "failed",
+    "canceled",
+    "read",
+]
+"""How far an attempt has come, in the order of `RANK`."""
+
+RANK: Final[dict[Status, int]] = {
+    "accepted": 10,
+    "scheduled": 10,
+    "queued": 20,
+    "sending": 30,
+    "sent": 40,
+    "partially_delivered": 45,
+    "delivered": 50,
+    "undelivered": 50,
+    "failed": 50,
+    "canceled": 50,
+    "read": 60,
+}
+"""Status only moves forward (behaviour.md 8): a report whose rank is not above the stored one changes nothing.
+Callbacks come twice and out of order; `sent` may be the last word, where a carrier gives no delivery receipts."""
+
+FINAL_RANK: Final = 50
+"""From here on nothing but `read` is news."""
+
+UNDONE: Final[frozenset[Status]] = frozenset({"undelivered", "failed", "canceled"})
+"""Final statuses that mean nobody got the message."""
+
+
+def supersedes(new: Status, old: Status) -> bool:
+    """True when a report of `new` may replace `old`; what was not delivered cannot have been read."""
+    return RANK[new] > RANK[old] and old not in UNDONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """What a channel can do and what a form for its addresses says."""
+
+    channel: str
+    label: str
+    address_label: str
+    address_hint: str
+    input_type: Literal["tel", "email", "url", "text"]
+    can_reply: bool
+    """A person can answer on the channel itself, so a reply code makes sense."""
+    can_tell_delivery: bool
+    """The provider reports later what became of a message."""
+    missing: tuple[str, ...] = ()
+    """Names of the settings this channel lacks."""
+
+    @property
+    def configured(self) -> bool:
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One notification, rendered, for one normalised address. Each channel takes the form it can carry."""
+
+    notification_id: str
+    attempt: int
+    """Counts the tries of this notification from 1; part of the Message-ID of a mail."""
+    purpose: Purpose
+    to: str
+    at: datetime
+    """The instant of the claim, aware; the Date of a mail."""
+    subject: str
+    """One line, the same for every message of a thread, or mail programs break the thread."""
+    text: str
+    """The short form, without the link, for SMS; shortened to fit."""
+    text_long: str = ""
+    """The long form, plain text with newlines, for mail; empty: the short form."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """(label, value) pairs shown as a table in mails: service, priority, since when."""
+    link: str = ""
+    """The signed link of this attempt; empty where contact method or country does not want one."""
+    link_label: str = "Open"
+    thread: str = ""
+    """What ties messages together, e.g. `incident-42`; empty: stands alone."""
+    loud: bool = False
+    token: str = ""
+    """Names this attempt in the provider's callbacks: `{public_url}/v1/twilio/status/{token}`; empty: no callbacks."""
+    valid_for_s: int = 600
+    """Undelivered after so many seconds, the provider is to give up: the next step has taken over by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took the message. `provider_id` is its name there."""
+
+    provider: str
+    provider_id: str
+    status: Status
+
+
+@dataclass(eq=False)
+class SendFailed(Exception):
+    """The provider did not take the message, could not be asked, or later said that it was not delivered.
+
+    The message is for people and names the provider's code. A permanent failure goes to the next contact method now, a
+    temporary one is tried again (behaviour.md 8).
+    """
+
+    message: str
+    permanent: bool = False
+    code: str = ""
+    """The provider's own code, e.g. `21211` or `550 5.1.1`; ours are words, e.g. `timeout`."""
+    retry_after_s: float | None = None
+    """How long the provider asks us to wait."""
+    maybe_sent: bool = False
+    """The request was written and not answered clearly: `find` first, or the message may go out twice."""
+    broken_address: bool = False
+    """No message will ever reach this address: the contact method is to be marked broken, its owner told."""
+    opted_out: bool = False
+    """The owner of the address stopped it (STOP); only the owner can undo that (START)."""
+    configuration: bool = False
+    """Operators must act: every other message on this channel will fail the same way."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a provider says later about a message it took. `fault` is set for a status in `UNDONE`."""
+
+    provider: str
+    provider_id: str
+    status: Status
+    fault: SendFailed | None = None
+
+    @property
+    def rank(self) -> int:
+        return RANK[self.status]
+
+    @property
+    def final(self) -> bool:
+        return self.rank >= FINAL_RANK
+
+
+class Channel(Protocol):
+    """A means to reach somebody."""
+
+    @property
+    def capability(self) -> Capability: ...
+
+    def normalise(self, address: str) -> str:
+        """The one way to write this address. Raises `errors.Invalid`."""
+        ...
+
+    async def send(self, message: Message) -> Sent:
+        """Hands the message to the provider, within 30 s. Raises `SendFailed` and nothing else."""
+        ...
+
+    async def find(self, message: Message, since: datetime) -> Sent | None:
+        """Asks the provider whether it has this message already, taken at or after `since`.
+
+        None: it has not, or this provider cannot tell. Raises `SendFailed` when it cannot be asked now.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Gives up connections that are kept open."""
+        ...
