@@ -1,0 +1,14 @@
+"""One adapter per source, pure: wire -> Event. A new source is one file here, one line below, a folder of payloads."""
+
+from __future__ import annotations
+
+from app.ingest.adapters import alertmanager, generic, grafana, prometheus
+from app.ingest.event import Parse
+
+ADAPTERS: dict[str, Parse] = {
+    "alertmanager": alertmanager.parse,
+    "generic": generic.parse,
+    "grafana": grafana.parse,
+    "prometheus": prometheus.parse,
+}
+"""By source, the word that an integration stores."""

@@ -1,0 +1,84 @@
+"""Grafana's webhook contact point: unified alerting (8.0 and later), and the legacy alerting before it.
+
+Formats: grafana/alerting receivers/webhook/v1 and templates/template_data.go; Grafana documentation, "Configure webhook
+notifications" and, for the legacy one, "Alert notifications" of version 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from app.ingest.adapters.bounds import Unusable, check_names, checked_annotations, cut, cut_labels
+from app.ingest.adapters.details import as_text, details_of
+from app.ingest.adapters.labels import fingerprint
+from app.ingest.adapters.links import links_of
+from app.ingest.adapters.severity import severity_of
+from app.ingest.adapters.titles import one_line
+from app.ingest.adapters.webhook_v4 import read_alerts
+from app.ingest.adapters.wire import collect, decode, kind_of
+from app.ingest.event import Entrance, Event, EventKind, Parsed, Unparsable
+
+_LINKS = {
+    "generatorURL": "Rule",
+    "dashboardURL": "Dashboard",
+    "panelURL": "Panel",
+    "silenceURL": "Silence",
+    "imageURL": "Image",
+}
+_LEGACY_LINKS = {"ruleUrl": "Rule", "imageUrl": "Image"}
+_LEGACY_KINDS: dict[Any, EventKind] = {"ok": "resolved", "alerting": "firing", "no_data": "firing"}
+_LEGACY_QUIET = frozenset({"paused", "pending", "unknown"})
+"""States that say nothing about the problem: they give no event."""
+_LEGACY_TAKEN = frozenset({"state", "ruleName", "tags", "message", *_LEGACY_LINKS})
+
+
+def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
+    """One event per alert; of the legacy webhook one event, or none for a state that says nothing."""
+    message = decode(body)
+    if type(message) is not dict:
+        raise Unparsable(f"Grafana's webhook sends an object, not {kind_of(message)}")
+    if type(message.get("alerts")) is list:
+        return read_alerts(message, _LINKS, entrance.ignored_labels, now)
+    if "ruleId" not in message or "state" not in message:
+        raise Unparsable(
+            'there is no list of alerts: with a custom payload use {{ template "webhook.default.payload" . }},'
+            " or an integration of the source generic"
+        )
+    if type(message["state"]) is str and message["state"] in _LEGACY_QUIET:
+        return Parsed(())
+    return collect([message], lambda alert: _legacy(alert, now))
+
+
+def _legacy(alert: dict[str, Any], now: datetime) -> Event:
+    state, rule, organisation = alert["state"], alert["ruleId"], alert.get("orgId", 1)
+    kind = _LEGACY_KINDS.get(state) if type(state) is str else None
+    if kind is None:
+        raise Unusable(f"Grafana's legacy alerting knows no state {cut(repr(state), 60)}")
+    if type(rule) is not int or type(organisation) is not int:
+        raise Unusable("ruleId and orgId must be numbers: they are the alert's identity")
+    labels = _legacy_labels(alert)
+    annotations = checked_annotations({"description": alert["message"]} if alert.get("message") else None)
+    return Event(
+        kind,
+        f"legacy/{organisation}/{rule}",
+        fingerprint(labels),
+        one_line(labels["alertname"]) or one_line(as_text(alert.get("title", ""))) or f"Grafana rule {rule}",
+        severity_of(labels.get("severity")),
+        cut_labels(labels),
+        now,
+        now if kind == "resolved" else None,
+        annotations,
+        details_of(alert, _LEGACY_TAKEN, _LEGACY_LINKS, {}),
+        links_of(alert, _LEGACY_LINKS, annotations),
+    )
+
+
+def _legacy_labels(alert: dict[str, Any]) -> dict[str, str]:
+    tags = alert.get("tags")
+    labels = {"alertname": as_text(alert.get("ruleName", ""))}
+    if type(tags) is dict:
+        labels = {name: as_text(text) for name, text in tags.items()} | labels
+    check_names(labels)
+    return labels
