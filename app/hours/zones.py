@@ -1,0 +1,104 @@
+"""Zones: local time to instants and back.
+
+One rule decides every awkward night: a local time stands for **the first instant at which the clocks of the zone show
+it or a later time**. So an ambiguous time is the first of its two instants, for ends and starts alike, and a skipped
+one is the first valid instant after it; handoffs in between leave neither gap nor overlap.
+
+`reached` is the way back: the latest local time that the clocks have shown up to an instant. By the rule above
+`instant(w) <= at` exactly when `w <= reached(at)`, on every night of every zone; questions like "which turn" and "is it
+open" are therefore comparisons of integers. Such an integer is a *wall second*: seconds of the zone's own clock since
+it showed 1970-01-01T00:00.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from difflib import get_close_matches
+from functools import lru_cache
+from math import floor
+from zoneinfo import ZoneInfo, available_timezones
+
+from app.errors import Invalid
+
+DAY = 86_400
+
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_DAY = _EPOCH.toordinal()
+_MACHINE_DEPENDENT = ("localtime", "posixrules", "Factory", "posix/", "right/")
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of this name, case as in the database. Raises `Invalid` (`unknown_time_zone`) with a suggestion."""
+    if not name.startswith(_MACHINE_DEPENDENT):
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            pass  # not found, not a name, or a folder like "America": refused below in one way
+    known = {n.lower(): n for n in available_timezones() if not n.startswith(_MACHINE_DEPENDENT)}
+    close = get_close_matches(name[:64].lower(), known, n=1)
+    hint = f"; did you mean {known[close[0]]}?" if close else ""
+    raise Invalid(
+        f"unknown time zone {name[:64]!r}: give an IANA name like Europe/Berlin{hint}", code="unknown_time_zone"
+    )
+
+
+def instant(local: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant (UTC) at which the clocks of `zone` show the naive `local` or later. `fold` is ignored."""
+    if local.tzinfo is not None:
+        raise ValueError(f"a local time has no zone of its own: {local!r}")
+    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if first <= second:
+        return first
+    # Skipped: read with the offset after the change it lies before the change, and the other way round.
+    seconds = range(floor(second.timestamp()), floor(first.timestamp()) + 1)
+    changed = bisect_left(seconds, True, key=lambda s: datetime.fromtimestamp(s, zone).replace(tzinfo=None) >= local)
+    return datetime.fromtimestamp(seconds[changed], UTC)
+
+
+def local(at: datetime, zone: tzinfo) -> datetime:
+    """What the clocks of `zone` show at the instant `at`; aware, in `zone`, `fold` set in a repeated hour."""
+    if at.tzinfo is None:
+        raise ValueError(f"an instant needs a zone: {at!r}")
+    return at.astimezone(zone)
+
+
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) at which the local `day` begins; not always at midnight. A skipped day begins with the next."""
+    return instant(datetime.combine(day, time.min), zone)
+
+
+def utc_second(at: datetime) -> int:
+    """Whole seconds since 1970-01-01T00:00Z; handoffs and spans fall on whole seconds, so nothing is lost."""
+    if at.tzinfo is None:
+        raise ValueError(f"an instant needs a zone: {at!r}")
+    return floor(at.timestamp())
+
+
+def wall_second(local: datetime) -> int:
+    """The naive `local` as a wall second."""
+    return (local.toordinal() - _EPOCH_DAY) * DAY + local.hour * 3600 + local.minute * 60 + local.second
+
+
+def wall_time(wall: int) -> datetime:
+    """The naive local time of a wall second."""
+    return _EPOCH + timedelta(seconds=wall)
+
+
+def wall_instant(wall: int, zone: ZoneInfo) -> datetime:
+    """`instant` of a wall second."""
+    return instant(wall_time(wall), zone)
+
+
+@lru_cache(maxsize=4096)
+def reached(second: int, zone: ZoneInfo) -> int:
+    """The latest wall second that the clocks of `zone` have shown up to `second` (a `utc_second`)."""
+    shown = datetime.fromtimestamp(second, zone)
+    if not shown.fold:
+        return wall_second(shown)
+    # Clocks were put back: everything up to the change has been shown before, and `shown` is a repetition of it.
+    repeated = range(floor(shown.replace(fold=0).timestamp()), second + 1)
+    changed = bisect_left(repeated, 1, key=lambda s: datetime.fromtimestamp(s, zone).fold)
+    return wall_second(datetime.fromtimestamp(repeated[changed] - 1, zone))

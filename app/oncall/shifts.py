@@ -1,0 +1,215 @@
+"""Who is on call: `who` at an instant, `final` over time, both pure and one computation (behaviour.md 9).
+
+Layers first: the highest position with somebody on it wins, layers of equal position are parallel and add up. Then the
+overrides, in the order of their creation. `final` asks `who` once between every two instants at which anything could
+change, so paging, screens, API and calendar feed cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+from zoneinfo import ZoneInfo
+
+from app import hours
+from app.errors import Invalid
+from app.oncall.layers import Layer, OnCall, changes, covering
+
+Interval = tuple[datetime, datetime]
+"""`[start, end)` in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """`user_id` (None: nobody) in place of whoever the layers say, during `[starts_at, ends_at)`.
+
+    With `replaces_user_id` only that person's place is taken, and nothing happens while that person has none. Ids grow
+    with creation: where overrides overlap, the higher id has the last word. Raises `Invalid`.
+    """
+
+    id: int
+    user_id: int | None
+    starts_at: datetime
+    ends_at: datetime
+    replaces_user_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.starts_at.tzinfo is None or self.ends_at.tzinfo is None:
+            raise Invalid("the start and the end of an override are instants with a zone", override=self.id)
+        if self.starts_at >= self.ends_at:
+            raise Invalid("an override ends after it starts", override=self.id)
+        object.__setattr__(self, "starts_at", self.starts_at.astimezone(UTC))
+        object.__setattr__(self, "ends_at", self.ends_at.astimezone(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Layers and overrides in one IANA zone, complete for the time that is asked about. Raises `Invalid`."""
+
+    id: int
+    name: str
+    zone: str
+    layers: tuple[Layer, ...]
+    overrides: tuple[Override, ...]
+    where: ZoneInfo = field(init=False, repr=False, compare=False)
+    levels: tuple[tuple[Layer, ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ranked = sorted(self.layers, key=lambda layer: (-layer.position, layer.id))
+        levels = tuple(tuple(level) for _, level in groupby(ranked, key=lambda layer: layer.position))
+        object.__setattr__(self, "where", hours.zone(self.zone))
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "overrides", tuple(sorted(self.overrides, key=lambda override: override.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A user is on call during `[starts_at, ends_at)` (UTC), for one cause: see `OnCall`."""
+
+    user_id: int
+    starts_at: datetime
+    ends_at: datetime
+    layer_id: int | None
+    override_id: int | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one user gains and loses by a change of a schedule: seconds, and where."""
+
+    user_id: int
+    gained_seconds: int
+    lost_seconds: int
+    gained: tuple[Interval, ...]
+    lost: tuple[Interval, ...]
+
+
+def who(schedule: Schedule, at: datetime) -> tuple[OnCall, ...]:
+    """Everyone on call at the instant `at`, each user once; empty when nobody is."""
+    second = hours.utc_second(at)
+    wall = hours.reached(second, schedule.where)
+    found: tuple[OnCall, ...] = ()
+    for level in schedule.levels:
+        if len(level) == 1:
+            found = covering(level[0], schedule.where, at, second, wall)
+        else:
+            found = _each_once(covering(layer, schedule.where, at, second, wall) for layer in level)
+        if found:
+            break
+    if not schedule.overrides:
+        return found
+    active = [o for o in schedule.overrides if o.starts_at <= at < o.ends_at]
+    return _overridden(found, active) if active else found
+
+
+def _each_once(found: Iterable[tuple[OnCall, ...]]) -> tuple[OnCall, ...]:
+    users: dict[int, OnCall] = {}
+    for group in found:
+        for entry in group:
+            users.setdefault(entry.user_id, entry)
+    return tuple(users.values())
+
+
+def _overridden(found: tuple[OnCall, ...], active: list[Override]) -> tuple[OnCall, ...]:
+    """Applies overrides to places. A place remembers everyone who had it, so that of two overrides for Ana's place
+    the later one counts, and so does one for whoever replaced her."""
+    places: list[tuple[OnCall | None, frozenset[int]]] = [(o, frozenset((o.user_id,))) for o in found]
+    for override in active:
+        user, replaced = override.user_id, override.replaces_user_id
+        instead = None if user is None else OnCall(user, None, override.id, f"override {override.id}")
+        had = frozenset[int]() if user is None else frozenset((user,))
+        if replaced is None and not places:
+            places = [(None, frozenset())]
+        places = [
+            (instead, before | had) if replaced is None or replaced in before else (entry, before)
+            for entry, before in places
+        ]
+    return _each_once((entry,) for entry, _ in places if entry is not None)
+
+
+def final(schedule: Schedule, t0: datetime, t1: datetime) -> list[Shift]:
+    """All shifts of `[t0, t1)`, cut to it, by start and user; one while user and cause stay the same. Gaps are absent.
+
+    Shifts of one user never overlap. The window may be cut anywhere: the parts join to the same shifts.
+    """
+    t0, t1 = hours.local(t0, UTC), hours.local(t1, UTC)
+    shifts: list[Shift] = []
+    running: dict[OnCall, datetime] = {}
+    for start, on_call in _segments(schedule, t0, t1):
+        for entry in [entry for entry in running if entry not in on_call]:
+            shifts.append(_shift(entry, running.pop(entry), start))
+        for entry in on_call:
+            running.setdefault(entry, start)
+    shifts += [_shift(entry, since, t1) for entry, since in running.items()]
+    return sorted(shifts, key=lambda shift: (shift.starts_at, shift.user_id))
+
+
+def _segments(schedule: Schedule, t0: datetime, t1: datetime) -> Iterator[tuple[datetime, tuple[OnCall, ...]]]:
+    if t0 >= t1:
+        return
+    marks = {t0}
+    for layer in schedule.layers:
+        marks.update(changes(layer, schedule.where, t0, t1))
+    for override in schedule.overrides:
+        marks.update((override.starts_at, override.ends_at))
+    for mark in sorted(mark for mark in marks if t0 <= mark < t1):
+        yield mark, who(schedule, mark)
+
+
+def _shift(entry: OnCall, start: datetime, end: datetime) -> Shift:
+    return Shift(entry.user_id, start, end, entry.layer_id, entry.override_id, entry.because)
+
+
+def gaps(schedule: Schedule, t0: datetime, t1: datetime) -> list[Interval]:
+    """The parts of `[t0, t1)` in which nobody is on call."""
+    t0, t1 = hours.local(t0, UTC), hours.local(t1, UTC)
+    covered = _joined((shift.starts_at, shift.ends_at) for shift in final(schedule, t0, t1))
+    return _without([(t0, t1)] if t0 < t1 else [], covered)
+
+
+def difference(before: Schedule, after: Schedule, t0: datetime, t1: datetime) -> list[Change]:
+    """Who gains and who loses which hours of `[t0, t1)`, by user id; a user whose hours stay the same is left out."""
+    old, new = _held(before, t0, t1), _held(after, t0, t1)
+    found = []
+    for user in sorted(old.keys() | new.keys()):
+        gained = _without(new.get(user, []), old.get(user, []))
+        lost = _without(old.get(user, []), new.get(user, []))
+        if gained or lost:
+            found.append(Change(user, _seconds(gained), _seconds(lost), tuple(gained), tuple(lost)))
+    return found
+
+
+def _held(schedule: Schedule, t0: datetime, t1: datetime) -> dict[int, list[Interval]]:
+    shifts = sorted(final(schedule, t0, t1), key=lambda shift: shift.user_id)
+    return {
+        user: _joined((shift.starts_at, shift.ends_at) for shift in own)
+        for user, own in groupby(shifts, key=lambda shift: shift.user_id)
+    }
+
+
+def _seconds(intervals: list[Interval]) -> int:
+    return round(sum((b - a for a, b in intervals), timedelta()).total_seconds())
+
+
+def _joined(intervals: Iterable[Interval]) -> list[Interval]:
+    """The union as sorted, disjoint intervals that do not touch."""
+    joined: list[Interval] = []
+    for start, end in sorted(intervals):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _without(intervals: list[Interval], others: list[Interval]) -> list[Interval]:
+    """`intervals` less `others`; both sorted and disjoint."""
+    left: list[Interval] = []
+    for start, end in intervals:
+        inner = [(max(a, start), min(b, end)) for a, b in others if a < end and start < b]
+        edges = [start, *(edge for pair in inner for edge in pair), end]
+        left += [(a, b) for a, b in list(pairwise(edges))[::2] if a < b]
+    return left
