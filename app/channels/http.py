@@ -1,0 +1,204 @@
+"""The one outgoing HTTP client, with a host policy: addresses that people type must not open the inner network.
+
+A name is resolved here, the policy judges the *resolved* addresses, and the connection is made to the very address that
+was judged, so a name that changes its mind in between (DNS rebinding) gains nothing. Redirects are not followed.
+Bodies and times are bounded. Proxies of the environment are not used: they would resolve names themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from app.channels.hosts import HostPolicy, Resolve, resolve
+
+MAX_BODY: Final = 1024 * 1024
+_KEPT_ORIGINS: Final = 32
+
+
+class Blocked(Exception):
+    """The host policy does not allow this address. The message says how an operator can allow it."""
+
+
+class Unreachable(Exception):
+    """No usable answer. `written`: the request may have been received, so it may have been carried out."""
+
+    def __init__(self, message: str, *, written: bool) -> None:
+        super().__init__(message)
+        self.written = written
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of any status. `headers` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def _key(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.raw_host.decode("ascii").lower(), url.port or (443 if url.scheme == "https" else 80)
+
+
+@dataclass(slots=True)
+class _Origin:
+    """The connections to one scheme, name and port."""
+
+    transport: httpx.AsyncHTTPTransport
+    busy: int = 0
+
+
+class _Checked(httpx.AsyncBaseTransport):
+    """Resolves, judges, and connects to what was judged.
+
+    Connections are kept per name, not per address: one that was opened for another name at the same address has shown
+    another certificate.
+    """
+
+    def __init__(self, policy: HostPolicy, resolve: Resolve) -> None:
+        self._policy = policy
+        self._resolve = resolve
+        self._tls = httpx.create_ssl_context()
+        self._origins: dict[tuple[str, str, int], _Origin] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        _, host, port = _key(request.url)
+        transport = self.origin(request.url).transport
+        failure: httpx.ConnectError | httpx.ConnectTimeout | None = None
+        for address in await self._addresses(request, host, port):
+            bound = httpx.Request(
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,  # with the Host that the caller meant
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+            try:
+                return await transport.handle_async_request(bound)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as e:
+                failure = e
+        raise failure or httpx.ConnectError(f"{host} has no address", request=request)
+
+    async def _addresses(self, request: httpx.Request, host: str, port: int) -> list[str]:
+        try:
+            found = await self._resolve(host, port)
+        except OSError as e:
+            raise httpx.ConnectError(f"{host} cannot be resolved", request=request) from e
+        allowed = [a for a in found if self._policy.permits(host, port, a)]
+        if found and not allowed:
+            raise Blocked(f"{host} is an address of a private network; TOCSIN_ALLOW_PRIVATE_NETWORKS=true allows those")
+        return allowed
+
+    def origin(self, url: httpx.URL) -> _Origin:
+        """The connections for this address, now the most recently used."""
+        origin = self._origins.pop(_key(url), None) or _Origin(
+            httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
+        )
+        self._origins[_key(url)] = origin
+        return origin
+
+    async def forget_idle(self) -> None:
+        """Keeps the connections of the most recently used origins only."""
+        spare = max(0, len(self._origins) - _KEPT_ORIGINS)
+        for key in [k for k, origin in self._origins.items() if not origin.busy][:spare]:
+            await self._origins.pop(key).transport.aclose()
+
+    async def aclose(self) -> None:
+        for origin in self._origins.values():
+            await origin.transport.aclose()
+        self._origins.clear()
+
+
+class Http:
+    """The client. One per channel; `close` it."""
+
+    def __init__(self, policy: HostPolicy, *, timeout_s: float = 15, resolve: Resolve = resolve) -> None:
+        self._timeout_s = timeout_s
+        self._transport = _Checked(policy, resolve)
+        self._client = httpx.AsyncClient(
+            transport=self._transport,
+            timeout=httpx.Timeout(timeout_s, connect=min(5, timeout_s)),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"User-Agent": "tocsin", "Accept-Encoding": "identity"},
+        )
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Answer:
+        """One request, no redirect, at most `MAX_BODY` of answer, all of it within `timeout_s`.
+
+        Raises `Blocked` when the host policy forbids it, `Unreachable` when there is no usable answer.
+        """
+        written = _Written()
+        try:
+            request = self._client.build_request(
+                method,
+                url,
+                params=dict(params) if params else None,
+                data=dict(form) if form is not None else None,
+                content=body,
+                headers=dict(headers or {}),
+                extensions={"trace": written},
+            )
+            async with asyncio.timeout(self._timeout_s):
+                return await self._exchange(request, auth)
+        except TimeoutError as e:
+            raise Unreachable(f"no answer within {self._timeout_s:g} s", written=written.yes) from e
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as e:
+            raise Blocked(f"not an http or https address: {e}") from e
+        except httpx.TransportError as e:
+            raise Unreachable(f"{type(e).__name__}: {e}", written=written.yes) from e
+
+    async def _exchange(self, request: httpx.Request, auth: tuple[str, str] | None) -> Answer:
+        if request.url.scheme not in ("http", "https") or not request.url.host:
+            raise httpx.UnsupportedProtocol(str(request.url.scheme) or "no scheme")
+        origin = self._transport.origin(request.url)
+        origin.busy += 1
+        try:
+            return await _read(await self._client.send(request, auth=auth, stream=True))
+        finally:
+            origin.busy -= 1
+            await self._transport.forget_idle()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class _Written:
+    """Listens to httpx's trace extension: from the first header on, the other side may have the request."""
+
+    def __init__(self) -> None:
+        self.yes = False
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        self.yes = self.yes or name.endswith(".send_request_headers.started")
+
+
+async def _read(response: httpx.Response) -> Answer:
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():  # never unpacked: a packed body can be any size
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise httpx.ReadError(f"the answer is larger than {MAX_BODY} bytes")
+    finally:
+        await response.aclose()
+    return Answer(response.status_code, _lower(response.headers.items()), bytes(body))
+
+
+def _lower(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers}

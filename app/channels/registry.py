@@ -1,0 +1,25 @@
+"""The channels of this installation: which exist, which are configured."""
+
+from __future__ import annotations
+
+from app.channels import mail, sms
+from app.channels.channel import Capability, Channel
+from app.settings import Settings
+
+
+def channels(settings: Settings) -> dict[str, Channel]:
+    """The configured channels by name, each with connections of its own: make them once, `close` them at the end.
+
+    Raises Invalid, naming the setting, when one is configured wrongly.
+    """
+    found: list[Channel] = []
+    if sms.capability(settings).configured:
+        found.append(sms.SmsChannel(settings))
+    if mail.capability(settings).configured:
+        found.append(mail.MailChannel(settings))
+    return {channel.capability.channel: channel for channel in found}
+
+
+def capabilities(settings: Settings) -> list[Capability]:
+    """All channels of this version, configured or not, in the order in which forms offer them."""
+    return [sms.capability(settings), mail.capability(settings)]

@@ -1,0 +1,73 @@
+"""What Twilio tells us: is it really Twilio, and what does it say about a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from twilio.request_validator import RequestValidator, get_signature_algorithm
+
+from app.channels import twilio_faults
+from app.channels.channel import UNDONE, DeliveryReport
+from app.channels.sms import PROVIDER, status_named
+from app.errors import Invalid
+from app.settings import Settings
+
+SIGNATURE_HEADER: Final = "x-twilio-signature"
+SIGNATURE_SETTINGS_HEADER: Final = "x-twilio-webhooks-signature-settings"
+
+Fields = Mapping[str, str | Sequence[str]]
+"""The form of a callback; repeated names as a sequence. Values exactly as sent: blanks at the ends count."""
+
+
+class _Multi(dict[str, Sequence[str]]):
+    """Repeated values in the way the SDK asks for them."""
+
+    def getall(self, name: str) -> Sequence[str]:
+        return self[name]
+
+
+def verify_signature(
+    settings: Settings, path_and_query: str, fields: Fields | str, signature: str, signature_settings: str = ""
+) -> bool:
+    """True when Twilio signed this request with our token.
+
+    `path_and_query` is the part behind `settings.public_url`, percent escapes and order as received: the signature is
+    over the *public* address, which a server behind a TLS proxy does not see. `fields` is the form, or the raw body as
+    text when it is JSON. `signature_settings` is the header of that name for shared-key signatures.
+    Source: Twilio, "Webhooks security".
+    """
+    if not settings.twilio_auth_token or not signature.isascii():
+        return False
+    params = fields if isinstance(fields, str) else _Multi({k: _values(v) for k, v in fields.items()})
+    if isinstance(params, str) and "bodySHA256=" not in path_and_query:
+        return False  # a body that nothing was signed over
+    return bool(
+        RequestValidator(settings.twilio_auth_token).validate(
+            settings.public_url + path_and_query, params, signature, get_signature_algorithm(signature_settings)
+        )
+    )
+
+
+def _values(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def status_of(fields: Fields) -> DeliveryReport | None:
+    """What a status callback says; None for a status this version does not know. Raises Invalid without a message id.
+
+    Order is not guaranteed: compare by `channel.supersedes` before storing it.
+    """
+    provider_id = _one(fields, "MessageSid") or _one(fields, "SmsSid")
+    if not provider_id:
+        raise Invalid("A status callback needs a MessageSid")
+    status = status_named(_one(fields, "MessageStatus") or _one(fields, "SmsStatus"))
+    if status is None:
+        return None
+    code = _one(fields, "ErrorCode")
+    fault = twilio_faults.of_delivery(int(code) if code.isdecimal() else None) if status in UNDONE else None
+    return DeliveryReport(PROVIDER, provider_id, status, fault)
+
+
+def _one(fields: Fields, name: str) -> str:
+    return next(iter(_values(fields.get(name, ""))), "")
