@@ -1,0 +1,274 @@
+"""A telephone exchange: a stateful stand-in for Twilio's messages on a real socket.
+
+It checks requests as Twilio does, moves statuses on, signs its callbacks, and misbehaves when told to. Facts from
+Twilio's documentation; shapes from its OpenAPI description. It lives in the running loop and talks sockets only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from twilio.request_validator import RequestValidator
+
+from app.dev import texts, wire
+from app.dev.phone import Phone
+from app.dev.texts import API, STATUS_OF_CODE, Refused, Text
+from app.dev.troubles import Trouble, Troubles
+
+AUTH_TOKEN: Final = "town"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback that was made: what we were told and what we answered (0: nothing)."""
+
+    url: str
+    form: Mapping[str, str]
+    status: int
+
+
+class PhoneExchange:
+    """`start`, point TOCSIN_TWILIO_BASE_URL at `url`, and make phones with `phone`.
+
+    `clock` dates messages; `reroute` maps prefixes of callback addresses to where they are really served; `inbound_url`
+    is where texts from phones are posted; `log` gets one line for every text that arrives at a phone.
+    """
+
+    def __init__(
+        self,
+        *,
+        account_sid: str = "AC" + "0123456789abcdef" * 2,
+        auth_token: str = AUTH_TOKEN,
+        numbers: tuple[str, ...] = ("+15005550006",),
+        services: tuple[str, ...] = ("MG" + "0123456789abcdef" * 2,),
+        inbound_url: str = "",
+        reroute: Mapping[str, str] | None = None,
+        log: Callable[[str], None] = lambda line: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.account_sid, self.auth_token = account_sid, auth_token
+        self.numbers, self.services = numbers, services
+        self.inbound_url = inbound_url
+        self.reroute = dict(reroute or {})
+        self.texts: list[Text] = []
+        self.requests: list[wire.Request] = []
+        self.callbacks: list[Callback] = []
+        self.callbacks_come: Literal["once", "twice", "backwards"] = "once"
+        self.phones: dict[str, Phone] = {}
+        self.troubles = Troubles()
+        self._log, self._clock = log, clock
+        self._server = wire.Server(self._answer)
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        await self._server.start(host, port)
+        self.url = f"http://{host}:{self._server.port}"
+
+    async def stop(self) -> None:
+        for task in list(self._deliveries):
+            task.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
+        await self._server.stop()
+
+    def phone(self, number: str, owner: str = "") -> Phone:
+        """The phone with this number; every number that was ever texted has one."""
+        return self.phones.setdefault(number, Phone(number, owner, self._inbound))
+
+    def unexpected(self) -> dict[str, list[str]]:
+        """Texts that arrived and nobody waited for, by number."""
+        left = {number: [t.body for t in phone.inbox.unexpected()] for number, phone in self.phones.items()}
+        return {number: bodies for number, bodies in left.items() if bodies}
+
+    # -- the API
+
+    async def _answer(self, request: wire.Request) -> wire.Answer:
+        self.requests.append(request)
+        try:
+            self._authenticate(request)
+            if request.path == f"{API}/{self.account_sid}/Messages.json":
+                if request.method == "POST":
+                    return await self._create(request.form)
+                return _json(200, texts.listing(self.account_sid, self.texts, request.query))
+            for text in self.texts:
+                if request.path == f"{API}/{self.account_sid}/Messages/{text.sid}.json" and request.method == "GET":
+                    return _json(200, texts.resource(self.account_sid, text))
+            raise Refused(20404, f"The requested resource {request.path} was not found")
+        except Refused as e:
+            return _error(e.code, e.message, STATUS_OF_CODE.get(e.code, 400))
+
+    def _authenticate(self, request: wire.Request) -> None:
+        expected = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {expected}":
+            raise Refused(20003, "Authenticate")
+
+    async def _create(self, form: dict[str, str]) -> wire.Answer:
+        texts.check(form, self.numbers, self.services)
+        if self._sender(form) in self.phone(form["To"]).stopped:
+            raise Refused(21610, "Attempt to send to unsubscribed recipient")
+        trouble = self.troubles.of(form["To"])
+        if trouble is not None and not trouble.stored:
+            return await self._misbehave(trouble)
+        text = self._store(form)
+        answer = _json(201, texts.resource(self.account_sid, text))
+        self._later(self._deliver(text, trouble.code if trouble and trouble.kind == "lose" else None))
+        if trouble is None or trouble.kind == "lose":
+            return answer
+        if trouble.kind == "slow":
+            await asyncio.sleep(trouble.seconds)
+            return answer
+        return await self._misbehave(trouble)
+
+    async def _misbehave(self, trouble: Trouble) -> wire.Answer:
+        if trouble.kind == "reset":
+            raise wire.Reset
+        if trouble.kind == "hang":
+            await asyncio.Event().wait()  # until `stop`
+        status = STATUS_OF_CODE.get(trouble.code, 400)
+        return _error(trouble.code, "As you wished.", status, trouble.retry_after_s)
+
+    def _sender(self, form: Mapping[str, str]) -> str:
+        return form.get("From") or self.numbers[0]
+
+    def _store(self, form: Mapping[str, str]) -> Text:
+        service, now = form.get("MessagingServiceSid"), self._clock()
+        text = Text(
+            sid=f"SM{secrets.token_hex(16)}",
+            to=form["To"],
+            sender=self._sender(form),
+            body=form["Body"],
+            status="accepted" if service else "queued",
+            created=now,
+            updated=now,
+            service=service,
+            callback=form.get("StatusCallback", ""),
+            validity_s=int(form.get("ValidityPeriod", 36000)),
+        )
+        self.texts.append(text)
+        return text
+
+    # -- on the way to the phone
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, text: Text, lost: int | None) -> None:
+        phone = self.phone(text.to)
+        stages = ["queued"] if text.status == "accepted" else []
+        stages += ["sending", "sent"]
+        if lost:
+            stages.append("undelivered")
+        elif phone.reach == "on":
+            stages.append("delivered")
+        held: list[dict[str, str]] = []
+        for status in stages:
+            if status == "sent" and not lost and phone.reach != "off":
+                self._ring(phone, text)
+            self._move(text, status, lost if status == "undelivered" else None)
+            if self.callbacks_come == "backwards":
+                held.insert(0, self._fields(text))
+            else:
+                await self._call_back(text, self._fields(text))
+        for fields in held:
+            await self._call_back(text, fields)
+
+    def _ring(self, phone: Phone, text: Text) -> None:
+        self._log(f"SMS to {phone.owner or phone.number}: {text.body}")
+        phone.inbox.arrived(text)
+
+    def _move(self, text: Text, status: str, code: int | None) -> None:
+        text.status, text.error, text.updated = status, code, self._clock()
+        text.sent = text.sent or (text.updated if status == "sent" else None)
+
+    async def switch_on(self, number: str) -> None:
+        """A phone that was off is on again and gets what waited for it."""
+        phone = self.phone(number)
+        phone.reach = "on"
+        for text in self.texts:
+            if text.to == number and text.status == "sent" and text not in phone.inbox.items:
+                self._ring(phone, text)
+                await self.report(text, "delivered")
+
+    async def settled(self) -> None:
+        """Waits until every message has reached its last status and every callback was made."""
+        while self._deliveries:
+            await asyncio.gather(*self._deliveries)
+
+    async def report(self, text: Text, status: str, code: int | None = None) -> None:
+        """Moves a message on and says so: the late `undelivered`, the phone that was switched on again."""
+        self._move(text, status, code)
+        await self._call_back(text, self._fields(text))
+
+    def _fields(self, text: Text) -> dict[str, str]:
+        fields = {
+            "AccountSid": self.account_sid,
+            "ApiVersion": "2010-04-01",
+            "From": text.sender,
+            "To": text.to,
+            "MessageSid": text.sid,
+            "SmsSid": text.sid,
+            "MessageStatus": text.status,
+            "SmsStatus": text.status,
+        }
+        if text.service:
+            fields["MessagingServiceSid"] = text.service
+        if text.error:
+            fields["ErrorCode"] = str(text.error)
+        if text.status in ("delivered", "undelivered"):
+            fields["RawDlrDoneDate"] = text.updated.strftime("%y%m%d%H%M")
+        return fields
+
+    async def _call_back(self, text: Text, fields: dict[str, str]) -> None:
+        if texts.callback_is_usable(text.callback):
+            for _ in range(2 if self.callbacks_come == "twice" else 1):
+                await self._post(text.callback, fields)
+
+    async def _inbound(self, phone: Phone, body: str) -> str:
+        """Posts what a phone says to `inbound_url`; the TwiML that was answered."""
+        last = phone.inbox.items[-1] if phone.inbox.items else None
+        number, sid = last.sender if last else self.numbers[0], f"SM{secrets.token_hex(16)}"
+        fields = {"MessageSid": sid, "SmsSid": sid, "SmsMessageSid": sid, "SmsStatus": "received", "Body": body}
+        fields |= {"AccountSid": self.account_sid, "ApiVersion": "2010-04-01", "From": phone.number, "To": number}
+        fields |= {"NumMedia": "0", "NumSegments": "1"}
+        if last and last.service:
+            fields["MessagingServiceSid"] = last.service
+        now = self._clock()
+        self.texts.append(Text(sid, number, phone.number, body, "received", now, now, sent=now, inbound=True))
+        answer = await self._post(self.inbound_url, fields)
+        return answer.body.decode() if answer else ""
+
+    async def _post(self, url: str, fields: dict[str, str]) -> wire.Answer | None:
+        """Signed over the address that Twilio was told, and tried twice when nobody answers (its default)."""
+        signature = RequestValidator(self.auth_token).compute_signature(url, fields)
+        headers = {"X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": secrets.token_hex(16)}
+        prefix = next((p for p in self.reroute if url.startswith(p)), "")
+        target = self.reroute.get(prefix, "") + url[len(prefix) :]
+        for _ in range(2):
+            try:
+                answer = await wire.post(target, fields, headers)
+            except OSError:
+                continue
+            self.callbacks.append(Callback(url, fields, answer.status))
+            return answer
+        self.callbacks.append(Callback(url, fields, 0))
+        return None
+
+
+def _json(status: int, document: object) -> wire.Answer:
+    return wire.Answer(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+
+def _error(code: int, message: str, status: int, retry_after_s: int | None = None) -> wire.Answer:
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    answer = _json(status, {"code": code, "message": message, "more_info": more, "status": status})
+    if retry_after_s is None:
+        return answer
+    return wire.Answer(status, answer.body, {**answer.headers, "Retry-After": str(retry_after_s)})
