@@ -1,0 +1,155 @@
+"""What people do with escalation policies and the last resort. Policies come as documents by keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.audit import commands as audit
+from app.errors import Conflict, Invalid, NotFound
+from app.escalation import policy_store as store
+from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit, StepDocument, Target
+from app.escalation.policy_store import StoredPolicy, TargetIds
+
+
+async def read(conn: AsyncConnection, key: str) -> StoredPolicy:
+    """Raises `NotFound`."""
+    found = await store.policies(conn, [key])
+    if not found:
+        raise NotFound(f"there is no escalation policy {key!r}", key=key)
+    return found[0]
+
+
+async def create(conn: AsyncConnection, now: datetime, policy: PolicyDocument, *, actor: str) -> StoredPolicy:
+    """Raises `Conflict` (`key_taken`) and `Invalid` for a team or target that does not exist."""
+    team_id, targets = await _resolve(conn, policy)
+    if await store.insert(conn, now, policy, team_id, targets) is None:
+        raise Conflict(f"there is an escalation policy {policy.key!r} already", code="key_taken", key=policy.key)
+    await audit.record(
+        conn,
+        now,
+        actor=actor,
+        action="policy.created",
+        entity="policy",
+        entity_key=policy.key,
+        after=policy.model_dump(mode="json"),
+    )
+    return await read(conn, policy.key)
+
+
+async def edit(
+    conn: AsyncConnection, now: datetime, key: str, policy: PolicyEdit, *, actor: str, version: int | None = None
+) -> StoredPolicy:
+    """Puts a whole policy in place of the stored one; ladders that climb keep their copy.
+
+    `version` is the one that the caller saw; None: whatever there is. An edit that changes nothing writes nothing.
+    Raises `NotFound`, `Conflict` (`outdated`) and `Invalid`.
+    """
+    policy_id = await _lock(conn, key, version)
+    before = await read(conn, key)
+    after = PolicyDocument.model_validate({"key": key, **policy.model_dump(exclude={"key"})})
+    if after == before.document:
+        return before
+    team_id, targets = await _resolve(conn, policy)
+    await store.update(conn, now, policy_id, policy, team_id, targets)
+    await audit.record(
+        conn,
+        now,
+        actor=actor,
+        action="policy.edited",
+        entity="policy",
+        entity_key=key,
+        before=before.document.model_dump(mode="json"),
+        after=after.model_dump(mode="json"),
+    )
+    return await read(conn, key)
+
+
+async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:
+    """Raises `NotFound`, `Conflict` (`outdated`; `in_use` with `used_by`, the places that name it)."""
+    policy_id = await _lock(conn, key, version)
+    if used_by := await store.places_of_policy(conn, policy_id):
+        raise _in_use("escalation policy", key, used_by)
+    before = await read(conn, key)
+    await store.delete(conn, policy_id)
+    await audit.record(
+        conn,
+        now,
+        actor=actor,
+        action="policy.deleted",
+        entity="policy",
+        entity_key=key,
+        before=before.document.model_dump(mode="json"),
+    )
+
+
+async def refuse_if_target(conn: AsyncConnection, kind: str, key: str) -> None:
+    """Raises `Conflict` (`in_use`) when a policy or the last resort names this user, schedule or team."""
+    if used_by := await store.places_of_target(conn, kind, key):
+        raise _in_use(kind, key, used_by)
+
+
+async def set_last_resort(conn: AsyncConnection, now: datetime, last_resort: LastResort, *, actor: str) -> LastResort:
+    """Who is paged when nobody else was reached. Raises `Invalid` for a target that does not exist."""
+    await store.lock_last_resort(conn)
+    before = await store.last_resort_by_key(conn)
+    if before == last_resort.targets:
+        return last_resort
+    ids, errors = await _find(conn, {"": last_resort.targets})
+    _raise(errors)
+    await store.replace_last_resort(conn, last_resort.targets, ids)
+    await audit.record(
+        conn,
+        now,
+        actor=actor,
+        action="last_resort.edited",
+        entity="organisation",
+        entity_key="last_resort",
+        before={"targets": [t.model_dump() for t in before]},
+        after=last_resort.model_dump(),
+    )
+    return last_resort
+
+
+def _in_use(what: str, key: str, used_by: list[dict[str, str]]) -> Conflict:
+    places = ", ".join(f"{p['type']} {p['key']}" for p in used_by[:5])
+    return Conflict(f"{what} {key!r} is in use: {places}", code="in_use", key=key, used_by=used_by)
+
+
+async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:
+    locked = await store.lock(conn, key)
+    if locked is None:
+        raise NotFound(f"there is no escalation policy {key!r}", key=key)
+    policy_id, current = locked
+    if version is not None and version != current:
+        raise Conflict(f"escalation policy {key!r} was edited meanwhile", code="outdated", version=current)
+    return policy_id
+
+
+async def _resolve(conn: AsyncConnection, policy: PolicyEdit) -> tuple[int | None, TargetIds]:
+    steps: Iterable[tuple[int, StepDocument]] = enumerate(policy.steps)
+    ids, errors = await _find(conn, {f"steps[{i}].": step.targets for i, step in steps})
+    team_id = await store.find_team(conn, policy.team) if policy.team else None
+    if policy.team and team_id is None:
+        errors.insert(0, {"field": "team", "message": f"there is no team {policy.team!r}"})
+    _raise(errors)
+    return team_id, ids
+
+
+async def _find(conn: AsyncConnection, targets: dict[str, list[Target]]) -> tuple[TargetIds, list[dict[str, str]]]:
+    """The ids of all targets, and what is wrong with those that do not exist; the dict's keys begin field names."""
+    ids = await store.find_targets(conn, [t for some in targets.values() for t in some])
+    errors = [
+        {"field": f"{field}targets[{i}].key", "message": f"there is no {target.type} {target.key!r}"}
+        for field, some in targets.items()
+        for i, target in enumerate(some)
+        if target not in ids
+    ]
+    return ids, errors
+
+
+def _raise(errors: list[dict[str, str]]) -> None:
+    if errors:
+        raise Invalid("; ".join(f"{e['field']}: {e['message']}" for e in errors), errors=errors)

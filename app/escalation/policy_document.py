@@ -1,0 +1,83 @@
+"""Escalation policies as people write them, by keys: the body of the API and a part of the configuration document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+MIN_DELAY_S = 30
+"""There is no exception: people who should be paged at the same time are targets of the same step."""
+MAX_DELAY_S = 7 * 86_400
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["checkout-primary"])]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Target(_Document):
+    """Whom a step pages: one user, whoever is on call in a schedule, or everybody in a team."""
+
+    type: Literal["user", "schedule", "team"]
+    key: Key
+
+
+def _each_once(targets: list[Target]) -> list[Target]:
+    seen: set[Target] = set()
+    for target in targets:
+        if target in seen:
+            raise ValueError(f"{target.type} {target.key} is named twice")
+        seen.add(target)
+    return targets
+
+
+class StepDocument(_Document):
+    """One rung. `delay_s` is the wait before the next step; after the last one before the next round, or before the
+    last resort."""
+
+    delay_s: Annotated[int, Field(ge=MIN_DELAY_S, le=MAX_DELAY_S, description="seconds before the next step")]
+    targets: Annotated[list[Target], Field(min_length=1, max_length=50)]
+
+    _once = field_validator("targets")(_each_once)
+
+
+class PolicyEdit(_Document):
+    """All of a policy that may change. `repeats`: how many rounds follow the first one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Checkout",
+                    "team": "payments",
+                    "repeats": 2,
+                    "steps": [
+                        {"delay_s": 300, "targets": [{"type": "schedule", "key": "payments-primary"}]},
+                        {"delay_s": 600, "targets": [{"type": "user", "key": "cara"}]},
+                    ],
+                }
+            ]
+        }
+    )
+
+    name: Name
+    team: Key | None = None
+    repeats: Annotated[int, Field(ge=0, le=20)] = 0
+    steps: Annotated[list[StepDocument], Field(min_length=1, max_length=50)]
+
+
+class PolicyDocument(PolicyEdit):
+    """A policy with its key, which never changes."""
+
+    key: Key
+
+
+class LastResort(_Document):
+    """Who is paged when nobody else was reached; a user or more, a schedule, a team."""
+
+    targets: Annotated[list[Target], Field(min_length=1, max_length=50)]
+
+    _once = field_validator("targets")(_each_once)

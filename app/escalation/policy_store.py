@@ -1,0 +1,257 @@
+"""SQL of escalation policies and of the last resort. Ladders have their own store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.escalation.policy_document import PolicyDocument, PolicyEdit, StepDocument, Target
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """A policy as it is now. `version` is its ETag."""
+
+    id: int
+    document: PolicyDocument
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+# A target row says whom by the one of three columns that is set; people read its key.
+_TARGET_BY_KEY = """
+    jsonb_build_object(
+        'type', CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END,
+        'key', coalesce(tu.key, tt.key, ts.key)
+    )
+"""
+_TARGET_BY_ID = """
+    jsonb_build_object(
+        'type', CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END,
+        'id', coalesce(g.user_id, g.team_id, g.schedule_id)
+    )
+"""
+_TARGET_KEYS = """
+    LEFT JOIN users tu ON tu.id = g.user_id
+    LEFT JOIN teams tt ON tt.id = g.team_id
+    LEFT JOIN schedules ts ON ts.id = g.schedule_id
+"""
+
+
+def _steps(target: str, joins: str) -> str:
+    return f"""
+        (SELECT coalesce(jsonb_agg(jsonb_build_object('delay_s', s.delay_s, 'targets', (
+            SELECT coalesce(jsonb_agg({target} ORDER BY g.position), '[]')
+            FROM escalation_targets g {joins} WHERE g.step_id = s.id
+        )) ORDER BY s.position), '[]') FROM escalation_steps s WHERE s.policy_id = p.id)
+    """  # noqa: S608 - built from the constants above only
+
+
+# Policies with their steps by key, in the order of their keys; after a key for slices, or those of the keys given.
+_POLICIES = text(f"""
+    SELECT p.id, p.key, p.name, t.key AS team, p.repeats, p.version, p.created_at, p.updated_at,
+           {_steps(_TARGET_BY_KEY, _TARGET_KEYS)} AS steps
+    FROM escalation_policies p LEFT JOIN teams t ON t.id = p.team_id
+    WHERE (CAST(:keys AS text[]) IS NULL OR p.key = ANY(CAST(:keys AS text[])))
+      AND p.key > :after
+    ORDER BY p.key LIMIT :limit
+""")  # noqa: S608 - built from the constants above only
+
+# The copy that a ladder makes at its start: ids instead of keys, since a rename or a new key must not lose anybody.
+_SNAPSHOT = text(f"""
+    SELECT p.id, jsonb_build_object('key', p.key, 'name', p.name, 'version', p.version, 'repeats', p.repeats,
+                                    'steps', {_steps(_TARGET_BY_ID, "")}) AS policy
+    FROM escalation_policies p WHERE p.id = ANY(CAST(:ids AS bigint[]))
+""")  # noqa: S608 - built from the constants above only
+
+_LAST_RESORT = text(f"""
+    SELECT {_TARGET_BY_KEY} AS target FROM last_resort_targets g {_TARGET_KEYS} ORDER BY g.position
+""")  # noqa: S608 - built from the constants above only
+
+_LAST_RESORT_IDS = text(
+    f"SELECT {_TARGET_BY_ID} AS target FROM last_resort_targets g ORDER BY g.position"  # noqa: S608 - constants
+)
+
+
+async def policies(
+    conn: AsyncConnection, keys: Sequence[str] | None = None, *, after: str = "", limit: int | None = None
+) -> list[StoredPolicy]:
+    """Policies in the order of their keys: all, those of `keys`, or a slice after a key."""
+    rows = await conn.execute(_POLICIES, {"keys": None if keys is None else list(keys), "after": after, "limit": limit})
+    return [
+        StoredPolicy(
+            id=r.id,
+            document=PolicyDocument.model_validate(
+                {"key": r.key, "name": r.name, "team": r.team, "repeats": r.repeats, "steps": r.steps}
+            ),
+            version=r.version,
+            created_at=r.created_at,
+            updated_at=r.updated_at,
+        )
+        for r in rows
+    ]
+
+
+async def snapshot(conn: AsyncConnection, policy_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The copy of each policy that a ladder keeps:
+    `{"key", "name", "version", "repeats", "steps": [{"delay_s", "targets": [{"type", "id"}]}]}`."""
+    rows = await conn.execute(_SNAPSHOT, {"ids": list(policy_ids)})
+    return {r.id: r.policy for r in rows}
+
+
+async def last_resort(conn: AsyncConnection) -> list[dict[str, Any]]:
+    """The targets of the last resort by id: `[{"type": "user", "id": 5}]`; empty only before `tocsin init`."""
+    return list((await conn.execute(_LAST_RESORT_IDS)).scalars())
+
+
+async def last_resort_by_key(conn: AsyncConnection) -> list[Target]:
+    """The targets of the last resort as people read them."""
+    return [Target.model_validate(t) for t in (await conn.execute(_LAST_RESORT)).scalars()]
+
+
+_LOCK_POLICY = text("SELECT id, version FROM escalation_policies WHERE key = :key FOR UPDATE")
+_LOCK_LAST_RESORT = text("LOCK TABLE last_resort_targets IN SHARE ROW EXCLUSIVE MODE")
+_INSERT_POLICY = text("""
+    INSERT INTO escalation_policies (key, name, team_id, repeats, created_at, updated_at)
+    VALUES (:key, :name, :team_id, :repeats, :now, :now)
+    ON CONFLICT (key) DO NOTHING RETURNING id
+""")
+_UPDATE_POLICY = text("""
+    UPDATE escalation_policies
+    SET name = :name, team_id = :team_id, repeats = :repeats, version = version + 1, updated_at = :now
+    WHERE id = :id
+""")
+_DELETE_POLICY = text("DELETE FROM escalation_policies WHERE id = :id")
+_DELETE_STEPS = text("DELETE FROM escalation_steps WHERE policy_id = :id")
+_INSERT_STEPS = text("""
+    INSERT INTO escalation_steps (policy_id, position, delay_s)
+    SELECT :id, ordinality, delay_s FROM unnest(CAST(:delays AS int[])) WITH ORDINALITY AS u (delay_s, ordinality)
+""")
+# Targets find their step by its position.
+_INSERT_TARGETS = text("""
+    INSERT INTO escalation_targets (step_id, position, user_id, schedule_id, team_id)
+    SELECT s.id, u.position, u.user_id, u.schedule_id, u.team_id
+    FROM unnest(CAST(:steps AS int[]), CAST(:positions AS int[]), CAST(:user AS bigint[]),
+                CAST(:schedule AS bigint[]), CAST(:team AS bigint[])
+    ) AS u (step, position, user_id, schedule_id, team_id)
+    JOIN escalation_steps s ON s.policy_id = :id AND s.position = u.step
+""")
+_PLACES_OF_POLICY = text("""
+    SELECT 'service' AS type, key FROM services WHERE policy_id = :id
+    UNION ALL SELECT 'organisation', 'catch_all_policy' FROM organisation WHERE catch_all_policy_id = :id
+    ORDER BY 1, 2
+""")
+_PLACES_OF_TARGET = {
+    kind: text(f"""
+        SELECT DISTINCT 'policy' AS type, p.key FROM escalation_policies p
+        JOIN escalation_steps s ON s.policy_id = p.id JOIN escalation_targets g ON g.step_id = s.id
+        JOIN {table} x ON x.id = g.{kind}_id WHERE x.key = :key
+        UNION ALL SELECT 'organisation', 'last_resort' FROM last_resort_targets g
+        JOIN {table} x ON x.id = g.{kind}_id WHERE x.key = :key
+        ORDER BY 1, 2
+    """)  # noqa: S608 - built from the names below only
+    for kind, table in (("user", "users"), ("team", "teams"), ("schedule", "schedules"))
+}
+_CLEAR_LAST_RESORT = text("DELETE FROM last_resort_targets")
+_INSERT_LAST_RESORT = text("""
+    INSERT INTO last_resort_targets (position, user_id, schedule_id, team_id)
+    SELECT * FROM unnest(CAST(:positions AS int[]), CAST(:user AS bigint[]), CAST(:schedule AS bigint[]),
+                         CAST(:team AS bigint[]))
+""")
+
+TargetIds = dict[Target, int]
+"""The row that each target names."""
+
+_TARGET_IDS = {
+    "user": text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))"),
+    "team": text("SELECT key, id FROM teams WHERE key = ANY(CAST(:keys AS text[]))"),
+    "schedule": text("SELECT key, id FROM schedules WHERE key = ANY(CAST(:keys AS text[]))"),
+}
+
+
+async def find_targets(conn: AsyncConnection, targets: Sequence[Target]) -> TargetIds:
+    """The ids of those targets that exist."""
+    found: TargetIds = {}
+    for kind, statement in _TARGET_IDS.items():
+        if keys := [t.key for t in targets if t.type == kind]:
+            rows = await conn.execute(statement, {"keys": keys})
+            found |= {Target.model_validate({"type": kind, "key": r.key}): r.id for r in rows}
+    return found
+
+
+async def find_team(conn: AsyncConnection, key: str) -> int | None:
+    row = (await conn.execute(_TARGET_IDS["team"], {"keys": [key]})).first()
+    return None if row is None else int(row.id)
+
+
+async def lock(conn: AsyncConnection, key: str) -> tuple[int, int] | None:
+    """Id and version of a policy, locked until the transaction ends; None when there is none."""
+    row = (await conn.execute(_LOCK_POLICY, {"key": key})).first()
+    return None if row is None else (row.id, row.version)
+
+
+async def insert(
+    conn: AsyncConnection, now: datetime, policy: PolicyDocument, team_id: int | None, targets: TargetIds
+) -> int | None:
+    """The new policy's id; None when its key is taken."""
+    values = {"key": policy.key, "name": policy.name, "team_id": team_id, "repeats": policy.repeats, "now": now}
+    policy_id: int | None = (await conn.execute(_INSERT_POLICY, values)).scalar()
+    if policy_id is not None:
+        await _insert_steps(conn, policy_id, policy.steps, targets)
+    return policy_id
+
+
+async def update(
+    conn: AsyncConnection, now: datetime, policy_id: int, policy: PolicyEdit, team_id: int | None, targets: TargetIds
+) -> None:
+    values = {"id": policy_id, "name": policy.name, "team_id": team_id, "repeats": policy.repeats, "now": now}
+    await conn.execute(_UPDATE_POLICY, values)
+    await conn.execute(_DELETE_STEPS, {"id": policy_id})
+    await _insert_steps(conn, policy_id, policy.steps, targets)
+
+
+async def delete(conn: AsyncConnection, policy_id: int) -> None:
+    await conn.execute(_DELETE_POLICY, {"id": policy_id})
+
+
+async def _insert_steps(
+    conn: AsyncConnection, policy_id: int, steps: Sequence[StepDocument], targets: TargetIds
+) -> None:
+    await conn.execute(_INSERT_STEPS, {"id": policy_id, "delays": [s.delay_s for s in steps]})
+    flat = [(i, t) for i, s in enumerate(steps, start=1) for t in s.targets]
+    columns = _columns([t for _, t in flat], targets)
+    await conn.execute(_INSERT_TARGETS, {"id": policy_id, "steps": [i for i, _ in flat]} | columns)
+
+
+async def replace_last_resort(conn: AsyncConnection, targets: Sequence[Target], ids: TargetIds) -> None:
+    await conn.execute(_CLEAR_LAST_RESORT)
+    await conn.execute(_INSERT_LAST_RESORT, _columns(targets, ids))
+
+
+async def lock_last_resort(conn: AsyncConnection) -> None:
+    """Writers of the last resort wait for one another; readers do not."""
+    await conn.execute(_LOCK_LAST_RESORT)
+
+
+def _columns(targets: Sequence[Target], ids: TargetIds) -> dict[str, list[int] | list[int | None]]:
+    kinds = ("user", "schedule", "team")
+    columns = {kind: [ids[t] if t.type == kind else None for t in targets] for kind in kinds}
+    return {"positions": list(range(1, len(targets) + 1)), **columns}
+
+
+async def places_of_policy(conn: AsyncConnection, policy_id: int) -> list[dict[str, str]]:
+    """Where a policy is in use: `[{"type": "service", "key": "checkout"}, {"type": "organisation", "key": ...}]`."""
+    rows = await conn.execute(_PLACES_OF_POLICY, {"id": policy_id})
+    return [{"type": r.type, "key": r.key} for r in rows]
+
+
+async def places_of_target(conn: AsyncConnection, kind: str, key: str) -> list[dict[str, str]]:
+    """Which policies name a user, schedule or team, and whether the last resort does."""
+    rows = await conn.execute(_PLACES_OF_TARGET[kind], {"key": key})
+    return [{"type": r.type, "key": r.key} for r in rows]
