@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 
-from app.ingest.adapters.links import no_links_in
-
 MAX_DETAILS = 64 * 1024
 """bytes of UTF-8 JSON of one event's details"""
 MAX_DEPTH = 32
@@ -18,16 +16,15 @@ _TOO_DEEP = "…[nested too deeply]"
 
 
 def details_of(
-    alert: Mapping[str, Any], taken: frozenset[str], links: Mapping[str, str], shared: Mapping[str, Any]
+    alert: Mapping[str, Any], taken: frozenset[str], odd: dict[str, Any], shared: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Members of an alert that are not `taken` and did not become one of its `links`, over those `shared` by the body.
+    """What is `odd` of an alert, and its members that are not `taken`, over what is `shared` by the whole body.
 
     Without any it is `shared` itself, one object for all alerts of a body: nobody may change it.
     """
-    own = no_links_in(alert, links)
-    if not alert.keys() <= taken:
-        own |= {name: value for name, value in alert.items() if name not in taken}
-    return merged(shared, own) if own else shared
+    if alert.keys() <= taken:
+        return merged(shared, odd) if odd else shared
+    return merged(shared, odd | {name: value for name, value in alert.items() if name not in taken})
 
 
 def merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

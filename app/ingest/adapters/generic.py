@@ -61,7 +61,7 @@ def _event(alert: dict[str, Any], ignored: frozenset[str], now: datetime) -> Eve
         starts_at,
         ends_at,
         annotations,
-        details_of(alert, _TAKEN, {}, {"links": odd} if odd else {}),
+        details_of(alert, _TAKEN, {"links": odd} if odd else {}, {}),
         links,
     )
 

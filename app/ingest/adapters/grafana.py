@@ -60,6 +60,7 @@ def _legacy(alert: dict[str, Any], now: datetime) -> Event:
         raise Unusable("ruleId and orgId must be numbers: they are the alert's identity")
     labels = _legacy_labels(alert)
     annotations = checked_annotations({"description": alert["message"]} if alert.get("message") else None)
+    links, odd = links_of(alert, _LEGACY_LINKS, annotations)
     return Event(
         kind,
         f"legacy/{organisation}/{rule}",
@@ -70,8 +71,8 @@ def _legacy(alert: dict[str, Any], now: datetime) -> Event:
         now,
         now if kind == "resolved" else None,
         annotations,
-        details_of(alert, _LEGACY_TAKEN, _LEGACY_LINKS, {}),
-        links_of(alert, _LEGACY_LINKS, annotations),
+        details_of(alert, _LEGACY_TAKEN, odd, {}),
+        links,
     )
 
 

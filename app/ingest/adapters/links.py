@@ -34,15 +34,21 @@ def is_address(value: Any) -> TypeGuard[str]:
     )
 
 
-def links_of(alert: Mapping[str, Any], members: Mapping[str, str], annotations: Mapping[str, str]) -> Links:
-    """First the alert's own `members` (name to text), then the annotations that usually hold an address."""
-    found = [(alert[name], text) for name, text in members.items() if name in alert and is_address(alert[name])]
+def links_of(
+    alert: Mapping[str, Any], members: Mapping[str, str], annotations: Mapping[str, str]
+) -> tuple[Links, dict[str, Any]]:
+    """The links of an alert, and what stood in the place of one without being an address: that is for the details.
+
+    Looked at are the alert's own `members` (name to text), then the annotations that usually hold an address.
+    """
+    found: list[tuple[str, str]] = []
+    odd: dict[str, Any] = {}
+    for name, text in members.items():
+        if value := alert.get(name):
+            if is_address(value):
+                found.append((value, text))
+            else:
+                odd[name] = value
     if not _NAMES.isdisjoint(annotations):
         found += [(annotations[n], text) for n, text in _ANNOTATIONS.items() if is_address(annotations.get(n))]
-    return tuple(found)
-
-
-def no_links_in(alert: Mapping[str, Any], members: Mapping[str, str]) -> dict[str, Any]:
-    """The `members` that say something and did not become a link; they belong to the details."""
-    told = {name: alert[name] for name in members if alert.get(name)}
-    return {name: value for name, value in told.items() if not is_address(value)}
+    return tuple(found), odd

@@ -35,6 +35,7 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
         labels = _labels(alert.get("labels"))
         annotations = checked_annotations(alert.get("annotations"))
         starts_at, ends_at = _span(alert, until, now)
+        links, odd = links_of(alert, _LINKS, annotations)
         own = fingerprint(labels)
         return Event(
             "resolved" if ends_at <= now else "firing",
@@ -46,8 +47,8 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
             starts_at,
             ends_at,
             annotations,
-            details_of(alert, _TAKEN, _LINKS, {}),
-            links_of(alert, _LINKS, annotations),
+            details_of(alert, _TAKEN, odd, {}),
+            links,
         )
 
     return collect(alerts, read)

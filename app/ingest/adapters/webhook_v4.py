@@ -32,6 +32,7 @@ def read_alerts(body: dict[str, Any], links: Mapping[str, str], ignored: frozens
             raise Unusable("the alert has no labels")
         annotations = checked_annotations(alert.get("annotations"))
         kind, ends_at = _kind_and_end(alert, now)
+        found, odd = links_of(alert, links, annotations)
         own = alert.get("fingerprint")
         if type(own) is not str or not own:
             own = fingerprint(labels)
@@ -45,8 +46,8 @@ def read_alerts(body: dict[str, Any], links: Mapping[str, str], ignored: frozens
             start_of(instant(alert.get("startsAt"), "startsAt"), ends_at, now),
             ends_at,
             annotations,
-            details_of(alert, taken, links, shared),
-            links_of(alert, links, annotations),
+            details_of(alert, taken, odd, shared),
+            found,
         )
 
     return collect(body["alerts"], read)
