@@ -6,7 +6,7 @@ from pathlib import Path
 from app import metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-_ROW = re.compile(r"^\| `(tocsin_\w+)` \| (\w+) \| ([^|]*) \| ([^|]+) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `(tocsin_\w+)` \| (\w+) \|([^|]*)\| ([^|]+) \|", re.MULTILINE)
 
 
 def _defined() -> dict[str, tuple[str, tuple[str, ...]]]:
