@@ -1,0 +1,70 @@
+"""What endpoints are given: the transaction of the request, and what the application was built with.
+
+The edge commits: `transaction` ends when the endpoint has returned and its answer is rendered, *before* a byte of it is
+sent (`scope="function"`), so nobody is told of something that was then rolled back. An endpoint that raises rolls back;
+one that must refuse and keep what it wrote returns `problems.answer(...)`. A streaming endpoint (SSE) begins its own
+transactions, since this one is over when its stream starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.access.secrets import Secrets
+from app.access.throttle import Throttle
+from app.channels.channel import Channel
+from app.db import engine as db
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The one transaction of a request and the instant it is at."""
+
+    conn: AsyncConnection
+    now: datetime
+
+
+def install(
+    app: FastAPI, *, engine: AsyncEngine, settings: Settings, secrets: Secrets, channels: Mapping[str, Channel]
+) -> None:
+    """Hands the application what its endpoints use: `app.state.engine`, `.settings`, `.secrets`, `.channels`."""
+    app.state.engine = engine
+    app.state.settings = settings
+    app.state.secrets = secrets
+    app.state.channels = channels
+    app.state.throttle = Throttle()
+
+
+async def transaction(request: Request) -> AsyncIterator[Transaction]:
+    async with db.transaction(request.app.state.engine) as (conn, now):
+        yield Transaction(conn, now)
+
+
+def settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+def secrets(request: Request) -> Secrets:
+    return cast(Secrets, request.app.state.secrets)
+
+
+def channels(request: Request) -> Mapping[str, Channel]:
+    return cast(Mapping[str, Channel], request.app.state.channels)
+
+
+def throttle(request: Request) -> Throttle:
+    return cast(Throttle, request.app.state.throttle)
+
+
+Tx = Annotated[Transaction, Depends(transaction, scope="function")]
+SettingsGiven = Annotated[Settings, Depends(settings)]
+SecretsGiven = Annotated[Secrets, Depends(secrets)]
+ChannelsGiven = Annotated[Mapping[str, Channel], Depends(channels)]
+ThrottleGiven = Annotated[Throttle, Depends(throttle)]
