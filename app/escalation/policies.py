@@ -124,7 +124,7 @@ async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:
         raise NotFound(f"there is no escalation policy {key!r}", key=key)
     policy_id, current = locked
     if version is not None and version != current:
-        raise Conflict(f"escalation policy {key!r} was edited meanwhile", code="outdated", version=current)
+        raise Conflict(f"escalation policy {key!r} was edited meanwhile", code="outdated", current_version=current)
     return policy_id
 
 

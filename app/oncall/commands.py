@@ -173,7 +173,7 @@ async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:
         raise NotFound(f"there is no schedule {key!r}", key=key)
     schedule_id, current = locked
     if version is not None and version != current:
-        raise Conflict(f"schedule {key!r} was edited meanwhile", code="outdated", version=current)
+        raise Conflict(f"schedule {key!r} was edited meanwhile", code="outdated", current_version=current)
     return schedule_id
 
 

@@ -93,7 +93,7 @@ async def test_an_edit_of_an_old_version_is_refused(conn: AsyncConnection, now: 
     await policies.edit(conn, now, "checkout", document(name="Pay"), actor=ACTOR, version=1)
     with pytest.raises(Conflict) as refused:
         await policies.edit(conn, now, "checkout", document(name="Payments"), actor=ACTOR, version=1)
-    assert (refused.value.code, refused.value.fields) == ("outdated", {"version": 2})
+    assert (refused.value.code, refused.value.fields) == ("outdated", {"current_version": 2})
 
 
 async def test_every_unknown_name_is_told(conn: AsyncConnection, now: datetime, ids: dict[str, int]) -> None:
