@@ -22,7 +22,7 @@ Operator = Literal["=", "!=", "=~", "!~"]
 _NAME = r"[^\s{}!=~,\\\"'`]+"
 _QUOTED = r'"(?:\\.|[^"\\])*"'
 _MATCHER = re.compile(rf"\s*(?:({_NAME})|({_QUOTED}))\s*(=~|!~|!=|=)\s*", re.DOTALL)
-_VALUE = re.compile(rf"({_QUOTED})\s*|(?![=~!\"])([^,]*)", re.DOTALL)
+_VALUE = re.compile(rf"({_QUOTED})\s*|(?![=~!])([^,\"]*)", re.DOTALL)
 _ESCAPE = re.compile(r'\\([\\n"])')
 _LITERAL = re.compile(r"[\w \-/:@%#,;<>&'\"!~=]*")
 _PIECE = re.compile(r"(\.\*)?([\w \-/:@%#,;<>&'\"!~=]+)(\.\*)?")
@@ -68,7 +68,7 @@ def looks_like(source: str) -> bool:
 def parse(source: str) -> tuple[Matcher, ...]:
     """All matchers of the text, in order; none for `{}`. Raises `Invalid` with the position (1-based, characters)."""
     text, start = source.strip(), len(source) - len(source.lstrip())
-    if text.startswith("{") != text.endswith("}"):
+    if text.startswith("{") and not (text.endswith("}") and len(text) > 1):
         raise Invalid("braces must be paired", position=start + 1)
     end = start + len(text)
     if text.startswith("{"):
@@ -108,6 +108,8 @@ def _matcher(source: str, start: int, end: int) -> tuple[Matcher, int]:
     name = head.group(1) if head.group(1) is not None else _unquote(head.group(2))
     value = _unquote(tail.group(1)) if tail.group(1) is not None else tail.group(2).strip()
     operators: dict[str, Operator] = {"=": "=", "!=": "!=", "=~": "=~", "!~": "!~"}
+    if tail.group(1) is None and value.count("{") != value.count("}"):
+        raise Invalid(f"put the value {value!r} in double quotes", position=head.end() + 1)
     try:
         return _checked(name, operators[head.group(3)], value), tail.end()
     except Invalid as e:
