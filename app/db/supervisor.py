@@ -74,7 +74,7 @@ def prepare(data_dir: Path, bindir: str, durable: bool) -> Cluster:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if uid != os.geteuid():
             data_dir.chmod(data_dir.stat().st_mode | 0o011)  # PostgreSQL's user has to pass through; files keep theirs
-        sockets = _private(socket_dir(data_dir), uid, gid)
+        sockets = _private(socket_dir(data_dir), data_dir, uid, gid)
     except OSError as e:
         raise ServerFailed(f"cannot use the data directory {data_dir}: {e}") from e
     return Cluster(data_dir, find_bindir(bindir, data_dir / "postgres"), sockets, user, uid, gid, durable)
@@ -202,12 +202,16 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C"}
 
 
-def _private(path: Path, uid: int, gid: int) -> Path:
-    """Makes `path` a directory that only `uid` may enter, or raises: whoever owns it could play our database."""
+def _private(path: Path, data_dir: Path, uid: int, gid: int) -> Path:
+    """Makes `path` a directory that only `uid` may enter, or raises: whoever owns it could play our database.
+
+    Inside the data directory nobody else makes directories, there it may be an earlier user's.
+    """
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
     found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (uid, os.geteuid()):
+    ours = found.st_uid in (uid, os.geteuid()) or (path.parent == data_dir and os.geteuid() == 0)
+    if not stat.S_ISDIR(found.st_mode) or not ours:
         raise ServerFailed(f"{path} must be a directory of uid {uid} for the database's socket; remove it")
     path.chmod(0o700)
     if found.st_uid != uid:
