@@ -8,8 +8,10 @@ Bodies and times are bounded. Proxies of the environment are not used: they woul
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -45,6 +47,12 @@ def _key(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.raw_host.decode("ascii").lower(), url.port or (443 if url.scheme == "https" else 80)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificates takes 0.2 s."""
+    return httpx.create_ssl_context()
+
+
 @dataclass(slots=True)
 class _Origin:
     """The connections to one scheme, name and port."""
@@ -63,7 +71,6 @@ class _Checked(httpx.AsyncBaseTransport):
     def __init__(self, policy: HostPolicy, resolve: Resolve) -> None:
         self._policy = policy
         self._resolve = resolve
-        self._tls = httpx.create_ssl_context()
         self._origins: dict[tuple[str, str, int], _Origin] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -96,9 +103,7 @@ class _Checked(httpx.AsyncBaseTransport):
 
     def origin(self, url: httpx.URL) -> _Origin:
         """The connections for this address, now the most recently used."""
-        origin = self._origins.pop(_key(url), None) or _Origin(
-            httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
-        )
+        origin = self._origins.pop(_key(url), None) or _Origin(httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False))
         self._origins[_key(url)] = origin
         return origin
 

@@ -8,6 +8,7 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -136,6 +137,12 @@ def _rendered(answer: Answer) -> bytes:
     return f"HTTP/1.1 {answer.status} -\r\n{head}\r\n".encode() + answer.body
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the certificates takes long enough to be felt."""
+    return ssl.create_default_context()
+
+
 async def post(url: str, form: Mapping[str, str], headers: Mapping[str, str], *, timeout_s: float = 15) -> Answer:
     """POSTs a form. Raises OSError (TimeoutError is one) when there is no answer."""
     parts = urlsplit(url)
@@ -151,8 +158,9 @@ async def post(url: str, form: Mapping[str, str], headers: Mapping[str, str], *,
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     async with asyncio.timeout(timeout_s):
-        tls = ssl.create_default_context() if secure else None
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or (443 if secure else 80), ssl=tls)
+        reader, writer = await asyncio.open_connection(
+            parts.hostname, parts.port or (443 if secure else 80), ssl=_tls() if secure else None
+        )
         try:
             writer.write(f"POST {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
             await writer.drain()
