@@ -1,0 +1,83 @@
+"""The links in messages, and the addresses of provider callbacks (behaviour.md 6).
+
+A token has 128 bits and looks random: it is the HMAC of the attempt's id under a key of this installation. Only its
+SHA-256 is stored, yet a worker that takes over a lost attempt can write the same message again and so recognise it at
+the provider. Pressing a button needs a second token, signed for link, action and view.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.access.secrets import Secrets
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+
+LINK = text("""
+    SELECT t.incident_id, t.user_id, t.notification_id, t.expires_at, u.key AS user_key, u.name AS user_name, u.active
+    FROM link_tokens t JOIN users u ON u.id = t.user_id WHERE t.token_hash = :hash
+""")
+
+DELETE_EXPIRED = text("DELETE FROM link_tokens WHERE expires_at < :before")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Whom a link was sent to, about what, and until when it opens."""
+
+    incident_id: UUID
+    user_id: int
+    notification_id: UUID
+    expires_at: datetime
+    user_key: str
+    user_name: str
+    active: bool
+
+
+class Links:
+    """Makes and recognises tokens of this installation."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._link_key = secrets.key("links")
+        self._callback_key = secrets.key("callbacks")
+        self._secrets = secrets
+
+    def token(self, attempt_id: UUID) -> str:
+        """The 22 characters in the link of an attempt's message."""
+        return _short(self._link_key, attempt_id)
+
+    def callback_token(self, attempt_id: UUID) -> str:
+        """The 22 characters in the address to which the provider reports on an attempt."""
+        return _short(self._callback_key, attempt_id)
+
+    @staticmethod
+    def hash(token: str) -> bytes:
+        return sha256(token.encode()).digest()
+
+    def action_token(self, token: str, action: str, view: str) -> str:
+        """What a button on a link's screen posts: signed for this link, this action and what the screen showed."""
+        return self._secrets.sign("link-actions", f"{token}\n{action}\n{view}")
+
+    def allows(self, token: str, action: str, view: str, signature: str) -> bool:
+        return self._secrets.verify("link-actions", f"{token}\n{action}\n{view}", signature)
+
+
+def _short(key: bytes, attempt_id: UUID) -> str:
+    return urlsafe_b64encode(hmac.digest(key, attempt_id.bytes, sha256)[:16]).decode().rstrip("=")
+
+
+async def find(conn: AsyncConnection, token: str) -> Link | None:
+    """The link of a token, expired or not; None for one that we never sent."""
+    if not TOKEN.fullmatch(token):
+        return None
+    row = (await conn.execute(LINK, {"hash": Links.hash(token)})).first()
+    return None if row is None else Link(*row)
