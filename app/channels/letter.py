@@ -92,12 +92,12 @@ def _paragraphs(message: Message) -> str:
 
 
 def _footer(message: Message) -> str:
-    return f"Tocsin, {message.purpose}" + (f", {message.thread}" if message.thread else "")
+    return one_line(", ".join(filter(None, ("Tocsin", message.purpose, message.thread))))
 
 
 def _text(message: Message) -> str:
     facts = "\n".join(f"{one_line(label)}: {one_line(value)}" for label, value in message.facts)
-    link = f"{message.link_label}: {message.link}" if message.link else ""
+    link = f"{one_line(message.link_label)}: {message.link}" if message.link else ""
     parts = (facts, _paragraphs(message), link, f"-- \n{_footer(message)}")
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -49,7 +49,7 @@ class Mail:
 
     def _part(self, kind: str) -> str:
         part = self.message.get_body((kind,))
-        return str(part.get_content()) if part else ""
+        return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
     def __str__(self) -> str:
         return f"{self.subject}\n{self.text}"
