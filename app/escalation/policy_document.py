@@ -11,7 +11,7 @@ MIN_DELAY_S = 30
 MAX_DELAY_S = 7 * 86_400
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["checkout-primary"])]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
 
 
 class _Document(BaseModel):

@@ -50,7 +50,7 @@ def _steps(target: str, joins: str) -> str:
             SELECT coalesce(jsonb_agg({target} ORDER BY g.position), '[]')
             FROM escalation_targets g {joins} WHERE g.step_id = s.id
         )) ORDER BY s.position), '[]') FROM escalation_steps s WHERE s.policy_id = p.id)
-    """  # noqa: S608 - built from the constants above only
+    """
 
 
 # Policies with their steps by key, in the order of their keys; after a key for slices, or those of the keys given.
@@ -61,22 +61,20 @@ _POLICIES = text(f"""
     WHERE (CAST(:keys AS text[]) IS NULL OR p.key = ANY(CAST(:keys AS text[])))
       AND p.key > :after
     ORDER BY p.key LIMIT :limit
-""")  # noqa: S608 - built from the constants above only
+""")
 
 # The copy that a ladder makes at its start: ids instead of keys, since a rename or a new key must not lose anybody.
 _SNAPSHOT = text(f"""
     SELECT p.id, jsonb_build_object('key', p.key, 'name', p.name, 'version', p.version, 'repeats', p.repeats,
                                     'steps', {_steps(_TARGET_BY_ID, "")}) AS policy
     FROM escalation_policies p WHERE p.id = ANY(CAST(:ids AS bigint[]))
-""")  # noqa: S608 - built from the constants above only
+""")
 
 _LAST_RESORT = text(f"""
     SELECT {_TARGET_BY_KEY} AS target FROM last_resort_targets g {_TARGET_KEYS} ORDER BY g.position
-""")  # noqa: S608 - built from the constants above only
+""")
 
-_LAST_RESORT_IDS = text(
-    f"SELECT {_TARGET_BY_ID} AS target FROM last_resort_targets g ORDER BY g.position"  # noqa: S608 - constants
-)
+_LAST_RESORT_IDS = text(f"SELECT {_TARGET_BY_ID} AS target FROM last_resort_targets g ORDER BY g.position")
 
 
 async def policies(
@@ -155,7 +153,7 @@ _PLACES_OF_TARGET = {
         UNION ALL SELECT 'organisation', 'last_resort' FROM last_resort_targets g
         JOIN {table} x ON x.id = g.{kind}_id WHERE x.key = :key
         ORDER BY 1, 2
-    """)  # noqa: S608 - built from the names below only
+    """)
     for kind, table in (("user", "users"), ("team", "teams"), ("schedule", "schedules"))
 }
 _CLEAR_LAST_RESORT = text("DELETE FROM last_resort_targets")

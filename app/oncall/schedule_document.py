@@ -24,7 +24,7 @@ from app.oncall import shifts
 from app.oncall.layers import Layer
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["payments-primary"])]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
 
 _LOCAL = "%Y-%m-%dT%H:%M"
 

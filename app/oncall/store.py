@@ -46,6 +46,15 @@ _TOUCHING = text("""
 """)
 _USERS_BY_KEY = text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))")
 _USERS_BY_ID = text("SELECT id, key, name FROM users WHERE id = ANY(CAST(:ids AS bigint[]))")
+# Schedules in which a user may be on call during a window: named in a layer, or by an override that touches it.
+_OF_USER = text("""
+    SELECT s.id, s.key FROM schedules s
+    WHERE EXISTS (SELECT 1 FROM layers l, jsonb_array_elements(l.members) AS turn
+                  WHERE l.schedule_id = s.id AND turn @> to_jsonb(CAST(:user_id AS bigint)))
+       OR EXISTS (SELECT 1 FROM overrides o
+                  WHERE o.schedule_id = s.id AND o.user_id = :user_id AND o.starts_at <= :t1 AND o.ends_at > :t0)
+    ORDER BY s.key
+""")
 _TEAM = text("SELECT id FROM teams WHERE key = :key")
 _LOCK = text("SELECT id, version FROM schedules WHERE key = :key FOR UPDATE")
 _INSERT = text("""
@@ -145,6 +154,14 @@ def _layer_document(row: RowMapping, users: Mapping[int, str]) -> LayerDocument:
     return LayerDocument.model_validate(
         wanted | {"members": [[users[u] for u in turn if u in users] for turn in row["members"]]}
     )
+
+
+async def schedules_of_user(
+    conn: AsyncConnection, user_id: int, *, window: tuple[datetime, datetime]
+) -> dict[int, str]:
+    """Id and key of the schedules in which this user may be on call."""
+    rows = await conn.execute(_OF_USER, {"user_id": user_id, "t0": window[0], "t1": window[1]})
+    return {r.id: r.key for r in rows}
 
 
 async def names(conn: AsyncConnection, user_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
