@@ -82,39 +82,42 @@ def _references(tree: Tree) -> Iterator[str]:
             yield name
         elif name in MAPS and node.id not in allowed_maps:
             raise Objection(
-                f'{name} can only be read by a constant name, like {name}.team or {name}["team"]', _at(tree, node)
+                f'{name} can only be read by a constant name, like {name}.team or {name}["team"]', tree.position(node)
             )
 
 
 def _check_node(tree: Tree, node: Node) -> None:
-    at = _at(tree, node)
     if node.kind == "struct":
-        raise Objection("a condition cannot build maps or messages", at)
+        raise Objection("a condition cannot build maps or messages", tree.position(node))
     if node.kind == "comprehension" and node.name in _ROOTS:
-        raise Objection(f"{node.name!r} has a meaning already; name the loop variable otherwise", at)
+        raise Objection(f"{node.name!r} has a meaning already; name the loop variable otherwise", tree.position(node))
     if node.has:
-        raise Objection(f'has() is not needed: what is missing is empty; write {_shown(node)} != ""', at)
+        raise Objection(
+            f'has() is not needed: what is missing is empty; write {_shown(node)} != ""', tree.position(node)
+        )
     if node.kind != "call":
         return
     overloads = tree.overloads.get(node.id, ())
     if node.name == "@in" and tree.names.get(node.parts[1].id) in MAPS:
-        raise Objection('a missing label is empty; write labels.team != "" instead of "team" in labels', at)
+        raise Objection(
+            'a missing label is empty; write labels.team != "" instead of "team" in labels', tree.position(node)
+        )
     if node.name not in _FUNCTIONS:
-        raise Objection(f"{node.name.strip('_')} is not available in conditions", at)
+        raise Objection(f"{node.name.strip('_')} is not available in conditions", tree.position(node))
     if node.name == "_+_" and overloads != ("add_int64",):
-        raise Objection("+ adds integers only; texts and lists cannot be joined", at)
+        raise Objection("+ adds integers only; texts and lists cannot be joined", tree.position(node))
     if node.name == "matches":
-        _check_pattern(node, at)
+        _check_pattern(tree, node)
 
 
-def _check_pattern(node: Node, at: int) -> None:
+def _check_pattern(tree: Tree, node: Node) -> None:
     pattern = node.parts[1].text
     if pattern is None:
-        raise Objection("the regular expression of matches() must be a constant", at)
+        raise Objection("the regular expression of matches() must be a constant", tree.position(node))
     try:
         patterns.check(pattern)
     except Invalid as e:
-        raise Objection(e.message, at) from e
+        raise Objection(e.message, tree.position(node)) from e
 
 
 def _weight(tree: Tree, node: Node) -> int:
@@ -160,7 +163,3 @@ def _label(tree: Tree, node: Node) -> str | None:
 
 def _shown(node: Node) -> str:
     return f"{node.parts[0].name}.{node.name}"
-
-
-def _at(tree: Tree, node: Node) -> int:
-    return tree.positions.get(node.id, 0)

@@ -55,6 +55,7 @@ def weigh(pattern: str) -> int:
             groups[-1] += last
         elif text not in ("*", "+", "?"):
             last = len(text) if text.startswith("\\Q") else 1
-            last += _UNICODE_CLASS * (text.count("\\p") + text.count("\\P"))
+            if "\\p" in text or "\\P" in text:
+                last += _UNICODE_CLASS
             groups[-1] += last
     return max(sum(groups), 1)

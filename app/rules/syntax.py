@@ -51,23 +51,24 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """`names`: node id -> the declared variable it stands for. `overloads`: node id -> functions it may call.
-
-    `positions`: node id -> offset in code points in the source.
-    """
+    """`names`: node id -> the declared variable it stands for. `overloads`: node id -> functions it may call."""
 
     root: Node
     names: Mapping[int, str]
     overloads: Mapping[int, tuple[str, ...]]
-    positions: Mapping[int, int]
+    _source_info: bytes
+
+    def position(self, node: Node) -> int:
+        """Offset of the node in the source, in code points. Decoded when asked for: only refusals need it."""
+        entries = (_as_bytes(v) for n, v in _members(self._source_info) if n == 4)
+        return dict(map(_position, entries)).get(node.id, 0)
 
 
 def decode(serialized: bytes) -> Tree:
     """The tree in `Expression.serialize()`. The library bounds its depth (32 levels of nesting), so may recursion."""
     names: dict[int, str] = {}
     overloads: dict[int, tuple[str, ...]] = {}
-    positions: dict[int, int] = {}
-    root = b""
+    root = source_info = b""
     for number, value in _members(_one(serialized, 2)):
         if number == 2:
             key, reference = _entry(_as_bytes(value))
@@ -76,8 +77,8 @@ def decode(serialized: bytes) -> Tree:
         elif number == 4:
             root = _as_bytes(value)
         elif number == 5:
-            positions |= dict(_position(_as_bytes(v)) for n, v in _members(_as_bytes(value)) if n == 4)
-    return Tree(_node(root), names, overloads, positions)
+            source_info = _as_bytes(value)
+    return Tree(_node(root), names, overloads, source_info)
 
 
 def _node(raw: bytes) -> Node:
@@ -161,6 +162,8 @@ def _members(raw: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    if raw[at] < 0x80:
+        return raw[at], at + 1
     value = shift = 0
     while True:
         byte = raw[at]

@@ -212,7 +212,7 @@ def test_everyday_patterns_are_light_enough() -> None:
         r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}",
         r"(\d{1,3}\.){3}\d{1,3}(:\d{2,5})?",
         r"(?i)payments?-[a-z0-9-]{1,63}\.prod\.example\.org",
-        r"\pL+ down",
+        r"[\pL\pN]+ down",
     ):
         assert patterns.check(pattern) <= patterns.WEIGHT_LIMIT
 
