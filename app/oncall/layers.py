@@ -100,8 +100,6 @@ def turn(layer: Layer, zone: ZoneInfo, second: int, wall: int) -> int:
         return (wall - layer.anchor_wall) // layer.turn_seconds
     day = hours.wall_time(wall)
     months = (day.year - layer.anchor.year) * 12 + day.month - layer.anchor.month
-    if months < 0:
-        return -1
     k, rest = divmod(months, layer.length)
     return k if rest or _month_wall(layer, k) <= wall else k - 1
 

@@ -210,6 +210,10 @@ class TestRotations:
         plan = schedule("Europe/Berlin", layer(ANA))
         assert told(plan, "2026-02-01 00:00", "2027-02-01 00:00") == ["02-01 01:00+0100 Ana"]
 
+    def test_one_member_begins_at_the_anchor(self) -> None:
+        plan = schedule("Europe/Berlin", layer(ANA))
+        assert told(plan, "2025-12-01 00:00", "2026-02-01 00:00") == ["01-01 09:00+0100 Ana"]
+
     def test_several_on_one_turn_and_twice_the_same(self) -> None:
         plan = schedule("UTC", layer((ANA, BEN, ANA), (BEN, CARA)))
         assert names(plan, "2026-01-01 10:00") == ["Ana", "Ben"]
