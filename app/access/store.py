@@ -64,14 +64,6 @@ async def password_of(conn: AsyncConnection, email: str) -> tuple[int, str, str 
     return None if row is None else (row.id, row.key, row.password_hash)
 
 
-_SET_PASSWORD = text("UPDATE users SET password_hash = :hash, updated_at = :now WHERE id = :id RETURNING key")
-
-
-async def set_password_hash(conn: AsyncConnection, now: datetime, user_id: int, password_hash: str) -> str:
-    """The one column of `users` that is this room's. Returns the user's key."""
-    return str((await conn.execute(_SET_PASSWORD, {"hash": password_hash, "now": now, "id": user_id})).scalar_one())
-
-
 async def add_session(
     conn: AsyncConnection, now: datetime, token_hash: bytes, user_id: int, lasts: timedelta, user_agent: str
 ) -> None:

@@ -1,0 +1,245 @@
+"""People and things as people write them, by keys: the bodies of the API and parts of the configuration document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from app import hours
+from app.errors import Invalid
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["checkout"])]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+Text = Annotated[str, Field(max_length=10_000)]
+Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=r"^[^\s@<>,;:\"\\]+@[^\s@<>,;:\"\\]+$"),
+    Field(examples=["ana@example.org"]),
+]
+"""What one logs in with. Whether mail reaches it is shown by a verified contact method, not by its form."""
+
+
+def _zone(name: str | None) -> str | None:
+    try:
+        return None if name is None else hours.zone(name).key
+    except Invalid as refused:
+        raise ValueError(refused.message) from None
+
+
+class Document(BaseModel):
+    """Strict; NUL, which PostgreSQL cannot store, is refused in every text."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("a text cannot hold the character NUL")
+        return value
+
+
+def _example(**members: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [members]})
+
+
+class OrganisationEdit(Document):
+    """The one owner of the database. `catch_all_policy` is for incidents whose service has no policy."""
+
+    model_config = _example(name="Example Inc", time_zone="Europe/Berlin", catch_all_policy="everybody")
+
+    name: Name
+    time_zone: str
+    catch_all_policy: Key | None = None
+
+    _zone = field_validator("time_zone")(_zone)
+
+
+class Member(Document):
+    """A user in a team. A `manager` may edit what belongs to the team, given the role manager."""
+
+    user: Key
+    role: Literal["member", "manager"] = "member"
+
+
+class TeamEdit(Document):
+    """All of a team that may change; `members` is the whole list."""
+
+    model_config = _example(name="Payments", members=[{"user": "ana", "role": "manager"}, {"user": "ben"}])
+
+    name: Name
+    members: Annotated[list[Member], Field(max_length=1000)] = []
+
+    @field_validator("members")
+    @classmethod
+    def _each_once(cls, members: list[Member]) -> list[Member]:
+        users = [m.user for m in members]
+        if twice := sorted({u for u in users if users.count(u) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return sorted(members, key=lambda m: m.user)
+
+
+class TeamDocument(TeamEdit):
+    """A team with its key, which never changes."""
+
+    key: Key
+
+
+class UserEdit(Document):
+    """All of a user that may change. An inactive user can neither log in nor be paged. `time_zone` null: the
+    organisation's."""
+
+    model_config = _example(name="Ana", email="ana@example.org", role="operator", time_zone="Europe/Berlin")
+
+    name: Name
+    email: Email
+    role: Literal["viewer", "operator", "manager", "admin"]
+    time_zone: str | None = None
+    active: bool = True
+
+    _zone = field_validator("time_zone")(_zone)
+
+
+class UserDocument(UserEdit):
+    """A user with the key, which never changes."""
+
+    key: Key
+
+    @field_validator("key")
+    @classmethod
+    def _not_reserved(cls, key: str) -> str:
+        if key == "me":
+            raise ValueError("me stands for whoever is asking")
+        return key
+
+
+class ContactMethodDocument(Document):
+    """An address of a user on a channel; the channel says what an address looks like."""
+
+    model_config = _example(channel="sms", address="+49 30 901820", label="work phone")
+
+    channel: Literal["sms", "voice", "mail", "push", "chat", "webhook"]
+    address: Annotated[str, Field(min_length=1, max_length=500)]
+    label: Annotated[str, Field(max_length=100)] = ""
+
+
+class ContactMethodEdit(Document):
+    """What may change of a contact method. Another address must be verified again."""
+
+    model_config = _example(address="+49 30 901821", label="work phone")
+
+    address: Annotated[str, Field(min_length=1, max_length=500)]
+    label: Annotated[str, Field(max_length=100)] = ""
+
+
+class NotificationRuleDocument(Document):
+    """For this loudness, `delay_s` seconds after the page was decided, use the contact method with this id."""
+
+    loudness: Literal["loud", "quiet"]
+    delay_s: Seconds
+    contact_method: int
+
+
+class NotificationRulesEdit(Document):
+    """All notification rules of a user; a loudness without any has the default plan."""
+
+    model_config = _example(
+        rules=[
+            {"loudness": "loud", "delay_s": 0, "contact_method": 1},
+            {"loudness": "loud", "delay_s": 180, "contact_method": 2},
+        ]
+    )
+
+    rules: Annotated[list[NotificationRuleDocument], Field(max_length=50)]
+
+    @field_validator("rules")
+    @classmethod
+    def _each_once(cls, rules: list[NotificationRuleDocument]) -> list[NotificationRuleDocument]:
+        if len({(r.loudness, r.delay_s, r.contact_method) for r in rules}) < len(rules):
+            raise ValueError("a rule occurs twice")
+        return sorted(rules, key=lambda r: (r.loudness, r.delay_s, r.contact_method))
+
+
+class ServiceEdit(Document):
+    """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on.
+    `recovery_delay_s`: how long all alerts must be gone before its incidents resolve."""
+
+    model_config = _example(
+        name="Checkout",
+        description="Takes the money",
+        team="payments",
+        policy="checkout-primary",
+        criticality=1,
+        tags=["revenue"],
+        support_hours={
+            "time_zone": "Europe/Berlin",
+            "spans": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}],
+        },
+        runbook_url="https://wiki.example.org/checkout",
+        runbook_text="Look at the queue first.",
+        recovery_delay_s=0,
+    )
+
+    name: Name
+    description: Text = ""
+    team: Key | None = None
+    policy: Key | None = None
+    criticality: Annotated[int, Field(ge=1, le=3)] = 2
+    tags: Annotated[list[Word], Field(max_length=50)] = []
+    support_hours: dict[str, Any] | None = None
+    runbook_url: Annotated[str, Field(max_length=2000, pattern=r"^$|^https?://[^\s/]+\S*$")] = ""
+    runbook_text: Text = ""
+    recovery_delay_s: Seconds = 0
+
+    @field_validator("tags")
+    @classmethod
+    def _sorted(cls, tags: list[str]) -> list[str]:
+        return sorted(set(tags))
+
+    @field_validator("support_hours")
+    @classmethod
+    def _hours(cls, raw: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            return None if raw is None else hours.hours_json(hours.parse_hours(raw))
+        except Invalid as refused:
+            raise ValueError(refused.message) from None
+
+
+class ServiceDocument(ServiceEdit):
+    """A service with its key, which never changes."""
+
+    key: Key
+
+
+class IntegrationEdit(Document):
+    """All of an integration that may change. `ignored_labels` do not count for the identity of an alert;
+    `resolve_timeout_s`: how long an alert without an end lives unless renewed, for sources that renew;
+    `stale_window_s`: how long after an explicit resolve was received an older firing event is stale."""
+
+    model_config = _example(name="Prometheus of payments", service="checkout", ignored_labels=["replica"])
+
+    name: Name
+    service: Key
+    ignored_labels: Annotated[list[Word], Field(max_length=50)] = []
+    resolve_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 300
+    stale_window_s: Seconds = 300
+    enabled: bool = True
+
+    @field_validator("ignored_labels")
+    @classmethod
+    def _sorted(cls, labels: list[str]) -> list[str]:
+        return sorted(set(labels))
+
+
+class IntegrationDocument(IntegrationEdit):
+    """An integration with its key and its source, which never change."""
+
+    model_config = _example(
+        key="payments-prometheus", name="Prometheus of payments", source="alertmanager", service="checkout"
+    )
+
+    key: Key
+    source: Annotated[str, Field(min_length=1, max_length=50, examples=["alertmanager"])]
