@@ -11,27 +11,16 @@ import base64
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from twilio.request_validator import RequestValidator
-
 from app.dev import texts, wire
+from app.dev.hooks import Hooks
 from app.dev.phone import Phone
 from app.dev.texts import API, STATUS_OF_CODE, Refused, Text
 from app.dev.troubles import Trouble, Troubles
 
 AUTH_TOKEN: Final = "town"
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """A callback that was made: what we were told and what we answered (0: nothing)."""
-
-    url: str
-    form: Mapping[str, str]
-    status: int
 
 
 class PhoneExchange:
@@ -56,10 +45,9 @@ class PhoneExchange:
         self.account_sid, self.auth_token = account_sid, auth_token
         self.numbers, self.services = numbers, services
         self.inbound_url = inbound_url
-        self.reroute = dict(reroute or {})
+        self.hooks = Hooks(auth_token, dict(reroute or {}))
         self.texts: list[Text] = []
         self.requests: list[wire.Request] = []
-        self.callbacks: list[Callback] = []
         self.callbacks_come: Literal["once", "twice", "backwards"] = "once"
         self.phones: dict[str, Phone] = {}
         self.troubles = Troubles()
@@ -174,9 +162,9 @@ class PhoneExchange:
                 self._ring(phone, text)
             self._move(text, status, lost if status == "undelivered" else None)
             if self.callbacks_come == "backwards":
-                held.insert(0, self._fields(text))
+                held.insert(0, texts.report(self.account_sid, text))
             else:
-                await self._call_back(text, self._fields(text))
+                await self._call_back(text, texts.report(self.account_sid, text))
         for fields in held:
             await self._call_back(text, fields)
 
@@ -205,31 +193,12 @@ class PhoneExchange:
     async def report(self, text: Text, status: str, code: int | None = None) -> None:
         """Moves a message on and says so: the late `undelivered`, the phone that was switched on again."""
         self._move(text, status, code)
-        await self._call_back(text, self._fields(text))
-
-    def _fields(self, text: Text) -> dict[str, str]:
-        fields = {
-            "AccountSid": self.account_sid,
-            "ApiVersion": "2010-04-01",
-            "From": text.sender,
-            "To": text.to,
-            "MessageSid": text.sid,
-            "SmsSid": text.sid,
-            "MessageStatus": text.status,
-            "SmsStatus": text.status,
-        }
-        if text.service:
-            fields["MessagingServiceSid"] = text.service
-        if text.error:
-            fields["ErrorCode"] = str(text.error)
-        if text.status in ("delivered", "undelivered"):
-            fields["RawDlrDoneDate"] = text.updated.strftime("%y%m%d%H%M")
-        return fields
+        await self._call_back(text, texts.report(self.account_sid, text))
 
     async def _call_back(self, text: Text, fields: dict[str, str]) -> None:
         if texts.callback_is_usable(text.callback):
             for _ in range(2 if self.callbacks_come == "twice" else 1):
-                await self._post(text.callback, fields)
+                await self.hooks.call(text.callback, fields)
 
     async def _inbound(self, phone: Phone, body: str) -> str:
         """Posts what a phone says to `inbound_url`; the TwiML that was answered."""
@@ -242,24 +211,8 @@ class PhoneExchange:
             fields["MessagingServiceSid"] = last.service
         now = self._clock()
         self.texts.append(Text(sid, number, phone.number, body, "received", now, now, sent=now, inbound=True))
-        answer = await self._post(self.inbound_url, fields)
+        answer = await self.hooks.call(self.inbound_url, fields)
         return answer.body.decode() if answer else ""
-
-    async def _post(self, url: str, fields: dict[str, str]) -> wire.Answer | None:
-        """Signed over the address that Twilio was told, and tried twice when nobody answers (its default)."""
-        signature = RequestValidator(self.auth_token).compute_signature(url, fields)
-        headers = {"X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": secrets.token_hex(16)}
-        prefix = next((p for p in self.reroute if url.startswith(p)), "")
-        target = self.reroute.get(prefix, "") + url[len(prefix) :]
-        for _ in range(2):
-            try:
-                answer = await wire.post(target, fields, headers)
-            except OSError:
-                continue
-            self.callbacks.append(Callback(url, fields, answer.status))
-            return answer
-        self.callbacks.append(Callback(url, fields, 0))
-        return None
 
 
 def _json(status: int, document: object) -> wire.Answer:

@@ -98,6 +98,27 @@ def resource(account: str, text: Text) -> dict[str, Any]:
     }
 
 
+def report(account: str, text: Text) -> dict[str, str]:
+    """The form of a status callback."""
+    fields = {
+        "AccountSid": account,
+        "ApiVersion": "2010-04-01",
+        "From": text.sender,
+        "To": text.to,
+        "MessageSid": text.sid,
+        "SmsSid": text.sid,
+        "MessageStatus": text.status,
+        "SmsStatus": text.status,
+    }
+    if text.service:
+        fields["MessagingServiceSid"] = text.service
+    if text.error:
+        fields["ErrorCode"] = str(text.error)
+    if text.status in ("delivered", "undelivered"):
+        fields["RawDlrDoneDate"] = text.updated.strftime("%y%m%d%H%M")
+    return fields
+
+
 def listing(account: str, texts: list[Text], query: Mapping[str, str]) -> dict[str, Any]:
     """One page of messages, the newest first. Messages that were not sent yet match no filter on DateSent."""
     size, page = int(query.get("PageSize", 50)), int(query.get("Page", 0))

@@ -67,7 +67,7 @@ async def town() -> AsyncIterator[Town]:
     service = Service(exchange.auth_token)
     ours = wire.Server(service.handle)
     await ours.start("127.0.0.1", 0)
-    exchange.reroute[PUBLIC] = f"http://127.0.0.1:{ours.port}"
+    exchange.hooks.reroute[PUBLIC] = f"http://127.0.0.1:{ours.port}"
     exchange.inbound_url = f"{PUBLIC}/v1/twilio/sms"
     client = httpx.AsyncClient(
         base_url=f"{exchange.url}/2010-04-01/Accounts/{exchange.account_sid}",
@@ -91,7 +91,7 @@ async def test_a_message_moves_on_and_tells_so(town: Town) -> None:
     assert town.service.statuses == ["sending", "sent", "delivered"]
     assert {form["MessageSid"] for form in town.service.got} == {text.sid}
     assert town.service.got[-1]["RawDlrDoneDate"] == "2611220214"
-    assert [callback.status for callback in town.exchange.callbacks] == [204] * 3
+    assert [callback.status for callback in town.exchange.hooks.made] == [204] * 3
     read = (await town.client.get(f"/Messages/{text.sid}.json")).json()
     assert (read["status"], read["date_sent"]) == ("delivered", "Sun, 22 Nov 2026 02:14:00 +0000")
     assert town.log == [f"SMS to {ANA}: hello"]
@@ -205,14 +205,14 @@ async def test_an_unusable_callback_address_does_not_stop_the_message(town: Town
     assert (await town.create(StatusCallback="http://our_host/x")).status_code == 201
     await town.exchange.phone(ANA).expects_sms("hello")
     await town.exchange.settled()
-    assert town.exchange.callbacks == []
+    assert town.exchange.hooks.made == []
 
 
 async def test_a_service_that_does_not_listen_is_tried_twice_and_noted(town: Town) -> None:
-    town.exchange.reroute[PUBLIC] = "http://127.0.0.1:9"
+    town.exchange.hooks.reroute[PUBLIC] = "http://127.0.0.1:9"
     await town.create()
     await town.exchange.settled()
-    assert [callback.status for callback in town.exchange.callbacks] == [0, 0, 0]
+    assert [callback.status for callback in town.exchange.hooks.made] == [0, 0, 0]
 
 
 async def test_replies_are_signed_and_answered(town: Town) -> None:
