@@ -25,17 +25,18 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
 
 
-def checked_labels(value: Any) -> dict[str, str]:
-    """The labels as sent, values of any length yet. Raises `Unusable` when a name or a type is wrong."""
+def checked_labels(value: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels as sent, for the fingerprint, and as kept. Raises `Unusable` when a name or a type is wrong."""
     if type(value) is not dict:
         raise Unusable("the alert has no labels" if value is None else "labels must be an object of strings")
     check_names(value)
     try:
-        "".join(value.values())
+        if len("".join(value.values())) <= MAX_LABEL_VALUE:
+            return value, value
     except TypeError:
         name = next(name for name, text in value.items() if type(text) is not str)
         raise Unusable(f"the value of label {name!r} is not a string") from None
-    return value
+    return value, cut_labels(value)
 
 
 def check_names(labels: dict[str, Any]) -> None:
@@ -44,16 +45,14 @@ def check_names(labels: dict[str, Any]) -> None:
         raise Unusable(f"the alert has {len(labels)} labels; {MAX_LABELS} are allowed")
     if "" in labels:
         raise Unusable("a label has no name")
-    if len("".join(labels)) > MAX_LABEL_NAME:
+    if len("".join(labels)) > MAX_LABEL_NAME:  # one call in C for all of them, and seldom more is needed
         for name in labels:
             if len(name) > MAX_LABEL_NAME:
                 raise Unusable(f"the label name {cut(name, 60)!r} has more than {MAX_LABEL_NAME} characters")
 
 
 def cut_labels(labels: dict[str, str]) -> dict[str, str]:
-    """Labels for keeping; to be called after the fingerprint was taken."""
-    if len("".join(labels.values())) <= MAX_LABEL_VALUE:
-        return labels
+    """Labels as they are kept, the values cut; the fingerprint is taken of the whole ones."""
     return {name: cut(text, MAX_LABEL_VALUE) for name, text in labels.items()}
 
 

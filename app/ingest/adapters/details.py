@@ -37,9 +37,17 @@ def merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 def bounded(details: dict[str, Any]) -> dict[str, Any]:
     """At most `MAX_DETAILS` and `MAX_DEPTH`; the largest members go first and leave their size behind."""
-    details = storable(details)
-    if len(_ENCODE(details)) <= MAX_DETAILS:
-        return details
+    try:
+        raw = _ENCODE(details)
+    except RecursionError:
+        raw = b""
+    if not raw or _may_be_deep(raw):
+        details = _pruned(details, MAX_DEPTH)
+        raw = _ENCODE(details)
+    return details if len(raw) <= MAX_DETAILS else _lightened(details)
+
+
+def _lightened(details: dict[str, Any]) -> dict[str, Any]:
     sizes = {name: len(_ENCODE(value)) for name, value in details.items()}
     left = sum(sizes.values()) + sum(len(_ENCODE(name)) + 2 for name in details)
     kept = dict(details)
@@ -54,11 +62,14 @@ def bounded(details: dict[str, Any]) -> dict[str, Any]:
 def storable(value: Any) -> Any:
     """The value without what is nested deeper than `MAX_DEPTH`, so that every encoder and PostgreSQL can take it."""
     try:
-        raw = _ENCODE(value)
+        return _pruned(value, MAX_DEPTH) if _may_be_deep(_ENCODE(value)) else value
     except RecursionError:
         return _pruned(value, MAX_DEPTH)
+
+
+def _may_be_deep(raw: bytes) -> bool:
     # Brackets in strings count too: that costs a walk, never a wrong answer.
-    return _pruned(value, MAX_DEPTH) if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH else value
+    return raw.count(b"[") + raw.count(b"{") > MAX_DEPTH
 
 
 def as_text(value: Any) -> str:

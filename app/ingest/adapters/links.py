@@ -50,5 +50,7 @@ def links_of(
             else:
                 odd[name] = value
     if not _NAMES.isdisjoint(annotations):
-        found += [(annotations[n], text) for n, text in _ANNOTATIONS.items() if is_address(annotations.get(n))]
+        for name in annotations:
+            if name in _NAMES and is_address(annotations[name]):
+                found.append((annotations[name], _ANNOTATIONS[name]))
     return tuple(found), odd

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.ingest.adapters.bounds import Unusable, checked_annotations, checked_labels, cut_labels
+from app.ingest.adapters.bounds import Unusable, checked_annotations, checked_labels
 from app.ingest.adapters.details import details_of
 from app.ingest.adapters.labels import dedup_key, fingerprint
 from app.ingest.adapters.links import links_of
@@ -32,7 +32,7 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
     ignored = entrance.ignored_labels
 
     def read(alert: dict[str, Any]) -> Event:
-        labels = _labels(alert.get("labels"))
+        labels, kept = _labels(alert.get("labels"))
         annotations = checked_annotations(alert.get("annotations"))
         starts_at, ends_at = _span(alert, until, now)
         links, odd = links_of(alert, _LINKS, annotations)
@@ -43,7 +43,7 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
             own,
             title_of(labels, annotations),
             severity_of(labels.get("severity")),
-            cut_labels(labels),
+            kept,
             starts_at,
             ends_at,
             annotations,
@@ -54,14 +54,14 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
     return collect(alerts, read)
 
 
-def _labels(value: Any) -> dict[str, str]:
-    """An empty value is the same as no label, in all of Prometheus' world."""
-    labels = checked_labels(value)
+def _labels(value: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """As sent and as kept. An empty value is the same as no label, in all of Prometheus' world."""
+    labels, kept = checked_labels(value)
     if "" in labels.values():
-        labels = {name: text for name, text in labels.items() if text}
+        labels, kept = ({name: text for name, text in each.items() if text} for each in (labels, kept))
     if not labels:
         raise Unusable("at least one label pair required")
-    return labels
+    return labels, kept
 
 
 def _span(alert: dict[str, Any], until: datetime, now: datetime) -> tuple[datetime, datetime]:

@@ -13,7 +13,7 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 def one_line(text: str) -> str:
     """One line of visible characters, at most `MAX_TITLE`; may come out empty."""
-    if not text.isprintable() or text.startswith(" ") or text.endswith(" "):
+    if not text.isprintable() or text != text.strip():
         text = _UNSEEN.sub("", " ".join(text[: 16 * MAX_TITLE].split())).strip()
     return text if len(text) <= MAX_TITLE else text[: MAX_TITLE - 1] + "…"
 

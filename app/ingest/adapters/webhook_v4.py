@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.ingest.adapters.bounds import Unusable, checked_annotations, checked_labels, cut, cut_labels
+from app.ingest.adapters.bounds import Unusable, checked_annotations, checked_labels, cut
 from app.ingest.adapters.details import bounded, details_of
 from app.ingest.adapters.labels import dedup_key, fingerprint
 from app.ingest.adapters.links import links_of
@@ -27,7 +27,7 @@ def read_alerts(body: dict[str, Any], links: Mapping[str, str], ignored: frozens
     taken = _OWN_FIELDS.union(links)
 
     def read(alert: dict[str, Any]) -> Event:
-        labels = checked_labels(alert.get("labels"))
+        labels, kept = checked_labels(alert.get("labels"))
         if not labels:
             raise Unusable("the alert has no labels")
         annotations = checked_annotations(alert.get("annotations"))
@@ -42,7 +42,7 @@ def read_alerts(body: dict[str, Any], links: Mapping[str, str], ignored: frozens
             cut(own, 255),
             title_of(labels, annotations),
             severity_of(labels.get("severity")),
-            cut_labels(labels),
+            kept,
             start_of(instant(alert.get("startsAt"), "startsAt"), ends_at, now),
             ends_at,
             annotations,
