@@ -12,6 +12,7 @@ import asyncio
 import os
 import socket
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 from email.utils import localtime
@@ -47,18 +48,27 @@ class SecondPath:
     """One per process. `engine` is its own and used for nothing else; `close` gives it up.
 
     `confirm_s`: lateness seen for the first time is looked at again after so many seconds. Whoever has just started, or
-    whose clock was moved, has caught up by then. Raises `Invalid` when the settings for the mail are not enough.
+    whose clock was moved, has caught up by then. `elapsed` is the monotonic clock, in seconds. Raises `Invalid` when
+    the settings for the mail are not enough.
     """
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, *, confirm_s: float = 5) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        *,
+        confirm_s: float = 5,
+        elapsed: Callable[[], float] = clock.elapsed,
+    ) -> None:
         self._engine = engine
+        self._elapsed = elapsed
         self._confirm_s = confirm_s
         self._url = settings.watchdog_url
         self._http = Http(HostPolicy.of(settings, settings.watchdog_url)) if settings.watchdog_url else None
         self._mail, self._to = _mail(settings)
         self._process = Process(settings.roles, socket.gethostname(), os.getpid(), settings.public_url)
         self._state: dict[Reason, Standing] = {}
-        self._read_at = clock.elapsed()
+        self._read_at = self._elapsed()
         self._unreachable: deque[tuple[float, int]] = deque(maxlen=1000)
 
     @property
@@ -81,7 +91,7 @@ class SecondPath:
     def unreachable(self, ladders: int) -> None:
         """The tick tells: for so many ladders not even the last resort could be reached. They are tried every 60 s."""
         if ladders > 0:
-            self._unreachable.append((clock.elapsed(), ladders))
+            self._unreachable.append((self._elapsed(), ladders))
 
     async def check(self) -> None:
         """One look, and what it gives to say. Raises nothing that a broken database or network causes."""
@@ -89,7 +99,7 @@ class SecondPath:
         if self._news(look):
             await clock.pause(self._confirm_s)
             look = await self._look()
-        decision = watch.decide(look, self._state, clock.elapsed())
+        decision = watch.decide(look, self._state, self._elapsed())
         after = dict(decision.state)
         for word in decision.words:
             if not await self.tell(word):
@@ -135,7 +145,7 @@ class SecondPath:
                 ladders, notifications = await overdue_store.overdue(conn)
         except _UNREADABLE as e:
             return await self._unreadable(e)
-        self._read_at = clock.elapsed()
+        self._read_at = self._elapsed()
         metrics.database_readable(True)
         metrics.oldest_overdue("ladder", ladders.oldest_s)
         metrics.oldest_overdue("notification", notifications.oldest_s)
@@ -143,14 +153,14 @@ class SecondPath:
 
     async def _unreadable(self, error: BaseException) -> Look:
         """A connection that failed once is not used again."""
-        since = clock.elapsed() - self._read_at
+        since = self._elapsed() - self._read_at
         log.warning("database_unreadable", error=type(error).__name__, for_s=round(since))
         metrics.database_readable(False)
         await self._engine.dispose()
         return Look(unreadable_s=since, unreachable=self._recently_unreachable())
 
     def _recently_unreachable(self) -> Overdue:
-        at = clock.elapsed()
+        at = self._elapsed()
         while self._unreachable and at - self._unreachable[0][0] > watch.UNREACHABLE_LASTS_S:
             self._unreachable.popleft()
         if not self._unreachable:
