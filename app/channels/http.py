@@ -174,7 +174,8 @@ class Http:
         origin = self._transport.origin(request.url)
         origin.busy += 1
         try:
-            return await _read(await self._client.send(request, auth=auth, stream=True))
+            by_url = httpx.USE_CLIENT_DEFAULT  # what the address itself carries as user:password@
+            return await _read(await self._client.send(request, auth=auth or by_url, stream=True))
         finally:
             origin.busy -= 1
             await self._transport.forget_idle()

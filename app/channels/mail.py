@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
@@ -125,11 +126,13 @@ async def deliver(to_server: Server, sender: str, recipient: str, mail: bytes) -
             await client.rcpt(recipient)
             written = True
             await client.data(mail)
-            written = False
     except aiosmtplib.SMTPResponseException as e:
         raise _refused(e) from e
     except (aiosmtplib.SMTPException, OSError, ValueError) as e:  # TimeoutError is an OSError
         raise _broken_off(e, written) from e
+    else:
+        with suppress(aiosmtplib.SMTPException, OSError):  # the mail is taken; a goodbye that fails changes nothing
+            await client.quit(timeout=2)
     finally:
         client.close()
 
@@ -173,4 +176,4 @@ def _broken_off(e: Exception, written: bool) -> SendFailed:
     if not network:  # no STARTTLS, no common way to log in: the server will not change its mind
         return SendFailed(f"the mail server: {e}", permanent=True, code="protocol", configuration=True)
     code = "timeout" if isinstance(e, TimeoutError) else "unreachable"
-    return SendFailed(f"the mail server: {e or 'no answer'}", code=code, maybe_sent=written)
+    return SendFailed(f"the mail server: {str(e) or 'no answer'}", code=code, maybe_sent=written)

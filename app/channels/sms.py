@@ -89,7 +89,7 @@ class SmsChannel:
             raise Invalid(f"Text messages need {', '.join(self.capability.missing)}")
         self._settings = settings
         base_url = settings.twilio_base_url or BASE_URL
-        self._http = Http(HostPolicy.of(settings, settings.twilio_base_url), timeout_s=_TIMEOUT_S)
+        self._http = Http(HostPolicy.of(settings, base_url), timeout_s=_TIMEOUT_S)
         client = Client(
             settings.twilio_account_sid,
             settings.twilio_auth_token,

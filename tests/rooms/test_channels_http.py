@@ -122,6 +122,14 @@ async def test_it_connects_to_the_judged_address_and_keeps_the_name(site: Site) 
     await http.close()
 
 
+async def test_an_address_may_carry_its_login(site: Site) -> None:
+    http = Http(PRIVATE)
+    await http.request("POST", f"http://u:p@127.0.0.1:{site.port}/")
+    assert site.requests[0].headers["authorization"] == "Basic dTpw"
+    assert site.requests[0].headers["host"] == f"127.0.0.1:{site.port}"
+    await http.close()
+
+
 async def test_only_the_allowed_addresses_of_a_name_are_tried(site: Site) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1", "192.0.2.1"]
