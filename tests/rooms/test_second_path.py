@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from rows import cast
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,7 +21,6 @@ from app.dev.mailbox import Mailbox
 from app.errors import Invalid
 from app.notifications.second_path import SecondPath
 from app.settings import Settings
-from tests.rooms.rows import cast
 
 BOSS = "boss@example.org"
 
