@@ -13,6 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app import clock
 
+
+class Raced(Exception):
+    """Two processes made the same row at once; the transaction that lost is to be run again from its start."""
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 

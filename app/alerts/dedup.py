@@ -1,0 +1,237 @@
+"""Are two events the same alert, and does the second change anything? Pure: a fold over the events of a batch.
+
+behaviour.md 2 is the specification. Times: `starts_at` and `ended_at` are the source's clock, `now` and
+`end_received_at` are ours. A source whose clock is ahead is believed about the order of its own events, but a firing
+alert never starts in our future: else a resolve could not end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from uuid import UUID
+
+from app.db import ids
+from app.ingest.event import Event
+
+_NO_LABELS: frozenset[str] = frozenset()
+
+
+class Outcome(StrEnum):
+    """What became of an event. The values are shown in receipts."""
+
+    OPENED = "opened"
+    REVIVED = "revived"
+    CHANGED = "changed"
+    RESOLVED = "resolved"
+    REPEATED = "repeated"
+    STALE = "stale"
+    UNMATCHED = "unmatched_resolve"
+    ACKNOWLEDGED = "acknowledged_at_source"
+    QUARANTINED = "quarantined"
+
+    @property
+    def changes(self) -> bool:
+        """Whether the event is kept as a row."""
+        return self not in (Outcome.REPEATED, Outcome.STALE, Outcome.QUARANTINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event as it entered: through which integration, in which request, at which place in its body."""
+
+    event: Event
+    integration_id: int
+    integration_key: str
+    source: str
+    service_id: int
+    stale_window_s: int
+    receipt_id: UUID
+    index: int
+    ignored_labels: frozenset[str] = _NO_LABELS
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        return self.integration_id, self.event.dedup_key
+
+
+@dataclass(frozen=True, slots=True)
+class AlertState:
+    """An alert's row as far as dedup needs it."""
+
+    id: UUID
+    integration_id: int
+    dedup_key: str
+    firing: bool
+    occurrence_id: UUID
+    starts_at: datetime
+    digest: int
+    severity: str
+    ended_at: datetime | None = None
+    end_kind: str | None = None
+    end_received_at: datetime | None = None
+    expires_at: datetime | None = None
+    expiry_due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one event did to its alert. `alert` is the state after it."""
+
+    arrival: Arrival
+    outcome: Outcome
+    alert: AlertState
+
+
+@dataclass(slots=True)
+class Folded:
+    """The batch, decided: each event's outcome, the alerts to write, and how often each was heard of."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    created: dict[tuple[int, str], Decision] = field(default_factory=dict)
+    rewritten: dict[tuple[int, str], Decision] = field(default_factory=dict)
+    touched: dict[tuple[int, str], AlertState] = field(default_factory=dict)
+    heard: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+def digest(event: Event, ignored: frozenset[str] = _NO_LABELS) -> int:
+    """64 bits of labels and severity, signed as PostgreSQL's bigint: equal means that nothing changed."""
+    h = blake2b(event.severity.encode(), digest_size=8)
+    for name, value in sorted(event.labels.items()):
+        if name not in ignored:
+            h.update(f"\x00{name}\x01{value}".encode("utf-8", "surrogatepass"))
+    return int.from_bytes(h.digest(), "big", signed=True)
+
+
+def fold(known: Iterable[AlertState], arrivals: Sequence[Arrival], now: datetime) -> Folded:
+    """Decides every event in its order, each on the state that the one before it left behind."""
+    states = {(a.integration_id, a.dedup_key): a for a in known}
+    result = Folded()
+    for arrival in arrivals:
+        key = arrival.identity
+        before = states.get(key)
+        decision = decide(before, arrival, now)
+        states[key] = decision.alert
+        result.decisions.append(decision)
+        result.heard[key] = result.heard.get(key, 0) + 1
+        if before is None:
+            result.created[key] = decision
+        elif key in result.created:
+            result.created[key] = replace(decision, arrival=_said_more(result.created[key], decision))
+        elif decision.outcome.changes:
+            result.rewritten[key] = decision
+            result.touched.pop(key, None)
+        elif key in result.rewritten:
+            result.rewritten[key] = replace(result.rewritten[key], alert=decision.alert)
+        else:
+            result.touched[key] = decision.alert
+    return result
+
+
+def _said_more(created: Decision, later: Decision) -> Arrival:
+    """Of two events of an alert that is new in this batch, the one whose words the alert's row takes."""
+    return later.arrival if later.outcome.changes else created.arrival
+
+
+def decide(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decision:
+    """One event against one alert."""
+    kind = arrival.event.kind
+    if kind == "resolved":
+        return _resolve(alert, arrival, now)
+    if kind == "acknowledged":
+        return _acknowledged(alert, arrival, now)
+    return _fire(alert, arrival, now)
+
+
+def _fire(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decision:
+    event = arrival.event
+    if alert is None:
+        return Decision(arrival, Outcome.OPENED, _opened(ids.new(now), arrival, now))
+    if alert.firing:
+        return _fire_again(alert, arrival)
+    if alert.ended_at is not None and event.starts_at <= alert.ended_at:
+        if _is_stale(alert, arrival, now):
+            return Decision(arrival, Outcome.STALE, alert)
+        revived = replace(_opened(alert.id, arrival, now), occurrence_id=alert.occurrence_id)
+        return Decision(arrival, Outcome.REVIVED, revived)
+    return Decision(arrival, Outcome.OPENED, _opened(alert.id, arrival, now))
+
+
+def _opened(alert_id: UUID, arrival: Arrival, now: datetime) -> AlertState:
+    event = arrival.event
+    return AlertState(
+        id=alert_id,
+        integration_id=arrival.integration_id,
+        dedup_key=event.dedup_key,
+        firing=True,
+        occurrence_id=ids.new(now),
+        starts_at=min(event.starts_at, now),
+        digest=digest(event, arrival.ignored_labels),
+        severity=event.severity,
+        expires_at=event.ends_at,
+        expiry_due_at=event.ends_at,
+    )
+
+
+def _fire_again(alert: AlertState, arrival: Arrival) -> Decision:
+    """The earliest start is kept: redundant pairs differ by seconds. A renewal only ever moves the expiry forward."""
+    event = arrival.event
+    seen = digest(event, arrival.ignored_labels)
+    expires = alert.expires_at if event.ends_at is None else max(event.ends_at, alert.expires_at or event.ends_at)
+    due = alert.expiry_due_at or expires
+    if seen == alert.digest and event.starts_at >= alert.starts_at and expires == alert.expires_at:
+        return Decision(arrival, Outcome.REPEATED, alert)
+    after = replace(
+        alert,
+        starts_at=min(alert.starts_at, event.starts_at),
+        expires_at=expires,
+        expiry_due_at=due,
+        digest=seen,
+        severity=event.severity,
+    )
+    return Decision(arrival, Outcome.REPEATED if seen == alert.digest else Outcome.CHANGED, after)
+
+
+def _is_stale(alert: AlertState, arrival: Arrival, now: datetime) -> bool:
+    """Only an explicit resolve received a moment ago outweighs a source that says it fires."""
+    if alert.end_kind != "explicit" or alert.end_received_at is None:
+        return False
+    return now - alert.end_received_at < timedelta(seconds=arrival.stale_window_s)
+
+
+def _resolve(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decision:
+    event = arrival.event
+    ended_at = event.ends_at or now
+    if alert is None:
+        opened = replace(_opened(ids.new(now), arrival, now), starts_at=ended_at)
+        return Decision(arrival, Outcome.UNMATCHED, _ended(opened, ended_at, now))
+    if alert.firing:
+        if ended_at < alert.starts_at:
+            return Decision(arrival, Outcome.STALE, alert)
+        return Decision(arrival, Outcome.RESOLVED, _ended(alert, ended_at, now))
+    if alert.end_kind != "explicit" and (alert.ended_at is None or ended_at >= alert.starts_at):
+        # What had merely fallen silent is now known to be over: from here on late firing events are stale.
+        return Decision(arrival, Outcome.REPEATED, _ended(alert, max(ended_at, alert.ended_at or ended_at), now))
+    return Decision(arrival, Outcome.REPEATED, alert)
+
+
+def _ended(alert: AlertState, ended_at: datetime, now: datetime) -> AlertState:
+    return replace(
+        alert,
+        firing=False,
+        ended_at=ended_at,
+        end_kind="explicit",
+        end_received_at=now,
+        expires_at=None,
+        expiry_due_at=None,
+    )
+
+
+def _acknowledged(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decision:
+    if alert is None:
+        # Acknowledging what we never saw fire says at least that it exists: it is kept as ended, and pages nobody.
+        return replace(_resolve(None, arrival, now), outcome=Outcome.UNMATCHED)
+    return Decision(arrival, Outcome.ACKNOWLEDGED if alert.firing else Outcome.STALE, alert)

@@ -1,0 +1,242 @@
+"""All SQL of alerts and occurrences. Batches are sorted by their key, so that two of them cannot deadlock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.alerts.dedup import AlertState, Decision
+from app.db.engine import dumps
+
+LOCK_ALERTS = text("""
+    SELECT a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
+           a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at
+    FROM unnest(CAST(:integrations AS bigint[]), CAST(:keys AS text[])) AS k (integration_id, dedup_key)
+    JOIN alerts a ON a.integration_id = k.integration_id AND a.dedup_key = k.dedup_key
+    ORDER BY a.integration_id, a.dedup_key
+    FOR UPDATE OF a
+""")
+"""The alerts of a batch, locked in the order of their keys."""
+
+INSERT_ALERTS = text("""
+    INSERT INTO alerts (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
+                        labels, annotations, links, starts_at, ended_at, end_kind, end_received_at, first_seen_at,
+                        last_seen_at, events, expires_at, expiry_due_at)
+    SELECT id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
+           CAST(labels AS jsonb), CAST(annotations AS jsonb), CAST(links AS jsonb), starts_at, ended_at, end_kind,
+           end_received_at, :now, :now, events, expires_at, expiry_due_at
+    FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:dedup_key AS text[]),
+                CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]), CAST(:service_id AS bigint[]),
+                CAST(:title AS text[]), CAST(:severity AS text[]), CAST(:digest AS bigint[]), CAST(:labels AS text[]),
+                CAST(:annotations AS text[]), CAST(:links AS text[]), CAST(:starts_at AS timestamptz[]),
+                CAST(:ended_at AS timestamptz[]), CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
+                CAST(:events AS bigint[]), CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
+         AS t (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest, labels,
+               annotations, links, starts_at, ended_at, end_kind, end_received_at, events, expires_at, expiry_due_at)
+    ON CONFLICT (integration_id, dedup_key) DO NOTHING
+""")
+"""New alerts of a batch. One that another process made meanwhile is missing from the row count."""
+
+REWRITE_ALERTS = text("""
+    UPDATE alerts a
+    SET state = t.state, occurrence_id = t.occurrence_id, service_id = t.service_id, title = t.title,
+        severity = t.severity, digest = t.digest, labels = CAST(t.labels AS jsonb),
+        annotations = CAST(t.annotations AS jsonb), links = CAST(t.links AS jsonb), starts_at = t.starts_at,
+        ended_at = t.ended_at, end_kind = t.end_kind, end_received_at = t.end_received_at, last_seen_at = :now,
+        events = a.events + t.events, expires_at = t.expires_at, expiry_due_at = t.expiry_due_at
+    FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:dedup_key AS text[]),
+                CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]), CAST(:service_id AS bigint[]),
+                CAST(:title AS text[]), CAST(:severity AS text[]), CAST(:digest AS bigint[]), CAST(:labels AS text[]),
+                CAST(:annotations AS text[]), CAST(:links AS text[]), CAST(:starts_at AS timestamptz[]),
+                CAST(:ended_at AS timestamptz[]), CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
+                CAST(:events AS bigint[]), CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
+         AS t (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest, labels,
+               annotations, links, starts_at, ended_at, end_kind, end_received_at, events, expires_at, expiry_due_at)
+    WHERE a.id = t.id
+""")
+"""Alerts that an event changed: opened again, resolved, other labels or severity."""
+
+TOUCH_ALERTS = text("""
+    UPDATE alerts a
+    SET last_seen_at = :now, events = a.events + t.events, starts_at = t.starts_at, ended_at = t.ended_at,
+        end_kind = t.end_kind, end_received_at = t.end_received_at, expires_at = t.expires_at,
+        expiry_due_at = t.expiry_due_at
+    FROM unnest(CAST(:id AS uuid[]), CAST(:events AS bigint[]), CAST(:starts_at AS timestamptz[]),
+                CAST(:ended_at AS timestamptz[]), CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
+                CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
+         AS t (id, events, starts_at, ended_at, end_kind, end_received_at, expires_at, expiry_due_at)
+    WHERE a.id = t.id
+""")
+"""Alerts that were merely heard of again. Nothing indexed changes, so the update is HOT."""
+
+OCCURRENCES = text("""
+    SELECT o.id, o.incident_id, o.service_id, o.suppressed
+    FROM occurrences o WHERE o.id = ANY (CAST(:ids AS uuid[]))
+""")
+"""To which incident occurrences belong."""
+
+INSERT_OCCURRENCES = text("""
+    INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
+                             suppressed)
+    SELECT id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
+           CAST(suppressed AS jsonb)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:alert_id AS uuid[]), CAST(:incident_id AS uuid[]),
+                CAST(:service_id AS bigint[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
+                CAST(:end_kind AS text[]), CAST(:severity AS text[]), CAST(:priority AS smallint[]),
+                CAST(:suppressed AS text[]))
+         AS t (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority, suppressed)
+    ON CONFLICT (id) DO UPDATE
+    SET incident_id = excluded.incident_id, ended_at = excluded.ended_at, end_kind = excluded.end_kind,
+        starts_at = excluded.starts_at, severity = excluded.severity,
+        priority = coalesce(excluded.priority, occurrences.priority), suppressed = excluded.suppressed
+""")
+"""New occurrences of a batch, and what changed about older ones."""
+
+LOCK_EXPIRED = text("""
+    SELECT a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
+           a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at, a.service_id
+    FROM alerts a WHERE a.expiry_due_at <= :now
+    ORDER BY a.integration_id, a.dedup_key LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+"""Alerts whose expiry is to be looked at: renewed ones are only due again later."""
+
+REARM = text("""
+    UPDATE alerts a SET expiry_due_at = a.expires_at WHERE a.id = ANY (CAST(:ids AS uuid[]))
+""")
+"""Renewed alerts: look again when the renewal runs out."""
+
+EXPIRE = text("""
+    UPDATE alerts a
+    SET state = 'resolved', ended_at = greatest(a.expires_at, a.starts_at), end_kind = 'expired',
+        end_received_at = :now, expires_at = NULL, expiry_due_at = NULL
+    WHERE a.id = ANY (CAST(:ids AS uuid[]))
+    RETURNING a.id, a.occurrence_id, a.ended_at
+""")
+"""Alerts that nothing renewed: over, because their source fell silent."""
+
+EXPIRE_OCCURRENCES = text("""
+    UPDATE occurrences o SET ended_at = greatest(t.ended_at, o.starts_at), end_kind = 'expired'
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:ended_at AS timestamptz[])) AS t (id, ended_at)
+    WHERE o.id = t.id
+    RETURNING o.id, o.incident_id
+""")
+
+NEXT_EXPIRY = text("SELECT min(expiry_due_at) FROM alerts WHERE expiry_due_at IS NOT NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs:
+    """Where an occurrence belongs: its incident (None when suppressed), its service, and by what it is suppressed."""
+
+    incident_id: UUID | None
+    service_id: int
+    suppressed: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceRow:
+    """An occurrence as it is to be written."""
+
+    id: UUID
+    alert_id: UUID
+    incident_id: UUID | None
+    service_id: int
+    starts_at: datetime
+    ended_at: datetime | None
+    end_kind: str | None
+    severity: str
+    priority: int | None
+    suppressed: dict[str, Any] | None
+
+
+async def lock(conn: AsyncConnection, identities: Collection[tuple[int, str]]) -> list[AlertState]:
+    """Those of the alerts that exist. `identities` are (integration id, dedup key)."""
+    pairs = sorted(identities)
+    rows = await conn.execute(LOCK_ALERTS, {"integrations": [i for i, _ in pairs], "keys": [k for _, k in pairs]})
+    return [AlertState(*row) for row in rows]
+
+
+async def insert(conn: AsyncConnection, decisions: Sequence[Decision], heard: Sequence[int], now: datetime) -> int:
+    """Writes new alerts; returns how many were in fact new."""
+    result = await conn.execute(INSERT_ALERTS, _columns(decisions, heard) | {"now": now})
+    return result.rowcount
+
+
+async def rewrite(conn: AsyncConnection, decisions: Sequence[Decision], heard: Sequence[int], now: datetime) -> None:
+    await conn.execute(REWRITE_ALERTS, _columns(decisions, heard) | {"now": now})
+
+
+def _columns(decisions: Sequence[Decision], heard: Sequence[int]) -> dict[str, list[Any]]:
+    alerts = [d.alert for d in decisions]
+    events = [d.arrival.event for d in decisions]
+    return {
+        "id": [a.id for a in alerts],
+        "integration_id": [a.integration_id for a in alerts],
+        "dedup_key": [a.dedup_key for a in alerts],
+        "state": ["firing" if a.firing else "resolved" for a in alerts],
+        "occurrence_id": [a.occurrence_id for a in alerts],
+        "service_id": [d.arrival.service_id for d in decisions],
+        "title": [e.title for e in events],
+        "severity": [a.severity for a in alerts],
+        "digest": [a.digest for a in alerts],
+        "labels": [dumps(e.labels) for e in events],
+        "annotations": [dumps(e.annotations) for e in events],
+        "links": [dumps(e.links) for e in events],
+        "starts_at": [a.starts_at for a in alerts],
+        "ended_at": [a.ended_at for a in alerts],
+        "end_kind": [a.end_kind for a in alerts],
+        "end_received_at": [a.end_received_at for a in alerts],
+        "events": list(heard),
+        "expires_at": [a.expires_at for a in alerts],
+        "expiry_due_at": [a.expiry_due_at for a in alerts],
+    }
+
+
+async def touch(conn: AsyncConnection, alerts: Sequence[AlertState], heard: Sequence[int], now: datetime) -> None:
+    await conn.execute(
+        TOUCH_ALERTS,
+        {
+            "now": now,
+            "id": [a.id for a in alerts],
+            "events": list(heard),
+            "starts_at": [a.starts_at for a in alerts],
+            "ended_at": [a.ended_at for a in alerts],
+            "end_kind": [a.end_kind for a in alerts],
+            "end_received_at": [a.end_received_at for a in alerts],
+            "expires_at": [a.expires_at for a in alerts],
+            "expiry_due_at": [a.expiry_due_at for a in alerts],
+        },
+    )
+
+
+async def belongings(conn: AsyncConnection, occurrence_ids: Collection[UUID]) -> dict[UUID, Belongs]:
+    if not occurrence_ids:
+        return {}
+    rows = await conn.execute(OCCURRENCES, {"ids": list(occurrence_ids)})
+    return {r.id: Belongs(r.incident_id, r.service_id, r.suppressed) for r in rows}
+
+
+async def keep_occurrences(conn: AsyncConnection, rows: Sequence[OccurrenceRow]) -> None:
+    if not rows:
+        return
+    await conn.execute(
+        INSERT_OCCURRENCES,
+        {
+            "id": [r.id for r in rows],
+            "alert_id": [r.alert_id for r in rows],
+            "incident_id": [r.incident_id for r in rows],
+            "service_id": [r.service_id for r in rows],
+            "starts_at": [r.starts_at for r in rows],
+            "ended_at": [r.ended_at for r in rows],
+            "end_kind": [r.end_kind for r in rows],
+            "severity": [r.severity for r in rows],
+            "priority": [r.priority for r in rows],
+            "suppressed": [None if r.suppressed is None else dumps(r.suppressed) for r in rows],
+        },
+    )

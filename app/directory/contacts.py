@@ -1,0 +1,119 @@
+"""How people can be reached: their usable contact methods and notification rules, loaded for many at once.
+
+Usable is what has been verified, is not broken and is on a configured channel. A user without notification rules for a
+loudness has the default plan; so has one whose rules all name contact methods that cannot be used: silence is not an
+option that anybody chooses by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+PEOPLE = text("""
+    SELECT u.id, u.key, u.name, u.active, u.time_zone FROM users u WHERE u.id = ANY (CAST(:ids AS bigint[]))
+""")
+
+METHODS = text("""
+    SELECT m.id, m.user_id, m.channel, m.address FROM contact_methods m
+    WHERE m.user_id = ANY (CAST(:ids AS bigint[])) AND m.verified_at IS NOT NULL AND m.broken_at IS NULL
+      AND m.channel = ANY (CAST(:channels AS text[]))
+    ORDER BY m.user_id, m.id
+""")
+"""The contact methods of these users that count."""
+
+RULES = text("""
+    SELECT r.id, r.user_id, r.loudness, r.delay_s, r.contact_method_id FROM notification_rules r
+    WHERE r.user_id = ANY (CAST(:ids AS bigint[])) ORDER BY r.user_id, r.delay_s, r.id
+""")
+
+BREAK = text("""
+    UPDATE contact_methods SET broken_at = :now, broken_because = :because, version = version + 1, updated_at = :now
+    WHERE id = :id AND broken_at IS NULL
+    RETURNING user_id
+""")
+"""A contact method that no message will ever reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsableMethod:
+    id: int
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A notification rule; `name` is `rule-<id>`, or `default-<n>` for the default plan."""
+
+    name: str
+    delay_s: int
+    method: UsableMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user as the escalation loop sees one."""
+
+    id: int
+    key: str
+    name: str
+    active: bool
+    time_zone: str | None
+    methods: tuple[UsableMethod, ...]
+    rules: tuple[tuple[str, Rule], ...]
+    """(loudness, rule) pairs whose contact method is usable."""
+
+    @property
+    def reachable(self) -> bool:
+        return self.active and bool(self.methods)
+
+    def rules_for(self, loudness: str) -> tuple[Rule, ...]:
+        own = tuple(rule for given, rule in self.rules if given == loudness)
+        return own or default_rules(self.methods, loudness)
+
+
+def default_rules(methods: Sequence[UsableMethod], loudness: str) -> tuple[Rule, ...]:
+    """Loud: every method at once, SMS again after 5 minutes. Quiet: mail at once, another method only where there is
+    no mail."""
+    if loudness == "quiet":
+        chosen = [(m, 0) for m in methods if m.channel == "mail"] or [(m, 0) for m in methods[:1]]
+    else:
+        chosen = [(m, 0) for m in methods] + [(m, 300) for m in methods if m.channel == "sms"]
+    return tuple(Rule(f"default-{n}", delay, method) for n, (method, delay) in enumerate(chosen))
+
+
+async def people(conn: AsyncConnection, ids: Collection[int], channels: Collection[str]) -> dict[int, Person]:
+    """These users, with what is usable on the configured `channels`."""
+    if not ids:
+        return {}
+    named = {"ids": sorted(ids)}
+    users = (await conn.execute(PEOPLE, named)).all()
+    methods = (await conn.execute(METHODS, named | {"channels": sorted(channels)})).all()
+    rules = (await conn.execute(RULES, named)).all()
+    usable = {m.id: UsableMethod(m.id, m.channel, m.address) for m in methods}
+    return {
+        u.id: Person(
+            u.id,
+            u.key,
+            u.name,
+            u.active,
+            u.time_zone,
+            tuple(usable[m.id] for m in methods if m.user_id == u.id),
+            tuple(
+                (r.loudness, Rule(f"rule-{r.id}", r.delay_s, usable[r.contact_method_id]))
+                for r in rules
+                if r.user_id == u.id and r.contact_method_id in usable
+            ),
+        )
+        for u in users
+    }
+
+
+async def mark_broken(conn: AsyncConnection, now: datetime, contact_method_id: int, because: str) -> bool:
+    """Takes a contact method out of use until its owner verifies it anew. False: it was broken already."""
+    return (await conn.execute(BREAK, {"id": contact_method_id, "because": because, "now": now})).first() is not None

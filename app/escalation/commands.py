@@ -1,0 +1,120 @@
+"""⑥ starting and ⑦ climbing ladders, and what people do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import ids
+from app.escalation import ladder, policy_store, reach, store
+from app.escalation.ladder import Climb, PageOrder, Situation, Target
+from app.hours import WeeklyHours
+from app.incidents import store as incident_store
+from app.incidents.commands import Responder
+from app.incidents.states import Incident, trigger
+from app.incidents.timeline import Entry
+
+NO_POLICY: dict[str, Any] = {"key": "", "name": "no policy", "version": 0, "repeats": 0, "steps": []}
+"""For a service without a policy in an organisation without a catch-all: straight to the last resort."""
+
+
+async def start(
+    conn: AsyncConnection,
+    incidents: Sequence[Incident],
+    policies: Mapping[int, Mapping[str, Any]],
+    now: datetime,
+) -> None:
+    """⑥ A ladder for each new incident, due at once. `policies`: by service id, copied as they are now."""
+    if incidents:
+        rows = [(ids.new(now), i.id, dict(policies.get(i.service_id, NO_POLICY))) for i in incidents]
+        await store.start(conn, rows, now)
+
+
+async def restart(conn: AsyncConnection, incident_ids: Collection[UUID], now: datetime) -> None:
+    """⓪ These incidents became triggered again: their ladders are due, and start from the first step at their claim."""
+    if incident_ids:
+        await conn.execute(store.RESTART, {"ids": list(incident_ids), "now": now})
+
+
+@dataclass(slots=True)
+class Climbed:
+    """What one pass did: whom to page, how late each claimed ladder was in seconds, and how often not even the last
+    resort could be reached."""
+
+    pages: list[PageOrder] = field(default_factory=list)
+    lateness: list[float] = field(default_factory=list)
+    unreachable: int = 0
+
+
+async def climb(
+    conn: AsyncConnection,
+    hours: Mapping[int, WeeklyHours | None],
+    channels: Collection[str],
+    now: datetime,
+    limit: int = 500,
+) -> Climbed:
+    """⑦ Claims what is due, climbs or parks it. `hours`: support hours by service id; `channels`: those configured."""
+    claimed = await store.claim(conn, now, limit)
+    if not claimed:
+        return Climbed()
+    last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
+    held = await store.held_before(conn, claimed)
+    town = await reach.town(conn, [*_targets(claimed, held), *last_resort], channels, now)
+    climbs: list[Climb] = []
+    for c in claimed:
+        situation = Situation(
+            c.state,
+            c.epoch,
+            c.loudness,
+            hours.get(c.service_id),
+            c.assigned_to_id,
+            held.get(c.ladder.incident_id, ()),
+        )
+        climbs.append(ladder.climb(c.ladder, situation, town.find, last_resort, now))
+    await store.move(conn, [x.ladder for x in climbs])
+    await incident_store.write_timeline(conn, [e for x in climbs for e in x.entries], now)
+    return Climbed(
+        [p for x in climbs for p in x.pages],
+        [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
+        sum(x.unreachable for x in climbs),
+    )
+
+
+def _targets(claimed: Sequence[store.Claimed], held: Mapping[UUID, tuple[int, ...]]) -> set[Target]:
+    """All that the ladders of a claim may page: steps that reach nobody fall through to later ones at once."""
+    targets: set[Target] = set()
+    for c in claimed:
+        if c.state != "triggered":
+            continue
+        targets.update(t for rung in c.ladder.policy.steps for t in rung.targets)
+        targets.update(Target("user", user_id) for user_id in held.get(c.ladder.incident_id, ()))
+        if c.assigned_to_id is not None:
+            targets.add(Target("user", c.assigned_to_id))
+    return targets
+
+
+async def escalate_now(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> Incident:
+    """The next step falls due at once. Somebody who has the incident gives it up by this. `incident` is locked and
+    open."""
+    after = incident
+    if incident.state != "triggered":
+        await conn.execute(
+            incident_store.WITHDRAW_ACKNOWLEDGEMENTS,
+            {"incident_id": incident.id, "epoch": incident.epoch, "now": now},
+        )
+        after = replace(trigger(incident, now), paging_due_at=None)
+        await incident_store.update(conn, [after])
+    await conn.execute(store.STEP_NOW, {"incident_id": incident.id, "epoch": after.epoch, "now": now})
+    await incident_store.write_timeline(conn, [Entry(incident.id, "escalated_by_hand", who.actor)], now)
+    return after
+
+
+async def advance(conn: AsyncConnection, now: datetime, ladder_id: UUID, epoch: int, round_: int, step: int) -> bool:
+    """Nobody of this step can be reached any more: the next one is due now, unless the ladder has moved on."""
+    named = {"id": ladder_id, "epoch": epoch, "round": round_, "step": step, "now": now}
+    return (await conn.execute(store.ADVANCE, named)).first() is not None

@@ -1,0 +1,75 @@
+"""Who the targets of a step are at this instant, and whether they can be paged. Looked up live, for a whole claim."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.directory import contacts
+from app.directory.contacts import Person
+from app.escalation import store
+from app.escalation.ladder import Reach, Target
+from app.oncall import shifts
+from app.oncall import store as oncall_store
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Schedules, teams and people that a claim may need, at one instant."""
+
+    on_call: dict[int, tuple[str, tuple[tuple[int, str], ...]]]
+    """By schedule id: its name and (user id, because) of whoever is on call."""
+    teams: dict[int, tuple[str, tuple[int, ...]]]
+    people: dict[int, Person]
+
+    def find(self, targets: Sequence[Target]) -> Reach:
+        """Each person once per step, whoever names them twice."""
+        found: dict[int, tuple[int, str, str]] = {}
+        missing: list[str] = []
+        for target in targets:
+            named = list(self._named(target, missing))
+            for user_id, because in named:
+                person = self.people.get(user_id)
+                if person is None or not person.active:
+                    missing.append(f"{person.name if person else user_id} is not active")
+                elif not person.methods:
+                    missing.append(f"{person.name} has no usable contact method")
+                else:
+                    found.setdefault(user_id, (user_id, person.name, because))
+        return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)))
+
+    def _named(self, target: Target, missing: list[str]) -> Iterable[tuple[int, str]]:
+        if target.type == "user":
+            return [(target.id, "named in the policy")]
+        if target.type == "team":
+            name, members = self.teams.get(target.id, ("?", ()))
+            if not members:
+                missing.append(f"team {name} has no members")
+            return [(user_id, f"member of team {name}") for user_id in members]
+        name, now_on_call = self.on_call.get(target.id, ("?", ()))
+        if not now_on_call:
+            missing.append(f"nobody is on call in schedule {name}")
+        return [(user_id, f"on call in schedule {name}: {because}") for user_id, because in now_on_call]
+
+
+async def town(conn: AsyncConnection, targets: Iterable[Target], channels: Collection[str], now: datetime) -> Town:
+    """Loads what these targets may come to: four statements, however many targets."""
+    wanted: dict[str, set[int]] = {"user": set(), "schedule": set(), "team": set()}
+    for target in targets:
+        wanted[target.type].add(target.id)
+    window = (now, now + timedelta(seconds=1))
+    schedules = (
+        await oncall_store.schedules(conn, sorted(wanted["schedule"]), window=window) if wanted["schedule"] else {}
+    )
+    on_call = {
+        s.id: (s.name, tuple((entry.user_id, entry.because) for entry in shifts.who(s, now)))
+        for s in schedules.values()
+    }
+    teams = await store.team_members(conn, wanted["team"])
+    users = wanted["user"].union(
+        *(members for _, members in teams.values()), *({u for u, _ in people} for _, people in on_call.values())
+    )
+    return Town(on_call, teams, await contacts.people(conn, users, channels))

@@ -1,0 +1,150 @@
+"""THE ROAD: the life of an alert, step by step.
+
+    sender -> receive(): ② parse ③ deduplicate, route ④ open or join an incident ⑤ priority ⑥ start its ladder
+    worker -> climb():   ⓪ what time did ⑦ climb due ladders ⑧ who is on call ⑨ queue notifications
+              deliver(): ⑩ claim, send, record
+    person -> incidents.commands: ⑪ acknowledge ⑫ resolve, close. Ladders and pending notifications see it at their
+              next claim: nobody calls ahead.
+
+Each step is one set-based read, one pure decision, one set-based write. `receive` and `climb` run inside a transaction
+that their caller commits; nothing outside the database happens in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.alerts import commands as alerts
+from app.alerts import store as alerts_store
+from app.alerts.dedup import Arrival, Decision
+from app.db import ids
+from app.escalation import commands as escalation
+from app.escalation import store as escalation_store
+from app.incidents import joining, passing
+from app.incidents import store as incidents_store
+from app.ingest import commands as ingest
+from app.ingest.requests import Answer, Received, Request
+from app.ingest.store import EventRecord
+from app.notifications import commands as notifications
+from app.notifications import store as notifications_store
+from app.notifications.delivery import Delivery
+from app.standing import Standings
+
+
+async def receive(conn: AsyncConnection, requests: Sequence[Request], standings: Standings) -> Received:
+    """A batch of requests, from bytes to ladders. Called by group commit, which commits and then answers."""
+    now, standing = await standings.begin(conn)
+    for request in requests:
+        ingest.open_up(request, now)
+    arrivals = [arrival for request in requests for arrival in _arrivals(request)]
+    folded = await alerts.deduplicate(conn, arrivals, now)
+    routed = await alerts.route(conn, folded.decisions)
+    joined = await joining.correlate(conn, routed, standing.recovery_delays, standing.rank(now), now)
+    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities)
+    opened = list(joined.opened.values())
+    await escalation.start(conn, opened, standing.policies, now)
+    answers = await ingest.keep(conn, requests, _outcomes(folded.decisions), _events(folded.decisions, now), now)
+    return Received(answers, wake=bool(opened or joined.changed), opened=[i.priority for i in opened])
+
+
+async def refuse(conn: AsyncConnection, request: Request, error: str, standings: Standings) -> Answer:
+    """What was accepted and could not be processed goes to quarantine, whole."""
+    now, _ = await standings.begin(conn)
+    request.receipt_id = ids.new(now)
+    return await ingest.quarantine(conn, now, request, error)
+
+
+async def replay(conn: AsyncConnection, quarantined_id: UUID, standings: Standings) -> Received:
+    """What was in quarantine goes along the road once more, after a fix."""
+    now, _ = await standings.begin(conn)
+    request = await ingest.replay(conn, now, quarantined_id)
+    received = await receive(conn, [request], standings)
+    await ingest.mark_replayed(conn, now, quarantined_id, received.answers[0].receipt_id)
+    return received
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """What one pass of the clock did. `lateness`: seconds after its due time, for every claimed ladder."""
+
+    pages: int
+    lateness: Sequence[float]
+    unreachable: int
+    wait_s: float | None
+    """Real seconds until the next row falls due; None: none waits."""
+
+
+async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
+    """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
+    now, standing = await standings.begin(conn)
+    await _expire(conn, standing.recovery_delays, now)
+    await passing.pass_time(conn, now)
+    await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
+    climbed = await escalation.climb(conn, standing.hours, channels, now)
+    queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
+    return Climbed(queued, climbed.lateness, climbed.unreachable, await _next_due(conn))
+
+
+async def deliver(delivery: Delivery) -> int:
+    """Takes over what was lost, then sends what is due. Returns how many messages it claimed."""
+    return await delivery.recover() + await delivery.send_due()
+
+
+async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:
+    expired = await alerts.expire(conn, now)
+    ended = [e.incident_id for e in expired if e.incident_id is not None]
+    if ended:
+        await passing.expire_alerts(conn, ended, recovery_delays, now)
+
+
+NEXT_DUE = text(f"""
+    SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
+    FROM (SELECT least(({alerts_store.NEXT_EXPIRY}), ({incidents_store.NEXT_DUE}), ({escalation_store.NEXT_STEP}),
+                       ({notifications_store.NEXT_DUE})) AS due) AS earliest
+""")
+
+
+async def _next_due(conn: AsyncConnection) -> float | None:
+    seconds = (await conn.execute(NEXT_DUE)).scalar_one()
+    return None if seconds is None else float(seconds)
+
+
+def _arrivals(request: Request) -> list[Arrival]:
+    door = request.door
+    entrance = door.entrance
+    return [
+        Arrival(
+            event,
+            entrance.integration_id,
+            door.key,
+            entrance.source,
+            entrance.service_id,
+            door.stale_window_s,
+            request.receipt_id,
+            index,
+            entrance.ignored_labels,
+        )
+        for index, event in request.parsed.events
+    ]
+
+
+def _outcomes(decisions: Sequence[Decision]) -> dict[UUID, list[list[Any]]]:
+    outcomes: dict[UUID, list[list[Any]]] = {}
+    for d in decisions:
+        outcomes.setdefault(d.arrival.receipt_id, []).append([d.arrival.index, d.outcome.value, str(d.alert.id)])
+    return outcomes
+
+
+def _events(decisions: Sequence[Decision], now: datetime) -> list[EventRecord]:
+    return [
+        EventRecord(ids.new(now), d.arrival.receipt_id, d.alert.id, d.alert.occurrence_id, d.outcome, d.arrival.event)
+        for d in decisions
+        if d.outcome.changes
+    ]

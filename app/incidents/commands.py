@@ -1,0 +1,240 @@
+"""What people do to incidents. Each function is one thing, one timeline entry, and never a commit.
+
+Somebody being faster is not an error: the answers say who and when (house rule 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import ids
+from app.errors import Conflict, Invalid, NotFound
+from app.incidents import states, store
+from app.incidents.states import Incident
+from app.incidents.timeline import Entry
+
+EXPIRES_AFTER = {1: timedelta(minutes=30), 2: timedelta(minutes=60)}
+"""How long an acknowledgement lasts, by priority; others last (behaviour.md 5)."""
+LOOK_AGAIN_AFTER = timedelta(minutes=15)
+SNOOZE_AT_MOST = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """A person who does something to an incident, and through which door: `link`, `screen`, `api`."""
+
+    user_id: int
+    key: str
+    name: str
+    via: str
+    notification_id: UUID | None = None
+
+    @property
+    def actor(self) -> str:
+        return f"user:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyAcknowledged:
+    """Somebody was faster; or it was the same person."""
+
+    incident: Incident
+    by_id: int | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyResolved:
+    incident: Incident
+    by: str | None
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StillFiring:
+    """The person is asked first: so many alerts of it still fire."""
+
+    incident: Incident
+    firing: int
+
+
+async def _locked(conn: AsyncConnection, incident_id: UUID) -> Incident:
+    found = (await store.lock(conn, [incident_id])).get(incident_id)
+    if found is None:
+        raise NotFound("there is no such incident")
+    return found
+
+
+async def _keep(
+    conn: AsyncConnection, now: datetime, after: Incident, who: Responder, kind: str, **data: Any
+) -> Incident:
+    await store.update(conn, [after])
+    await store.write_timeline(conn, [Entry(after.id, kind, who.actor, data)], now)
+    return replace(after, version=after.version + 1)
+
+
+def _must_be_open(incident: Incident) -> None:
+    if not incident.is_open:
+        raise Conflict(f"incident {incident.number} is {incident.state}", code="not_open", state=incident.state)
+
+
+async def acknowledge(
+    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder
+) -> Acknowledged | AlreadyAcknowledged | AlreadyResolved:
+    """A responder takes it; escalation stops at its next claim. P1 and P2 come back when nothing follows."""
+    incident = await _locked(conn, incident_id)
+    if not incident.is_open:
+        return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
+    if incident.state != "triggered":
+        return AlreadyAcknowledged(incident, incident.acknowledged_by_id, incident.acknowledged_at)
+    lasts = EXPIRES_AFTER.get(incident.priority)
+    after = states.acknowledge(incident, now, who.user_id, now + lasts if lasts else None, "expires" if lasts else None)
+    await _write_acknowledgement(conn, now, incident, who)
+    return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via))
+
+
+async def _write_acknowledgement(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> None:
+    await conn.execute(
+        store.INSERT_ACKNOWLEDGEMENT,
+        {
+            "id": ids.new(now),
+            "incident_id": incident.id,
+            "epoch": incident.epoch,
+            "user_id": who.user_id,
+            "now": now,
+            "channel": who.via,
+            "notification_id": who.notification_id,
+        },
+    )
+
+
+async def unacknowledge(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:
+    """Nobody has it any more: it pages from the first step again. Raises `Conflict` unless somebody had it."""
+    incident = await _locked(conn, incident_id)
+    if incident.state not in ("acknowledged", "mitigated"):
+        raise Conflict(f"incident {incident.number} is {incident.state}", code="not_acknowledged", state=incident.state)
+    withdrawn = {"incident_id": incident.id, "epoch": incident.epoch, "now": now}
+    await conn.execute(store.WITHDRAW_ACKNOWLEDGEMENTS, withdrawn)
+    return await _keep(conn, now, states.trigger(incident, now), who, "unacknowledged")
+
+
+async def snooze(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, until: datetime) -> Incident:
+    """An acknowledgement with an end. Raises `Invalid` for an end that is past or more than 7 days away."""
+    if not now < until <= now + SNOOZE_AT_MOST:
+        raise Invalid("a snooze ends within the next 7 days", errors=[{"field": "until", "message": "out of range"}])
+    incident = await _locked(conn, incident_id)
+    _must_be_open(incident)
+    await _write_acknowledgement(conn, now, incident, who)
+    after = states.acknowledge(incident, now, who.user_id, until, "snoozed")
+    return await _keep(conn, now, after, who, "snoozed", name=who.name, until=until.isoformat(timespec="minutes"))
+
+
+async def mitigate(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:
+    """The pain is over. Acknowledges as well."""
+    incident = await _locked(conn, incident_id)
+    _must_be_open(incident)
+    await _write_acknowledgement(conn, now, incident, who)
+    acknowledged = states.acknowledge(incident, now, who.user_id) if incident.state == "triggered" else incident
+    return await _keep(conn, now, states.mitigate(acknowledged, now), who, "mitigated", name=who.name)
+
+
+async def resolve(
+    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, confirmed: bool, because: str = ""
+) -> Resolved | AlreadyResolved | StillFiring:
+    """The fault is over. While alerts still fire the person is asked first; confirmed, it is looked at once more after
+    15 minutes and reopens if they still do."""
+    incident = await _locked(conn, incident_id)
+    if not incident.is_open:
+        return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
+    if incident.firing and not confirmed:
+        return StillFiring(incident, incident.firing)
+    again = now + LOOK_AGAIN_AFTER if incident.firing else None
+    after = states.resolve(incident, now, who.actor, again)
+    return Resolved(await _keep(conn, now, after, who, "resolved", because=because or f"by {who.name}"))
+
+
+async def close(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:
+    """Nothing more to do. Raises `Conflict` unless it is resolved."""
+    incident = await _locked(conn, incident_id)
+    if incident.state == "closed":
+        return incident
+    if incident.state != "resolved":
+        raise Conflict(f"incident {incident.number} is {incident.state}; resolve it first", code="not_resolved")
+    return await _keep(conn, now, states.close(incident, now), who, "closed")
+
+
+async def reassign(
+    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, to_id: int, to_name: str
+) -> Incident:
+    """Hands it to another person, who is paged at once; if they do not answer, the policy starts at its first step."""
+    incident = await _locked(conn, incident_id)
+    _must_be_open(incident)
+    withdrawn = {"incident_id": incident.id, "epoch": incident.epoch, "now": now}
+    await conn.execute(store.WITHDRAW_ACKNOWLEDGEMENTS, withdrawn)
+    after = replace(states.trigger(incident, now), assigned_to_id=to_id)
+    return await _keep(conn, now, after, who, "reassigned", name=to_name)
+
+
+async def pin_priority(
+    conn: AsyncConnection,
+    now: datetime,
+    incident_id: UUID,
+    who: Responder,
+    *,
+    impact: int,
+    urgency: int,
+    priority: int,
+    loudness: str,
+    reason: str,
+) -> Incident:
+    """A person's word, which automation does not change. A raise pages again."""
+    if not reason.strip():
+        raise Invalid("say why", errors=[{"field": "reason", "message": "must not be empty"}])
+    incident = await _locked(conn, incident_id)
+    _must_be_open(incident)
+    pin = {"by": who.key, "at": now.isoformat(timespec="seconds"), "reason": reason}
+    after = states.with_priority(incident, priority, impact, urgency, incident.verdict)
+    after = replace(states.with_loudness(after, loudness, None), priority_pin=pin)
+    if priority < incident.priority:
+        after = states.trigger(after, now)
+    said = {"was": incident.priority, "priority": priority, "reason": reason}
+    return await _keep(conn, now, after, who, "priority_pinned", **said)
+
+
+async def unpin_priority(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:
+    """From now on automation may raise the priority again."""
+    incident = await _locked(conn, incident_id)
+    _must_be_open(incident)
+    return await _keep(conn, now, replace(incident, priority_pin=None), who, "priority_unpinned")
+
+
+async def hold_open(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, held: bool) -> Incident:
+    """Pins it open, or lets go: an incident whose alerts are all over then resolves with the next tick."""
+    incident = await _locked(conn, incident_id)
+    _must_be_open(incident)
+    due = now if not held and incident.firing == 0 else None
+    after = replace(incident, held_open=held, recovery_due_at=due)
+    return await _keep(conn, now, after, who, "held_open" if held else "released")
+
+
+async def note(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, text: str) -> None:
+    """Adds a note to the timeline; at most 10,000 characters."""
+    if not text.strip() or len(text) > 10_000:
+        raise Invalid("a note has 1 to 10,000 characters", errors=[{"field": "text", "message": "length"}])
+    incident = await _locked(conn, incident_id)
+    await store.write_timeline(conn, [Entry(incident.id, "note", who.actor, {"text": text})], now)

@@ -1,0 +1,278 @@
+"""Which incident an occurrence belongs to, and why. Pure: a fold over what a batch did to alerts.
+
+behaviour.md 3: an incident holds its correlation key while it accepts occurrences. Each correlation key is held by at
+most one incident; it is given up when the window or the cap has passed, in the same fold that opens a successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.db import ids
+from app.incidents import states
+from app.incidents.states import Incident
+from app.incidents.timeline import Entry
+from app.priority.assign import PriorityVerdict, Raised, raise_only
+
+WINDOW = timedelta(minutes=30)
+CAP = timedelta(hours=24)
+REOPEN_WITHIN = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What one event did to an occurrence that counts: `opened`, `changed`, `resolved` or `acknowledged`."""
+
+    kind: str
+    occurrence_id: UUID
+    alert_id: UUID
+    service_id: int
+    correlation_key: str
+    title: str
+    severity: str
+    actor: str
+    incident_id: UUID | None = None
+    """To which incident the occurrence belonged before."""
+    recovery_delay: timedelta = timedelta()
+    facts: Any = None
+    """What priority rules may look at; only `Rank` knows its shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A priority verdict for an incident, and how loud that is: `loud_due_at` when quiet only until support hours."""
+
+    verdict: PriorityVerdict
+    loudness: str
+    loud_due_at: datetime | None
+
+
+Rank = Callable[[Happening, int], Ranking]
+"""The priority of an incident with so many firing alerts, judged by this occurrence."""
+
+
+@dataclass(slots=True)
+class Correlated:
+    """What to write: incidents made and changed, their timeline, and where each occurrence belongs now."""
+
+    opened: dict[UUID, Incident] = field(default_factory=dict)
+    changed: dict[UUID, Incident] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    belongs: dict[UUID, UUID] = field(default_factory=dict)
+    priorities: dict[UUID, int] = field(default_factory=dict)
+    """The priority that each occurrence would have by itself."""
+
+
+def correlation_key(service_id: int, labels: Mapping[str, str], dedup_key: str) -> str:
+    """The default: service and alertname; an alert without that label is its own problem."""
+    name = labels.get("alertname")
+    return f"{service_id}:{name}" if name else f"{service_id}::{dedup_key}"
+
+
+def provenance(verdict: PriorityVerdict) -> dict[str, Any]:
+    """Where a priority comes from, as it is stored and shown."""
+    inputs = [
+        {"what": p.what, "value": p.value, "rule": p.rule, "name": p.name, "version": p.version, "because": p.because}
+        for p in verdict.inputs
+    ]
+    failed = [{"rule": f.rule, "error": f.error} for f in verdict.failures]
+    return {"inputs": inputs, "failures": failed} if failed else {"inputs": inputs}
+
+
+class Fold:
+    """The incidents of a batch while it is decided."""
+
+    def __init__(self, known: Iterable[Incident], rank: Rank, now: datetime) -> None:
+        self.incidents = {i.id: i for i in known}
+        self.holders = {i.open_key: i.id for i in self.incidents.values() if i.open_key is not None}
+        self.newest: dict[str, UUID] = {}
+        for incident in sorted(self.incidents.values(), key=lambda i: i.id):
+            self.newest[incident.correlation_key] = incident.id
+        self.rank = rank
+        self.now = now
+        self.result = Correlated()
+
+    def run(self, happenings: Sequence[Happening]) -> Correlated:
+        for happening in happenings:
+            if happening.kind == "opened":
+                self._arrive(happening)
+            elif happening.kind == "changed":
+                self._change(happening)
+            elif happening.kind == "resolved":
+                self._end(happening)
+            elif (incident := self._incident_of(happening)) is not None:
+                self._say(incident, "acknowledged_at_source", happening.actor, title=happening.title)
+        return self.result
+
+    def _incident_of(self, h: Happening) -> Incident | None:
+        incident_id = self.result.belongs.get(h.occurrence_id, h.incident_id)
+        return None if incident_id is None else self.incidents.get(incident_id)
+
+    def _arrive(self, h: Happening) -> None:
+        key = h.correlation_key
+        holder = self._holder(key)
+        if holder is not None and self._accepts(holder):
+            self._join(holder, h, "joined", "same service and alertname, within 30 minutes of its last occurrence")
+            return
+        if holder is not None:
+            self._put(replace(holder, open_key=None))
+            del self.holders[key]
+        newest = self.incidents.get(self.newest[key]) if key in self.newest else None
+        if newest is not None and newest.state == "resolved" and self._is_recent(newest):
+            self._reopen(newest, h)
+        else:
+            self._open(h, newest)
+
+    def _holder(self, key: str) -> Incident | None:
+        return self.incidents[self.holders[key]] if key in self.holders else None
+
+    def _accepts(self, incident: Incident) -> bool:
+        return self.now - incident.last_occurrence_at <= WINDOW and self.now - incident.opened_at < CAP
+
+    def _is_recent(self, incident: Incident) -> bool:
+        return incident.resolved_at is not None and self.now - incident.resolved_at < REOPEN_WITHIN
+
+    def _open(self, h: Happening, earlier: Incident | None) -> None:
+        ranking = self.rank(h, 1)
+        self.result.priorities[h.occurrence_id] = ranking.verdict.priority
+        incident = _new(h, ranking, self.now, None if earlier is None else earlier.id)
+        self.result.opened[incident.id] = incident
+        self.incidents[incident.id] = incident
+        self.holders[h.correlation_key] = self.newest[h.correlation_key] = incident.id
+        self._belongs(h, incident)
+        self._say(incident, "opened", h.actor, title=h.title, severity=h.severity, alert=str(h.alert_id))
+        self._say(incident, "priority_assigned", "tocsin", priority=incident.priority, verdict=incident.verdict)
+        if earlier is not None:
+            self._say(incident, "recurrence", "tocsin", of=earlier.number, was=earlier.state)
+
+    def _reopen(self, incident: Incident, h: Happening) -> None:
+        reopened = replace(
+            states.reopen(incident, self.now, h.correlation_key),
+            firing=incident.firing + 1,
+            occurrences=incident.occurrences + 1,
+            last_occurrence_at=self.now,
+        )
+        self.holders[h.correlation_key] = incident.id
+        self._belongs(h, reopened)
+        self._say(reopened, "reopened", h.actor, title=h.title, severity=h.severity, count=reopened.reopened)
+        self._put(self._ranked(reopened, h, already_triggered=True))
+
+    def _join(self, incident: Incident, h: Happening, kind: str, because: str) -> None:
+        joined = replace(
+            incident,
+            firing=incident.firing + 1,
+            occurrences=incident.occurrences + 1,
+            last_occurrence_at=self.now,
+            recovery_due_at=None,
+        )
+        self._belongs(h, joined)
+        self._say(joined, kind, h.actor, title=h.title, severity=h.severity, because=because, alert=str(h.alert_id))
+        self._put(self._ranked(joined, h))
+
+    def _change(self, h: Happening) -> None:
+        incident = self._incident_of(h)
+        if incident is None or not incident.is_open:
+            return
+        self._say(incident, "alert_changed", h.actor, title=h.title, severity=h.severity)
+        self._put(self._ranked(incident, h))
+
+    def _ranked(self, incident: Incident, h: Happening, *, already_triggered: bool = False) -> Incident:
+        """Automation only raises; a raise pages again, unless the incident begins a new epoch anyway."""
+        ranking = self.rank(h, max(incident.firing, 1))
+        self.result.priorities[h.occurrence_id] = ranking.verdict.priority
+        raised = raise_only(incident.priority, ranking.verdict, pinned=incident.priority_pin is not None)
+        if not isinstance(raised, Raised):
+            return incident
+        verdict = ranking.verdict
+        self._say(incident, "priority_raised", "tocsin", was=incident.priority, priority=verdict.priority,
+                  verdict=provenance(verdict))  # fmt: skip
+        after = states.with_priority(incident, verdict.priority, verdict.impact, verdict.urgency, provenance(verdict))
+        after = states.with_loudness(after, ranking.loudness, ranking.loud_due_at)
+        if already_triggered or incident.id in self.result.opened:
+            return after
+        return states.trigger(after, self.now)
+
+    def _end(self, h: Happening) -> None:
+        incident = self._incident_of(h)
+        if incident is None:
+            return
+        ended = replace(incident, firing=max(incident.firing - 1, 0))
+        if incident.is_open:
+            self._say(ended, "alert_resolved", h.actor, title=h.title, firing=ended.firing)
+        if ended.firing == 0 and ended.is_open and not ended.held_open:
+            ended = self._recovered(ended, h)
+        elif ended.firing == 0 and not ended.is_open:
+            ended = replace(ended, recovery_due_at=None)
+        self._put(ended)
+
+    def _recovered(self, incident: Incident, h: Happening) -> Incident:
+        if h.recovery_delay:
+            return replace(incident, recovery_due_at=self.now + h.recovery_delay)
+        if incident.open_key is not None:
+            self.holders.pop(incident.open_key, None)
+        self._say(incident, "resolved", h.actor, because="all its alerts are resolved")
+        return states.resolve(incident, self.now, "source")
+
+    def _belongs(self, h: Happening, incident: Incident) -> None:
+        self.result.belongs[h.occurrence_id] = incident.id
+
+    def _put(self, incident: Incident) -> None:
+        if incident == self.incidents[incident.id]:
+            return
+        self.incidents[incident.id] = incident
+        target = self.result.opened if incident.id in self.result.opened else self.result.changed
+        target[incident.id] = incident
+
+    def _say(self, incident: Incident, kind: str, actor: str, **data: Any) -> None:
+        self.result.entries.append(Entry(incident.id, kind, actor, data))
+
+
+def _new(h: Happening, ranking: Ranking, now: datetime, recurrence_of_id: UUID | None) -> Incident:
+    verdict = ranking.verdict
+    return Incident(
+        id=ids.new(now),
+        number=0,
+        service_id=h.service_id,
+        correlation_key=h.correlation_key,
+        open_key=h.correlation_key,
+        title=h.title,
+        state="triggered",
+        epoch=1,
+        priority=verdict.priority,
+        impact=verdict.impact,
+        urgency=verdict.urgency,
+        verdict=provenance(verdict),
+        priority_pin=None,
+        loudness=ranking.loudness,
+        loud_due_at=ranking.loud_due_at,
+        held_open=False,
+        opened_at=now,
+        triggered_at=now,
+        acknowledged_at=None,
+        acknowledged_by_id=None,
+        wakes_at=None,
+        wakes_because=None,
+        assigned_to_id=None,
+        mitigated_at=None,
+        resolved_at=None,
+        resolved_by=None,
+        closed_at=None,
+        recovery_due_at=None,
+        paging_due_at=None,
+        reopened=0,
+        recurrence_of_id=recurrence_of_id,
+        last_occurrence_at=now,
+        firing=1,
+        occurrences=1,
+        version=1,
+    )
+
+
+def correlate(known: Iterable[Incident], happenings: Sequence[Happening], rank: Rank, now: datetime) -> Correlated:
+    """④ Decides a batch. `known` holds the holders of its keys, the newest incident of each key, and the incidents of
+    occurrences that changed."""
+    return Fold(known, rank, now).run(happenings)

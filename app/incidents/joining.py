@@ -1,0 +1,68 @@
+"""④ What a batch did to alerts, done to incidents: one locking read, one pure fold, one write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.alerts.commands import Routed
+from app.alerts.dedup import Outcome
+from app.incidents import correlation, store
+from app.incidents.correlation import Correlated, Happening, Rank, correlation_key
+
+_KINDS = {Outcome.RESOLVED: "resolved", Outcome.ACKNOWLEDGED: "acknowledged"}
+
+
+async def correlate(
+    conn: AsyncConnection, routed: Sequence[Routed], recovery_delays: Mapping[int, timedelta], rank: Rank, now: datetime
+) -> Correlated:
+    """Opens, joins, reopens, raises and resolves incidents. Raises `Raced` when another process was faster."""
+    happenings = [h for r in routed if (h := _happening(r, recovery_delays)) is not None]
+    if not happenings:
+        return Correlated()
+    keys = {h.correlation_key for h in happenings if h.kind == "opened"}
+    known = await store.lock_for_batch(conn, keys, {h.incident_id for h in happenings if h.incident_id is not None})
+    result = correlation.correlate(known.values(), happenings, rank, now)
+    await store.update(conn, list(result.changed.values()))
+    numbers = await store.insert(conn, list(result.opened.values()))
+    result.opened = {i: replace(incident, number=numbers[i]) for i, incident in result.opened.items()}
+    await store.write_timeline(conn, result.entries, now)
+    return result
+
+
+def _happening(r: Routed, recovery_delays: Mapping[int, timedelta]) -> Happening | None:
+    decision, before = r.decision, r.before
+    kind = _kind(r)
+    if kind is None:
+        return None
+    arrival, event = decision.arrival, decision.arrival.event
+    # An open occurrence keeps its service when the integration is moved to another.
+    service_id = arrival.service_id if before is None or kind == "opened" else before.service_id
+    return Happening(
+        kind=kind,
+        occurrence_id=decision.alert.occurrence_id,
+        alert_id=decision.alert.id,
+        service_id=service_id,
+        correlation_key=correlation_key(service_id, event.labels, event.dedup_key),
+        title=event.title,
+        severity=event.severity,
+        actor=f"source:{arrival.integration_key}",
+        incident_id=None if before is None else before.incident_id,
+        recovery_delay=recovery_delays.get(service_id, timedelta()),
+        facts=arrival,
+    )
+
+
+def _kind(r: Routed) -> str | None:
+    outcome = r.decision.outcome
+    if outcome in (Outcome.OPENED, Outcome.REVIVED):
+        return None if r.suppressed else "opened"
+    if outcome is Outcome.CHANGED:
+        was_suppressed = r.before is not None and r.before.suppressed is not None
+        if was_suppressed:
+            return None if r.suppressed else "opened"
+        return "changed"
+    return _KINDS.get(outcome)

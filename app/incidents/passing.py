@@ -1,0 +1,96 @@
+"""⓪ What time does to incidents: acknowledgements expire, snoozes end, recovery delays pass, support hours begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.incidents import states, store
+from app.incidents.states import Incident
+from app.incidents.timeline import Entry
+
+
+async def pass_time(conn: AsyncConnection, now: datetime) -> None:
+    """Everything of this room that is due. Each kind is claimed with one statement; workers never meet."""
+    await _wake(conn, now)
+    await _recover(conn, now)
+    await _become_loud(conn, now)
+
+
+async def claim_triggered(conn: AsyncConnection, now: datetime, limit: int = 1000) -> list[UUID]:
+    """Incidents that became triggered since the last tick, once: their ladders are to start again."""
+    rows = await conn.execute(store.CLAIM_TRIGGERED, {"now": now, "limit": limit})
+    return [r.id for r in rows]
+
+
+async def _wake(conn: AsyncConnection, now: datetime) -> None:
+    due = await store.due(conn, "wakes", now)
+    entries = [
+        Entry(i.id, "snooze_ended" if i.wakes_because == "snoozed" else "acknowledgement_expired", data=_held_by(i))
+        for i in due
+    ]
+    await _write(conn, [states.trigger(i, now) for i in due], entries, now)
+
+
+def _held_by(incident: Incident) -> dict[str, int | None]:
+    return {"user_id": incident.acknowledged_by_id}
+
+
+async def _recover(conn: AsyncConnection, now: datetime) -> None:
+    """A recovery delay has passed without a new occurrence; or 15 minutes since a person resolved what still fired."""
+    changed: list[Incident] = []
+    entries: list[Entry] = []
+    for incident in await store.due(conn, "recovery", now):
+        if incident.state == "resolved" and incident.firing:
+            changed.append(states.reopen(incident, now, None))
+            entries.append(Entry(incident.id, "reopened", data={"because": f"{incident.firing} alerts still fire"}))
+        elif incident.is_open and not incident.firing and not incident.held_open:
+            changed.append(states.resolve(incident, now, "source"))
+            entries.append(Entry(incident.id, "resolved", data={"because": "all its alerts stayed resolved"}))
+        else:
+            changed.append(replace(incident, recovery_due_at=None))
+    await _write(conn, changed, entries, now)
+
+
+async def _become_loud(conn: AsyncConnection, now: datetime) -> None:
+    changed: list[Incident] = []
+    entries: list[Entry] = []
+    for incident in await store.due(conn, "loud", now):
+        loud = states.with_loudness(incident, "loud", None)
+        changed.append(states.trigger(loud, now) if incident.state == "triggered" else loud)
+        entries.append(Entry(incident.id, "became_loud"))
+    await _write(conn, changed, entries, now)
+
+
+async def expire_alerts(
+    conn: AsyncConnection, ended: Sequence[UUID], recovery_delays: dict[int, timedelta], now: datetime
+) -> None:
+    """Occurrences of these incidents ended because their source fell silent; one item an occurrence."""
+    incidents = await store.lock(conn, set(ended))
+    entries: list[Entry] = []
+    for incident_id in ended:
+        incident = incidents[incident_id]
+        ended_one = replace(incident, firing=max(incident.firing - 1, 0))
+        if incident.is_open:
+            entries.append(Entry(incident.id, "alert_expired", data={"firing": ended_one.firing}))
+        incidents[incident_id] = ended_one
+    for incident in list(incidents.values()):
+        if incident.firing or not incident.is_open or incident.held_open:
+            continue
+        delay = recovery_delays.get(incident.service_id, timedelta())
+        if delay:
+            incidents[incident.id] = replace(incident, recovery_due_at=now + delay)
+        else:
+            incidents[incident.id] = states.resolve(incident, now, "source")
+            because = "no sign of its alerts from the source any more"
+            entries.append(Entry(incident.id, "resolved", data={"because": because}))
+    await _write(conn, list(incidents.values()), entries, now)
+
+
+async def _write(conn: AsyncConnection, changed: list[Incident], entries: list[Entry], now: datetime) -> None:
+    await store.update(conn, changed)
+    await store.write_timeline(conn, entries, now)

@@ -1,0 +1,139 @@
+"""The life of an incident as a value, and what may happen to it. Pure: a state and `now` in, the next state out.
+
+`triggered` -> `acknowledged` -> `mitigated` -> `resolved` -> `closed`; an acknowledgement that ends, a reopening or a
+raised priority leads back to `triggered` and begins a new epoch (behaviour.md 5), and with it a new climb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
+OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident's row, as read under its lock. The columns are explained in tables.py."""
+
+    id: UUID
+    number: int
+    service_id: int
+    correlation_key: str
+    open_key: str | None
+    title: str
+    state: str
+    epoch: int
+    priority: int
+    impact: int
+    urgency: int
+    verdict: Mapping[str, Any]
+    priority_pin: Mapping[str, Any] | None
+    loudness: str
+    loud_due_at: datetime | None
+    held_open: bool
+    opened_at: datetime
+    triggered_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by_id: int | None
+    wakes_at: datetime | None
+    wakes_because: str | None
+    assigned_to_id: int | None
+    mitigated_at: datetime | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    closed_at: datetime | None
+    recovery_due_at: datetime | None
+    paging_due_at: datetime | None
+    reopened: int
+    recurrence_of_id: UUID | None
+    last_occurrence_at: datetime
+    firing: int
+    occurrences: int
+    version: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+
+def trigger(incident: Incident, now: datetime) -> Incident:
+    """Nobody has it (any more): a new epoch begins, and the next tick starts to page."""
+    return replace(
+        incident,
+        state="triggered",
+        epoch=incident.epoch + 1,
+        triggered_at=now,
+        acknowledged_at=None,
+        acknowledged_by_id=None,
+        mitigated_at=None,
+        wakes_at=None,
+        wakes_because=None,
+        paging_due_at=now,
+    )
+
+
+def reopen(incident: Incident, now: datetime, open_key: str | None) -> Incident:
+    """The same trouble again, shortly after it was over: same number, and triggered, whoever had it."""
+    return replace(
+        trigger(incident, now),
+        open_key=open_key,
+        resolved_at=None,
+        resolved_by=None,
+        closed_at=None,
+        recovery_due_at=None,
+        reopened=incident.reopened + 1,
+    )
+
+
+def acknowledge(
+    incident: Incident, now: datetime, user_id: int, wakes_at: datetime | None = None, because: str | None = None
+) -> Incident:
+    """A responder takes it. `wakes_at` is when the acknowledgement expires or a snooze ends."""
+    return replace(
+        incident,
+        state="acknowledged",
+        acknowledged_at=now,
+        acknowledged_by_id=user_id,
+        wakes_at=wakes_at,
+        wakes_because=because,
+        paging_due_at=None,
+    )
+
+
+def mitigate(incident: Incident, now: datetime) -> Incident:
+    """The pain is over, the fault is not: nobody is woken any more."""
+    return replace(incident, state="mitigated", mitigated_at=now, wakes_at=None, wakes_because=None, paging_due_at=None)
+
+
+def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime | None = None) -> Incident:
+    """The fault is over. `look_again_at`: a person said so while alerts still fire; then it is looked at once more."""
+    return replace(
+        incident,
+        state="resolved",
+        resolved_at=now,
+        resolved_by=by,
+        open_key=None,
+        wakes_at=None,
+        wakes_because=None,
+        loud_due_at=None,
+        paging_due_at=None,
+        recovery_due_at=look_again_at,
+    )
+
+
+def close(incident: Incident, now: datetime) -> Incident:
+    """Nothing more to do."""
+    return replace(incident, state="closed", closed_at=now, recovery_due_at=None)
+
+
+def with_priority(incident: Incident, priority: int, impact: int, urgency: int, verdict: Mapping[str, Any]) -> Incident:
+    return replace(incident, priority=priority, impact=impact, urgency=urgency, verdict=verdict)
+
+
+def with_loudness(incident: Incident, loudness: str, loud_due_at: datetime | None) -> Incident:
+    return replace(incident, loudness=loudness, loud_due_at=loud_due_at)

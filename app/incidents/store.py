@@ -1,0 +1,205 @@
+"""All SQL of incidents. Rows are locked in the order of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import ids
+from app.db.engine import Raced, dumps
+from app.incidents.states import Incident
+from app.incidents.timeline import Entry
+
+_TYPES = {
+    "id": "uuid",
+    "number": "bigint",
+    "service_id": "bigint",
+    "correlation_key": "text",
+    "open_key": "text",
+    "title": "text",
+    "state": "text",
+    "epoch": "integer",
+    "priority": "smallint",
+    "impact": "smallint",
+    "urgency": "smallint",
+    "verdict": "jsonb",
+    "priority_pin": "jsonb",
+    "loudness": "text",
+    "loud_due_at": "timestamptz",
+    "held_open": "boolean",
+    "opened_at": "timestamptz",
+    "triggered_at": "timestamptz",
+    "acknowledged_at": "timestamptz",
+    "acknowledged_by_id": "bigint",
+    "wakes_at": "timestamptz",
+    "wakes_because": "text",
+    "assigned_to_id": "bigint",
+    "mitigated_at": "timestamptz",
+    "resolved_at": "timestamptz",
+    "resolved_by": "text",
+    "closed_at": "timestamptz",
+    "recovery_due_at": "timestamptz",
+    "paging_due_at": "timestamptz",
+    "reopened": "integer",
+    "recurrence_of_id": "uuid",
+    "last_occurrence_at": "timestamptz",
+    "firing": "integer",
+    "occurrences": "integer",
+    "version": "integer",
+}
+COLUMNS = tuple(f.name for f in fields(Incident))
+"""In the order of the dataclass, so that a row is its arguments."""
+_ALL = ", ".join(f"i.{c}" for c in COLUMNS)
+_WRITTEN = tuple(c for c in COLUMNS if c not in ("number", "version"))
+
+
+def _unnest(columns: Sequence[str]) -> str:
+    """`unnest` over one array a column; JSON travels as text."""
+    arrays = ", ".join(f"CAST(:{c} AS {'text' if _TYPES[c] == 'jsonb' else _TYPES[c]}[])" for c in columns)
+    return f"unnest({arrays}) AS t ({', '.join(columns)})"
+
+
+def _value(column: str) -> str:
+    return f"CAST(t.{column} AS jsonb)" if _TYPES[column] == "jsonb" else f"t.{column}"
+
+
+LOCK_FOR_BATCH = text(f"""
+    SELECT {_ALL} FROM incidents i
+    WHERE i.id IN (
+        SELECT o.id FROM incidents o WHERE o.open_key = ANY (CAST(:keys AS text[]))
+        UNION SELECT unnest(CAST(:ids AS uuid[]))
+        UNION SELECT newest.id FROM unnest(CAST(:keys AS text[])) AS k (key) CROSS JOIN LATERAL (
+            SELECT n.id FROM incidents n WHERE n.correlation_key = k.key ORDER BY n.id DESC LIMIT 1) AS newest
+    )
+    ORDER BY i.id FOR UPDATE
+""")
+"""What a batch may join, end or reopen: the holders of its correlation keys, the newest incident of each key, and the
+incidents of occurrences that changed."""
+
+LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR UPDATE")
+
+INSERT = text(f"""
+    INSERT INTO incidents ({", ".join(_WRITTEN)})
+    SELECT {", ".join(_value(c) for c in _WRITTEN)} FROM {_unnest(_WRITTEN)}
+    ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO NOTHING
+    RETURNING id, number
+""")
+"""New incidents. One whose key another process took meanwhile is missing from the answer."""
+
+UPDATE = text(f"""
+    UPDATE incidents i
+    SET {", ".join(f"{c} = {_value(c)}" for c in _WRITTEN if c != "id")}, version = i.version + 1
+    FROM {_unnest(_WRITTEN)}
+    WHERE i.id = t.id
+""")
+"""Incidents after what happened to them. The row was locked when it was read, so that nothing is lost."""
+
+DUE = {
+    "wakes": text(f"""
+        SELECT {_ALL} FROM incidents i WHERE i.wakes_at <= :now
+        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+    "recovery": text(f"""
+        SELECT {_ALL} FROM incidents i WHERE i.recovery_due_at <= :now
+        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+    "loud": text(f"""
+        SELECT {_ALL} FROM incidents i WHERE i.loud_due_at <= :now
+        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+}
+"""Incidents to which time did something: an acknowledgement expired or a snooze ended; a recovery delay passed; support
+hours began."""
+
+CLAIM_TRIGGERED = text("""
+    UPDATE incidents SET paging_due_at = NULL WHERE id IN (
+        SELECT i.id FROM incidents i WHERE i.paging_due_at <= :now
+        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+"""Incidents that begin a new epoch, each for one worker."""
+
+NEXT_DUE = text("""
+    SELECT least((SELECT min(wakes_at) FROM incidents WHERE wakes_at IS NOT NULL),
+                 (SELECT min(recovery_due_at) FROM incidents WHERE recovery_due_at IS NOT NULL),
+                 (SELECT min(loud_due_at) FROM incidents WHERE loud_due_at IS NOT NULL),
+                 (SELECT min(paging_due_at) FROM incidents WHERE paging_due_at IS NOT NULL))
+""")
+
+INSERT_TIMELINE = text("""
+    INSERT INTO timeline_entries (id, incident_id, at, kind, actor, data)
+    SELECT t.id, t.incident_id, :now, t.kind, t.actor, CAST(t.data AS jsonb)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:incident_id AS uuid[]), CAST(:kind AS text[]), CAST(:actor AS text[]),
+                CAST(:data AS text[])) AS t (id, incident_id, kind, actor, data)
+""")
+
+INSERT_ACKNOWLEDGEMENT = text("""
+    INSERT INTO acknowledgements (id, incident_id, epoch, user_id, at, channel, notification_id)
+    VALUES (:id, :incident_id, :epoch, :user_id, :now, :channel, :notification_id)
+    ON CONFLICT (incident_id, epoch, user_id)
+    DO UPDATE SET withdrawn_at = NULL, at = excluded.at, channel = excluded.channel,
+                  notification_id = excluded.notification_id
+""")
+
+WITHDRAW_ACKNOWLEDGEMENTS = text("""
+    UPDATE acknowledgements SET withdrawn_at = :now
+    WHERE incident_id = :incident_id AND epoch = :epoch AND withdrawn_at IS NULL
+""")
+
+
+def _json(column: str, value: Any) -> Any:
+    return None if value is None else dumps(value) if _TYPES[column] == "jsonb" else value
+
+
+def _arrays(incidents: Sequence[Incident]) -> dict[str, list[Any]]:
+    return {c: [_json(c, getattr(i, c)) for i in incidents] for c in _WRITTEN}
+
+
+async def lock_for_batch(
+    conn: AsyncConnection, keys: Collection[str], incident_ids: Collection[UUID]
+) -> dict[UUID, Incident]:
+    rows = await conn.execute(LOCK_FOR_BATCH, {"keys": sorted(keys), "ids": list(incident_ids)})
+    return {r.id: Incident(*r) for r in rows}
+
+
+async def lock(conn: AsyncConnection, incident_ids: Collection[UUID]) -> dict[UUID, Incident]:
+    rows = await conn.execute(LOCK, {"ids": list(incident_ids)})
+    return {r.id: Incident(*r) for r in rows}
+
+
+async def due(conn: AsyncConnection, what: str, now: datetime, limit: int = 500) -> list[Incident]:
+    """`what`: one of `DUE`."""
+    return [Incident(*r) for r in await conn.execute(DUE[what], {"now": now, "limit": limit})]
+
+
+async def insert(conn: AsyncConnection, incidents: Sequence[Incident]) -> dict[UUID, int]:
+    """Writes new incidents and returns their numbers. Raises `Raced` when a key was taken meanwhile."""
+    if not incidents:
+        return {}
+    rows = (await conn.execute(INSERT, _arrays(incidents))).all()
+    if len(rows) != len(incidents):
+        raise Raced("incidents")
+    return {r.id: r.number for r in rows}
+
+
+async def update(conn: AsyncConnection, incidents: Sequence[Incident]) -> None:
+    if incidents:
+        await conn.execute(UPDATE, _arrays(incidents))
+
+
+async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: datetime) -> None:
+    if entries:
+        await conn.execute(
+            INSERT_TIMELINE,
+            {
+                "now": now,
+                "id": [ids.new(now) for _ in entries],
+                "incident_id": [e.incident_id for e in entries],
+                "kind": [e.kind for e in entries],
+                "actor": [e.actor for e in entries],
+                "data": [dumps(e.data) for e in entries],
+            },
+        )

@@ -1,0 +1,141 @@
+"""Receipts, events and quarantine: what is kept of every request, and what people do to what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import ids
+from app.db.engine import dumps
+from app.errors import Conflict, NotFound
+from app.ingest import store
+from app.ingest.adapters import ADAPTERS
+from app.ingest.entrances import door_of
+from app.ingest.event import Unparsable
+from app.ingest.requests import NOTHING, Answer, Request
+from app.ingest.store import EventRecord, ReceiptRow
+
+QUARANTINED = "quarantined"
+_KEPT_HEADERS = ("content-type", "content-encoding", "user-agent")
+
+
+def open_up(request: Request, now: datetime) -> None:
+    """② Wire -> events. A body that cannot be parsed at all is kept once and answered 400."""
+    request.receipt_id = ids.new(now)
+    request.parsed, request.error, request.status = NOTHING, None, 202
+    entrance = request.door.entrance
+    try:
+        request.parsed = ADAPTERS[entrance.source](request.body, request.headers, entrance, now)
+    except Unparsable as e:
+        request.error, request.status = str(e), 400
+
+
+async def keep(
+    conn: AsyncConnection,
+    requests: Sequence[Request],
+    outcomes: Mapping[UUID, list[list[Any]]],
+    events: Sequence[EventRecord],
+    now: datetime,
+) -> list[Answer]:
+    """Writes the receipts of a batch, the events that changed something, and what was refused of the bodies."""
+    answers, receipts, refused = [], [], []
+    for request in requests:
+        found = outcomes.get(request.receipt_id, [])
+        for r in request.parsed.refused:
+            found.append([r.index, QUARANTINED, None])
+            body = dumps(r.fragment).encode()
+            refused.append(_row(request, "event", r.error, body, now))
+        if request.error is not None:
+            refused.append(_row(request, "body", request.error, request.body, now))
+        found.sort(key=lambda o: o[0])
+        refusals = [r.error for r in request.parsed.refused]
+        answers.append(Answer(request.receipt_id, request.status, found, request.error, refusals))
+        receipts.append(_receipt(request, request.status, request.error, found))
+    await store.keep_receipts(conn, receipts, now)
+    await store.keep_events(conn, events, now)
+    await store.quarantine(conn, refused)
+    return answers
+
+
+def _receipt(request: Request, status: int, error: str | None, outcomes: Sequence[Sequence[Any]]) -> ReceiptRow:
+    integration_id = request.door.entrance.integration_id
+    return ReceiptRow(request.receipt_id, integration_id, status, len(request.body), error, outcomes)
+
+
+async def quarantine(conn: AsyncConnection, now: datetime, request: Request, error: str) -> Answer:
+    """A request that was accepted and could not be processed, kept whole with its error."""
+    outcomes = [[index, QUARANTINED, None] for index, _ in request.parsed.events]
+    await store.keep_receipts(conn, [_receipt(request, 202, error, outcomes)], now)
+    await store.quarantine(conn, [_row(request, "batch", error, request.body, now)])
+    return Answer(request.receipt_id, 202, outcomes, "kept in quarantine; see the receipt")
+
+
+def _row(
+    request: Request, kind: Literal["body", "event", "batch"], error: str, body: bytes, now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": ids.new(now),
+        "integration_id": request.door.entrance.integration_id,
+        "receipt_id": request.receipt_id,
+        "kind": kind,
+        "error": error[:2000],
+        "headers": dumps({k: v for k, v in request.headers.items() if k in _KEPT_HEADERS}),
+        "body": body,
+        "body_hash": sha256(body).digest(),
+        "now": now,
+    }
+
+
+async def replay(conn: AsyncConnection, now: datetime, quarantined_id: UUID) -> Request:
+    """What was kept, as a request to run along the road once more after a fix. Raises `NotFound`, and `Conflict` when
+    it is not waiting or still cannot be parsed."""
+    row = (await conn.execute(store.QUARANTINED, {"id": quarantined_id})).first()
+    if row is None:
+        raise NotFound("there is no such quarantined body")
+    if row.state != "waiting":
+        raise Conflict(f"it was {row.state} already", code="not_waiting", state=row.state)
+    door = door_of((await conn.execute(store.ENTRANCE_OF, {"id": row.integration_id})).one())
+    request = Request(door, _as_body(row.kind, row.source, bytes(row.body)), row.headers)
+    open_up(request, now)
+    if request.error is not None or not request.parsed.events:
+        why = request.error or "; ".join(r.error for r in request.parsed.refused) or "there is no event in it"
+        raise Conflict(f"it still cannot be processed: {why}", code="still_refused")
+    return request
+
+
+async def mark_replayed(conn: AsyncConnection, now: datetime, quarantined_id: UUID, receipt_id: UUID) -> None:
+    done = {"id": quarantined_id, "state": "replayed", "receipt_id": receipt_id, "now": now}
+    await conn.execute(store.SET_QUARANTINED, done)
+
+
+def _as_body(kind: str, source: str, body: bytes) -> bytes:
+    """A refused event was kept alone; its source sends it wrapped."""
+    if kind != "event":
+        return body
+    if source in ("prometheus", "generic"):
+        return b"[" + body + b"]"
+    return b'{"version":"4","alerts":[' + body + b"]}"
+
+
+async def discard(conn: AsyncConnection, now: datetime, quarantined_id: UUID) -> None:
+    """A person decided that it is not worth a replay. Raises `NotFound`, `Conflict`."""
+    row = (await conn.execute(store.QUARANTINED, {"id": quarantined_id})).first()
+    if row is None:
+        raise NotFound("there is no such quarantined body")
+    if row.state != "waiting":
+        raise Conflict(f"it was {row.state} already", code="not_waiting", state=row.state)
+    done = {"id": quarantined_id, "state": "discarded", "receipt_id": None, "now": now}
+    await conn.execute(store.SET_QUARANTINED, done)
+
+
+def counted(outcomes: Iterable[Sequence[Any]]) -> dict[str, int]:
+    """How many events of a request came to what."""
+    counts: dict[str, int] = {}
+    for _, code, _ in outcomes:
+        counts[code] = counts.get(code, 0) + 1
+    return counts

@@ -1,0 +1,68 @@
+"""Which integration a routing key opens. Looked up for every request, so kept in memory and read again in the moment.
+
+A new key works at once (an unknown one makes us look again); a revoked one works for at most two seconds more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import clock
+from app.db.engine import transaction
+from app.ingest import store
+from app.ingest.event import Entrance
+from app.ingest.requests import Door
+
+FRESH_S = 2.0
+LOOK_AGAIN_S = 0.2
+
+log = structlog.get_logger()
+
+
+def door_of(row: Any) -> Door:
+    """From a row of `ENTRANCES` or `ENTRANCE_OF`."""
+    entrance = Entrance(
+        row.id, row.source, row.service_id, frozenset(row.ignored_labels), row.resolve_timeout_s, row.mapping
+    )
+    return Door(entrance, row.key, row.stale_window_s, row.enabled)
+
+
+class Entrances:
+    """The routing keys that are valid now, by their SHA-256."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._doors: Mapping[bytes, Door] = {}
+        self._read_at = -FRESH_S
+        self._reading = asyncio.Lock()
+
+    async def find(self, routing_key: str) -> Door | None:
+        """The door of a key, or None. With the database away, what was known last still counts: the transaction that
+        follows will tell."""
+        hashed = sha256(routing_key.encode("utf-8", "surrogatepass")).digest()
+        age = clock.elapsed() - self._read_at
+        if age > FRESH_S or (hashed not in self._doors and age > LOOK_AGAIN_S):
+            await self._read(self._read_at)
+        return self._doors.get(hashed)
+
+    async def _read(self, seen: float) -> None:
+        async with self._reading:
+            if self._read_at != seen:
+                return
+            try:
+                async with transaction(self._engine) as (conn, now):
+                    rows = (await conn.execute(store.ENTRANCES, {"now": now})).all()
+            except (DBAPIError, OSError, TimeoutError) as e:
+                log.warning("entrances_not_read", error=repr(e))
+                if not self._doors:
+                    raise
+            else:
+                self._doors = {bytes(r.key_hash): door_of(r) for r in rows}
+            self._read_at = clock.elapsed()

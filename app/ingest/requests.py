@@ -1,0 +1,64 @@
+"""A request of a sender on its way through group commit, and what is answered to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.ingest.event import Entrance, Parsed
+
+NIL = UUID(int=0)
+NOTHING = Parsed(())
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An integration as its routing key opens it."""
+
+    entrance: Entrance
+    key: str
+    stale_window_s: int
+    enabled: bool
+
+
+@dataclass(slots=True)
+class Request:
+    """One authenticated request. The first three are what came; the rest is set inside the transaction that takes it,
+    anew with every try: `error` says why the body as a whole could not be parsed."""
+
+    door: Door
+    body: bytes
+    headers: Mapping[str, str]
+    receipt_id: UUID = NIL
+    parsed: Parsed = NOTHING
+    error: str | None = None
+    status: int = 202
+
+    @property
+    def weight(self) -> int:
+        """About how many events it brings, before anybody has parsed it."""
+        return 1 + len(self.body) // 700
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request: `outcomes` as in its receipt, `[[index, code, alert id or null], ...]`."""
+
+    receipt_id: UUID
+    status: int
+    outcomes: Sequence[Sequence[Any]] = ()
+    error: str | None = None
+    refused: Sequence[str] = ()
+    """Why single events of it were refused."""
+
+
+@dataclass(slots=True)
+class Received:
+    """A batch, committed: the answers in the order of the requests, and whether a worker has something to do."""
+
+    answers: list[Answer] = field(default_factory=list)
+    wake: bool = False
+    opened: list[int] = field(default_factory=list)
+    """Priorities of the incidents it opened, for metrics."""

@@ -1,0 +1,109 @@
+"""Builds the process: settings, database, intake, API, screens, worker, second path. One screen of code.
+
+`Tocsin` is everything a process runs, whether `tocsin serve`, the demo or a test started it; `asgi` is its front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import flow
+from app.access.links import Links
+from app.access.secrets import Secrets
+from app.channels import registry
+from app.channels.channel import Channel
+from app.db import engine as db
+from app.db import migrate
+from app.db.notify import Notifier
+from app.ingest.entrances import Entrances
+from app.ingest.group_commit import GroupCommit
+from app.ingest.requests import Answer, Received, Request
+from app.notifications.second_path import SecondPath
+from app.settings import Settings
+from app.standing import Standings
+from app.web import application
+from app.web.intake import App, Intake
+from app.worker import Worker
+
+
+class Tocsin:
+    """One process. `async with tocsin.running(): ...` starts its parts and ends them in the right order."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.settings = settings
+        self.engine = db.create(database_url)
+        self.secrets = Secrets.load(settings)
+        self.channels: Mapping[str, Channel] = registry.channels(settings)
+        self.links = Links(self.secrets)
+        self.notifier = Notifier(self.engine)
+        self.second_path = SecondPath(settings, db.create(database_url, size=1))
+        listen_url = settings.database_listen_url or database_url
+        self.worker = (
+            Worker(
+                self.engine,
+                self.channels,
+                self.links,
+                settings.public_url,
+                listen_url=listen_url,
+                unreachable=self.second_path.unreachable,
+            )
+            if "worker" in settings.roles
+            else None
+        )
+        standings = Standings()
+
+        async def receive(conn: AsyncConnection, requests: Sequence[Request]) -> Received:
+            return await flow.receive(conn, requests, standings)
+
+        async def refuse(conn: AsyncConnection, request: Request, error: str) -> Answer:
+            return await flow.refuse(conn, request, error, standings)
+
+        self.commits = GroupCommit(self.engine, receive, refuse, self.wake)
+        self.api: FastAPI = application.build(
+            engine=self.engine,
+            settings=settings,
+            secrets=self.secrets,
+            channels=self.channels,
+            links=self.links,
+            wake=self.wake,
+            replay=partial(flow.replay, standings=standings),
+            worker_seen_at=None if self.worker is None else self._seen_at,
+        )
+        self.asgi: App = Intake(self.api, Entrances(self.engine), self.commits)
+
+    def wake(self) -> None:
+        """Something fell due: the worker of this process at once, those of others by NOTIFY."""
+        if self.worker is not None:
+            self.worker.wake()
+        self.notifier.notify()
+
+    def _seen_at(self) -> float | None:
+        return None if self.worker is None else self.worker.seen_at
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Migrates, starts; at the end commits what waits and records what is in flight."""
+        await migrate.upgrade(self.engine)
+        stop = asyncio.Event()
+        async with AsyncExitStack() as parts:
+            parts.push_async_callback(self.engine.dispose)
+            for channel in self.channels.values():
+                parts.push_async_callback(channel.close)
+            parts.push_async_callback(self.second_path.close)
+            self.notifier.start()
+            parts.push_async_callback(self.notifier.stop)
+            watching = asyncio.create_task(self.second_path.run(stop), name="second path")
+            parts.push_async_callback(asyncio.wait_for, watching, 15)
+            parts.callback(stop.set)
+            if self.worker is not None:
+                self.worker.start()
+                parts.push_async_callback(self.worker.stop)
+            self.commits.start()
+            parts.push_async_callback(self.commits.stop)
+            yield

@@ -1,0 +1,210 @@
+"""⑨ Queueing notifications; what becomes of them when a provider says no; what its callbacks change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.channels.channel import RANK, UNDONE, DeliveryReport, Status, supersedes
+from app.db import ids
+from app.directory import contacts
+from app.escalation import commands as escalation
+from app.escalation.ladder import PageOrder
+from app.incidents import store as incident_store
+from app.incidents.timeline import Entry
+from app.notifications import store
+from app.notifications.plan import Planned, plan
+
+ALIVE = frozenset({"pending", "sending", "sent", "delivered"})
+
+
+async def queue_pages(
+    conn: AsyncConnection, orders: Sequence[PageOrder], channels: Collection[str], now: datetime
+) -> int:
+    """The messages of these orders; a message that is queued already is not queued twice. Returns how many are new."""
+    if not orders:
+        return 0
+    people = await contacts.people(conn, {o.user_id for o in orders}, channels)
+    return await store.insert(conn, plan(orders, people, now), now)
+
+
+async def queue_message(
+    conn: AsyncConnection,
+    now: datetime,
+    *,
+    user_id: int,
+    contact_method_id: int,
+    channel: str,
+    address: str,
+    purpose: str,
+    content: Mapping[str, Any],
+    key: str,
+) -> None:
+    """One message that is about no incident: a verification code, a notice. `key` makes it unique."""
+    planned = Planned(
+        ids.new(now), key, purpose, "loud", user_id, contact_method_id, channel, address, now, content=content
+    )
+    await store.insert(conn, [planned], now)
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A notification that will not arrive, as failover needs it."""
+
+    id: UUID
+    user_id: int
+    user_name: str
+    contact_method_id: int | None
+    channel: str
+    loudness: str
+    purpose: str
+    incident_id: UUID | None
+    ladder_id: UUID | None
+    epoch: int | None
+    round: int | None
+    step: int | None
+
+
+async def fail_over(
+    conn: AsyncConnection,
+    now: datetime,
+    lost: Undelivered,
+    because: str,
+    channels: Collection[str],
+    *,
+    broken: bool = False,
+) -> None:
+    """Bad news about a message: the next contact method now, then the next person now (behaviour.md 8).
+
+    `broken`: the address itself is no good; its owner is told another way.
+    """
+    if lost.incident_id is not None:
+        said = {"name": lost.user_name, "channel": lost.channel, "because": because}
+        await incident_store.write_timeline(conn, [Entry(lost.incident_id, "not_sent", data=said)], now)
+    if (
+        broken
+        and lost.contact_method_id is not None
+        and await contacts.mark_broken(conn, now, lost.contact_method_id, because)
+    ):
+        await _tell_owner(conn, now, lost, because, channels)
+    if lost.ladder_id is None:
+        return
+    step = {
+        "ladder_id": lost.ladder_id,
+        "epoch": lost.epoch,
+        "round": lost.round,
+        "step": lost.step,
+    }
+    forward = step | {
+        "now": now,
+        "because": f"brought forward: {because}",
+        "user_id": lost.user_id,
+        "contact_method_id": lost.contact_method_id,
+    }
+    if (await conn.execute(store.BRING_FORWARD, forward)).first() is not None:
+        return
+    used = (await conn.execute(store.STEP_STATE, step)).all()
+    if await _another_method(conn, now, lost, {r.contact_method_id for r in used}, channels):
+        return
+    if not any(r.state in ALIVE for r in used):
+        await escalation.advance(conn, now, lost.ladder_id, lost.epoch or 0, lost.round or 0, lost.step or 0)
+
+
+async def _another_method(
+    conn: AsyncConnection, now: datetime, lost: Undelivered, used: set[int | None], channels: Collection[str]
+) -> bool:
+    """A usable contact method of this person that this step has not tried: one that no notification rule names."""
+    person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
+    if person is None or not person.active:
+        return False
+    for method in person.methods:
+        if method.id not in used:
+            planned = Planned(
+                id=ids.new(now),
+                key=f"page:{lost.ladder_id}:{lost.epoch}:{lost.round}:{lost.step}:{lost.user_id}:failover:{method.id}",
+                purpose=lost.purpose,
+                loudness=lost.loudness,
+                user_id=lost.user_id,
+                contact_method_id=method.id,
+                channel=method.channel,
+                address=method.address,
+                due_at=now,
+                incident_id=lost.incident_id,
+                ladder_id=lost.ladder_id,
+                epoch=lost.epoch,
+                round=lost.round,
+                step=lost.step,
+                content={"why": "another contact method failed"},
+            )
+            return await store.insert(conn, [planned], now) > 0
+    return False
+
+
+async def _tell_owner(
+    conn: AsyncConnection, now: datetime, lost: Undelivered, because: str, channels: Collection[str]
+) -> None:
+    person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
+    for method in person.methods[:1] if person is not None and person.active else ():
+        text = f"Your {lost.channel} address on Tocsin does not work any more ({because}). Please mend and verify it."
+        await queue_message(
+            conn,
+            now,
+            user_id=lost.user_id,
+            contact_method_id=method.id,
+            channel=method.channel,
+            address=method.address,
+            purpose="notice",
+            content={"subject": "A contact method of yours is broken", "text": text},
+            key=f"broken:{lost.contact_method_id}:{lost.id}",
+        )
+
+
+async def report_delivery(
+    conn: AsyncConnection, now: datetime, callback_hash: bytes, report: DeliveryReport, channels: Collection[str]
+) -> bool:
+    """A provider's callback. Status only moves forward; bad news fails over at once. False: no such attempt."""
+    row = (await conn.execute(store.ATTEMPT_OF_CALLBACK, {"hash": callback_hash})).first()
+    if row is None:
+        return False
+    if row.status in RANK and not supersedes(report.status, row.status):
+        return True
+    fault = report.fault
+    await conn.execute(
+        store.CALLBACK,
+        {
+            "id": row.id,
+            "status": report.status,
+            "provider_id": report.provider_id,
+            "code": fault.code if fault else "",
+            "error": str(fault) if fault else "",
+            "now": now,
+        },
+    )
+    await _follow(conn, now, row, report.status, report, channels)
+    return True
+
+
+async def _follow(
+    conn: AsyncConnection, now: datetime, row: Any, status: Status, report: DeliveryReport, channels: Collection[str]
+) -> None:
+    """What a new status of the newest attempt means for its notification."""
+    named = {"id": row.notification_id, "now": now}
+    if status in ("delivered", "read") and row.state in ("sending", "sent"):
+        await conn.execute(store.SET_STATE, named | {"state": "delivered", "because": ""})
+        if row.incident_id is not None:
+            said = {"name": row.user_name, "channel": row.channel}
+            await incident_store.write_timeline(conn, [Entry(row.incident_id, "delivered", data=said)], now)
+    elif status in UNDONE and row.state in ("sending", "sent"):
+        because = str(report.fault) if report.fault else status
+        await conn.execute(store.SET_STATE, named | {"state": "undelivered", "because": because})
+        lost = Undelivered(
+            row.notification_id, row.user_id, row.user_name, row.contact_method_id, row.channel, row.loudness,
+            row.purpose, row.incident_id, row.ladder_id, row.epoch, row.round, row.step,
+        )  # fmt: skip
+        broken = report.fault is not None and report.fault.broken_address
+        await fail_over(conn, now, lost, because, channels, broken=broken)

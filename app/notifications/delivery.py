@@ -1,0 +1,218 @@
+"""⑩ Claim, send, record. Claim in one transaction, send in none, record in another (behaviour.md 8).
+
+Whoever dies in between leaves a notification in `sending`: after its lease another worker asks the provider whether it
+has the message, by the link in it, which is derived from the attempt and so can be written again. If nobody can tell, a
+loud message goes out once more, marked as a repeat, and a quiet one does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app import metrics
+from app.access.links import Links
+from app.channels.channel import Channel, Message, SendFailed, Sent
+from app.db import ids
+from app.db.engine import transaction
+from app.notifications import outcome, store, texts
+from app.notifications.commands import Undelivered
+
+LEASE = timedelta(seconds=60)
+"""Longer than any channel may take to answer."""
+LINK_LASTS = timedelta(hours=24)
+ROOM = 25
+"""Messages in flight per channel: a provider that hangs holds up its own channel only."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt, claimed: its rows are written, the message is ready."""
+
+    attempt_id: UUID
+    lost: Undelivered
+    message: Message
+    tries: int
+    claimed_at: datetime
+    due_at: datetime
+    repeated: bool
+
+
+class Delivery:
+    """Sends what is due. One per worker; any number of workers at once."""
+
+    def __init__(self, engine: AsyncEngine, channels: Mapping[str, Channel], links: Links, public_url: str) -> None:
+        self._engine = engine
+        self._channels = channels
+        self._links = links
+        self._public_url = public_url
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flying: Counter[str] = Counter()
+
+    async def send_due(self) -> int:
+        """Claims what is due on channels with room, and starts to send it. Returns how many it claimed."""
+        room = [c for c in self._channels if self._flying[c] < ROOM]
+        async with transaction(self._engine) as (conn, now):
+            await outcome.fail_unconfigured(conn, now, list(self._channels))
+            jobs = await self._claim(conn, now, room) if room else []
+        for job in jobs:
+            self._start(job, self._send(job))
+        return len(jobs)
+
+    async def recover(self) -> int:
+        """Takes over what another worker claimed and never recorded. Returns how many."""
+        async with transaction(self._engine) as (conn, now):
+            named = {"before": now - LEASE, "channels": list(self._channels), "limit": ROOM}
+            ids_ = [r.id for r in await conn.execute(store.LOST, named)]
+            if not ids_:
+                return 0
+            jobs = await self._reclaim(conn, now, ids_)
+        for job in jobs:
+            self._start(job, self._ask(job))
+        return len(jobs)
+
+    async def settle(self) -> None:
+        """Waits for everything in flight."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    def _start(self, job: Job, work: Any) -> None:
+        channel = job.lost.channel
+        self._flying[channel] += 1
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+
+        def done(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            self._flying[channel] -= 1
+            if not finished.cancelled() and (error := finished.exception()) is not None:
+                # The row stays in `sending`; after its lease a worker asks the provider and goes on.
+                log.warning("attempt_not_recorded", attempt=str(job.attempt_id), error=repr(error))
+
+        task.add_done_callback(done)
+
+    async def _claim(self, conn: AsyncConnection, now: datetime, room: Sequence[str]) -> list[Job]:
+        named = {"now": now, "channels": list(room), "limit": ROOM * len(room)}
+        rows = (await conn.execute(store.CLAIM, named)).all()
+        going = await outcome.drop_pointless(conn, now, rows, list(self._channels))
+        if not going:
+            return []
+        await conn.execute(store.CLAIMED, {"ids": [r.id for r in going], "now": now})
+        jobs = [self._job(r, ids.new(now), r.tries + 1, now) for r in going]
+        await self._write_attempts(conn, now, jobs)
+        return jobs
+
+    def _job(self, row: Any, attempt_id: UUID, tries: int, now: datetime) -> Job:
+        lost = Undelivered(
+            row.id, row.user_id, row.user_name, row.contact_method_id, row.channel, row.loudness, row.purpose,
+            row.incident_id, row.ladder_id, row.epoch, row.round, row.step,
+        )  # fmt: skip
+        words = _words(row)
+        message = Message(
+            notification_id=str(row.id),
+            attempt=tries,
+            purpose=row.purpose,
+            to=row.address,
+            at=now,
+            subject=words.subject,
+            text=words.text,
+            text_long=words.text_long,
+            facts=words.facts,
+            link=f"{self._public_url}/l/{self._links.token(attempt_id)}" if row.incident_id else "",
+            link_label=words.link_label,
+            thread=f"incident-{row.number}" if row.incident_id else "",
+            loud=row.loudness == "loud",
+            token=self._links.callback_token(attempt_id),
+        )
+        return Job(attempt_id, lost, message, tries, now, row.due_at, row.repeated)
+
+    async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
+        hashes = [self._links.hash(j.message.token) for j in jobs]
+        attempts = {
+            "now": now,
+            "id": [j.attempt_id for j in jobs],
+            "notification_id": [j.lost.id for j in jobs],
+            "number": [j.tries for j in jobs],
+            "callback_hash": hashes,
+        }
+        await conn.execute(store.INSERT_ATTEMPTS, attempts)
+        linked = [j for j in jobs if j.lost.incident_id is not None]
+        if linked:
+            links = {
+                "expires_at": now + LINK_LASTS,
+                "token_hash": [self._links.hash(self._links.token(j.attempt_id)) for j in linked],
+                "incident_id": [j.lost.incident_id for j in linked],
+                "user_id": [j.lost.user_id for j in linked],
+                "notification_id": [j.lost.id for j in linked],
+            }
+            await conn.execute(store.INSERT_LINKS, links)
+
+    async def _reclaim(self, conn: AsyncConnection, now: datetime, notification_ids: list[UUID]) -> list[Job]:
+        named = {"ids": notification_ids, "now": now}
+        rows = {r.id: r for r in await conn.execute(store.DETAILS, named)}
+        lost = (await conn.execute(store.LOST_DETAILS, named)).all()
+        await conn.execute(store.RECLAIM, named)
+        return [self._job(rows[r.id], r.attempt_id, r.number, r.started_at) for r in lost]
+
+    async def _send(self, job: Job) -> None:
+        channel = self._channels[job.lost.channel]
+        try:
+            sent: Sent | SendFailed = await channel.send(job.message)
+        except SendFailed as failed:
+            sent = failed
+        if isinstance(sent, SendFailed) and sent.maybe_sent:
+            sent = await self._find(channel, job) or sent
+        await self._record(job, sent)
+
+    async def _ask(self, job: Job) -> None:
+        """The attempt of a worker that is gone: did the provider get it?"""
+        channel = self._channels[job.lost.channel]
+        found = await self._find(channel, job)
+        lost = SendFailed("nobody knows whether it was sent", code="unknown", maybe_sent=True)
+        await self._record(job, found or lost)
+
+    async def _find(self, channel: Channel, job: Job) -> Sent | None:
+        try:
+            return await channel.find(job.message, job.claimed_at)
+        except SendFailed:
+            return None
+
+    async def _record(self, job: Job, sent: Sent | SendFailed) -> None:
+        async with transaction(self._engine) as (conn, now):
+            result = await outcome.record(
+                conn, now, job.attempt_id, job.lost, job.tries, sent, list(self._channels), repeated=job.repeated
+            )
+        channel = job.lost.channel
+        if isinstance(sent, Sent):
+            metrics.notification_accepted(channel, (now - job.due_at).total_seconds())
+        else:
+            metrics.provider_error(channel, sent.code)
+            log.warning("send_failed", channel=channel, code=sent.code, permanent=sent.permanent,
+                        configuration=sent.configuration, notification=str(job.lost.id))  # fmt: skip
+        if result is not None:
+            metrics.notification_ended(channel, result)
+
+
+def _words(row: Any) -> texts.Words:
+    if row.incident_id is not None:
+        about = texts.About(
+            row.number, row.title, row.priority, row.service, row.opened_at, row.firing, row.runbook_url, row.reopened
+        )
+        return texts.page(about, row.content, row.time_zone, repeated=row.repeated)
+    if row.purpose == "verification":
+        return texts.verification(row.content)
+    return texts.notice(row.content)

@@ -1,0 +1,125 @@
+"""What becomes of a claimed notification: dropped because it is pointless by now, sent, tried again, or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.channels.channel import SendFailed, Sent
+from app.incidents import store as incident_store
+from app.incidents.timeline import Entry
+from app.notifications import store
+from app.notifications.commands import Undelivered, fail_over
+
+TRY_AGAIN_AFTER = (timedelta(seconds=5), timedelta(seconds=20))
+"""Temporary errors: three tries within 45 s (behaviour.md 8)."""
+
+Ended = Literal["sent", "failed"]
+
+
+async def fail_unconfigured(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> None:
+    """Due on a channel that this installation no longer has: bad news like any other."""
+    for r in (await conn.execute(store.CANCEL_ORPHANS, {"now": now, "channels": list(channels)})).all():
+        lost = Undelivered(
+            r.id, r.user_id, r.user_name, r.contact_method_id, r.channel, r.loudness, r.purpose, r.incident_id,
+            r.ladder_id, r.epoch, r.round, r.step,
+        )  # fmt: skip
+        await fail_over(conn, now, lost, f"the channel {r.channel} is not configured", channels)
+
+
+async def drop_pointless(
+    conn: AsyncConnection, now: datetime, rows: Sequence[Any], channels: Collection[str]
+) -> list[Any]:
+    """Looks at the incident again: who acknowledged cancels what is pending. Returns what is still to be sent."""
+    going, ended = [], []
+    for r in rows:
+        if (because := _pointless(r)) is not None:
+            ended.append((r, "cancelled", because))
+        elif r.contact_method_id is not None and not r.usable:
+            ended.append((r, "failed", "the contact method cannot be used any more"))
+        else:
+            going.append(r)
+    if ended:
+        columns = {
+            "now": now,
+            "ids": [r.id for r, _, _ in ended],
+            "states": [state for _, state, _ in ended],
+            "becauses": [because for _, _, because in ended],
+        }
+        await conn.execute(store.FINISH_MANY, columns)
+    for r, state, because in ended:
+        if state == "failed":
+            lost = Undelivered(
+                r.id, r.user_id, r.user_name, r.contact_method_id, r.channel, r.loudness, r.purpose, r.incident_id,
+                r.ladder_id, r.epoch, r.round, r.step,
+            )  # fmt: skip
+            await fail_over(conn, now, lost, because, channels)
+    return going
+
+
+def _pointless(row: Any) -> str | None:
+    if not row.active and row.purpose != "verification":
+        return "the user is not active any more"
+    if row.purpose != "page" or row.incident_id is None:
+        return None
+    if row.incident_state != "triggered":
+        return f"the incident was {row.incident_state} before this was sent"
+    if row.incident_epoch != row.epoch:
+        return "the incident pages anew since"
+    return None
+
+
+async def record(
+    conn: AsyncConnection,
+    now: datetime,
+    attempt_id: UUID,
+    lost: Undelivered,
+    tries: int,
+    sent: Sent | SendFailed,
+    channels: Collection[str],
+    *,
+    repeated: bool,
+) -> Ended | None:
+    """The end of an attempt. Returns how the notification ended, None when it did not end with it."""
+    if isinstance(sent, Sent):
+        return await _record_sent(conn, now, attempt_id, lost, sent, repeated=repeated)
+    await conn.execute(
+        store.RECORD_ATTEMPT,
+        _attempt(attempt_id, now, code=sent.code, error=str(sent), permanent=sent.permanent),
+    )
+    if not sent.permanent and tries <= len(TRY_AGAIN_AFTER) and not (sent.maybe_sent and lost.loudness == "quiet"):
+        wait = TRY_AGAIN_AFTER[tries - 1]
+        if sent.retry_after_s is not None:
+            wait = max(wait, timedelta(seconds=min(sent.retry_after_s, 20.0)))
+        again = {"state": "pending", "because": f"tried again after: {sent}", "due_at": now + wait}
+        await conn.execute(store.RECORD, {"id": lost.id, "now": now, "repeated": sent.maybe_sent} | again)
+        return None
+    named = {"id": lost.id, "now": now, "state": "failed", "because": str(sent), "due_at": None, "repeated": False}
+    if (await conn.execute(store.RECORD, named)).first() is None:
+        return None
+    broken = sent.broken_address or sent.opted_out
+    await fail_over(conn, now, lost, str(sent), channels, broken=broken)
+    return "failed"
+
+
+async def _record_sent(
+    conn: AsyncConnection, now: datetime, attempt_id: UUID, lost: Undelivered, sent: Sent, *, repeated: bool
+) -> Ended | None:
+    named = _attempt(attempt_id, now, provider=sent.provider, provider_id=sent.provider_id, status=sent.status)
+    await conn.execute(store.RECORD_ATTEMPT, named)
+    done = {"id": lost.id, "now": now, "state": "sent", "because": "", "due_at": None, "repeated": False}
+    if (await conn.execute(store.RECORD, done)).first() is None:
+        return None
+    if lost.incident_id is not None:
+        said = {"name": lost.user_name, "channel": lost.channel, "repeated": repeated}
+        await incident_store.write_timeline(conn, [Entry(lost.incident_id, "sent", data=said)], now)
+    return "sent"
+
+
+def _attempt(attempt_id: UUID, now: datetime, **known: Any) -> dict[str, Any]:
+    nothing = {"provider": "", "provider_id": None, "status": "", "code": "", "error": "", "permanent": None}
+    return {"id": attempt_id, "now": now} | nothing | known

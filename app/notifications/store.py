@@ -1,0 +1,174 @@
+"""SQL of notifications and attempts. A claim looks at the incident again: who acknowledged cancels what is pending."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.engine import dumps
+from app.notifications.plan import Planned
+
+INSERT = text("""
+    INSERT INTO notifications (id, key, purpose, loudness, state, because, user_id, contact_method_id, channel, address,
+                               incident_id, ladder_id, epoch, round, step, content, created_at, due_at)
+    SELECT id, key, purpose, loudness, 'pending', because, user_id, contact_method_id, channel, address, incident_id,
+           ladder_id, epoch, round, step, CAST(content AS jsonb), :now, due_at
+    FROM unnest(CAST(:id AS uuid[]), CAST(:key AS text[]), CAST(:purpose AS text[]), CAST(:loudness AS text[]),
+                CAST(:because AS text[]), CAST(:user_id AS bigint[]), CAST(:contact_method_id AS bigint[]),
+                CAST(:channel AS text[]), CAST(:address AS text[]), CAST(:incident_id AS uuid[]),
+                CAST(:ladder_id AS uuid[]), CAST(:epoch AS integer[]), CAST(:round AS integer[]),
+                CAST(:step AS integer[]), CAST(:content AS text[]), CAST(:due_at AS timestamptz[]))
+         AS t (id, key, purpose, loudness, because, user_id, contact_method_id, channel, address, incident_id,
+               ladder_id, epoch, round, step, content, due_at)
+    ON CONFLICT (key) DO NOTHING
+""")
+
+_DETAILED = """
+    SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel, n.address, n.incident_id,
+           n.ladder_id, n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
+           u.key AS user_key, u.name AS user_name, u.active, coalesce(u.time_zone, o.time_zone) AS time_zone,
+           m.broken_at IS NULL AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') AS usable,
+           i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
+           i.reopened, s.name AS service, s.runbook_url
+    FROM notifications n
+    JOIN users u ON u.id = n.user_id
+    JOIN organisation o ON o.id = 1
+    LEFT JOIN contact_methods m ON m.id = n.contact_method_id
+    LEFT JOIN incidents i ON i.id = n.incident_id
+    LEFT JOIN services s ON s.id = i.service_id
+"""
+
+CLAIM = text(f"""{_DETAILED}
+    WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[]))
+    ORDER BY n.due_at LIMIT :limit
+    FOR UPDATE OF n SKIP LOCKED
+""")
+"""Pending notifications that are due on channels with room, with all that rendering and cancelling need."""
+
+DETAILS = text(f"{_DETAILED} WHERE n.id = ANY (CAST(:ids AS uuid[]))")
+
+CANCEL_ORPHANS = text("""
+    UPDATE notifications n SET state = 'failed', because = 'its channel is not configured', finished_at = :now
+    FROM users u
+    WHERE n.state = 'pending' AND n.due_at <= :now AND NOT n.channel = ANY (CAST(:channels AS text[]))
+      AND u.id = n.user_id
+    RETURNING n.id, n.user_id, u.name AS user_name, n.contact_method_id, n.channel, n.loudness, n.purpose,
+              n.incident_id, n.ladder_id, n.epoch, n.round, n.step
+""")
+"""Due on a channel that this installation does not have."""
+
+CLAIMED = text("""
+    UPDATE notifications n SET state = 'sending', claimed_at = :now, tries = n.tries + 1, because = ''
+    WHERE n.id = ANY (CAST(:ids AS uuid[]))
+""")
+
+FINISH_MANY = text("""
+    UPDATE notifications n SET state = t.state, because = t.because, finished_at = :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:becauses AS text[])) AS t (id, state, because)
+    WHERE n.id = t.id
+""")
+
+INSERT_ATTEMPTS = text("""
+    INSERT INTO attempts (id, notification_id, number, callback_hash, started_at)
+    SELECT t.id, t.notification_id, t.number, t.callback_hash, :now
+    FROM unnest(CAST(:id AS uuid[]), CAST(:notification_id AS uuid[]), CAST(:number AS smallint[]),
+                CAST(:callback_hash AS bytea[])) AS t (id, notification_id, number, callback_hash)
+""")
+
+INSERT_LINKS = text("""
+    INSERT INTO link_tokens (token_hash, incident_id, user_id, notification_id, expires_at)
+    SELECT t.token_hash, t.incident_id, t.user_id, t.notification_id, :expires_at
+    FROM unnest(CAST(:token_hash AS bytea[]), CAST(:incident_id AS uuid[]), CAST(:user_id AS bigint[]),
+                CAST(:notification_id AS uuid[])) AS t (token_hash, incident_id, user_id, notification_id)
+    ON CONFLICT (token_hash) DO NOTHING
+""")
+
+RECORD = text("""
+    UPDATE notifications SET state = :state, because = :because, due_at = coalesce(:due_at, due_at),
+           repeated = repeated OR :repeated,
+           finished_at = CASE WHEN :state IN ('pending', 'sending') THEN NULL ELSE CAST(:now AS timestamptz) END
+    WHERE id = :id AND state = 'sending'
+    RETURNING id
+""")
+"""The end of one attempt, unless something else (a callback, another worker) was faster."""
+
+RECORD_ATTEMPT = text("""
+    UPDATE attempts SET finished_at = :now, provider = :provider, provider_id = :provider_id,
+           status = CASE WHEN status = '' THEN :status ELSE status END, code = :code, error = :error,
+           permanent = :permanent
+    WHERE id = :id
+""")
+
+ATTEMPT_OF_CALLBACK = text("""
+    SELECT a.id, a.notification_id, a.status, a.provider_id, a.number, n.state, n.user_id, n.contact_method_id,
+           n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose, n.due_at,
+           u.name AS user_name
+    FROM attempts a JOIN notifications n ON n.id = a.notification_id JOIN users u ON u.id = n.user_id
+    WHERE a.callback_hash = :hash FOR UPDATE OF a, n
+""")
+
+CALLBACK = text("""
+    UPDATE attempts SET status = :status, provider_id = coalesce(provider_id, :provider_id), code = :code,
+           error = :error, finished_at = coalesce(finished_at, :now)
+    WHERE id = :id
+""")
+
+SET_STATE = text("""
+    UPDATE notifications SET state = :state, because = :because, finished_at = :now WHERE id = :id
+""")
+
+LOST = text("""
+    SELECT n.id FROM notifications n
+    WHERE n.state = 'sending' AND n.claimed_at < :before AND n.channel = ANY (CAST(:channels AS text[]))
+    ORDER BY n.claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+"""Claimed and never recorded: their worker died, or its database was away."""
+
+LOST_DETAILS = text("""
+    SELECT n.id, a.id AS attempt_id, a.number, a.started_at FROM notifications n
+    JOIN LATERAL (SELECT a.id, a.number, a.started_at FROM attempts a WHERE a.notification_id = n.id
+                  ORDER BY a.number DESC LIMIT 1) a ON true
+    WHERE n.id = ANY (CAST(:ids AS uuid[]))
+""")
+
+RECLAIM = text("UPDATE notifications SET claimed_at = :now WHERE id = ANY (CAST(:ids AS uuid[]))")
+
+BRING_FORWARD = text("""
+    UPDATE notifications SET due_at = :now, because = :because
+    WHERE id = (
+        SELECT n.id FROM notifications n
+        WHERE n.ladder_id = :ladder_id AND n.epoch = :epoch AND n.round = :round AND n.step = :step
+          AND n.user_id = :user_id AND n.state = 'pending' AND n.contact_method_id IS DISTINCT FROM :contact_method_id
+        ORDER BY n.due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+"""Failover to a contact method that is already planned."""
+
+STEP_STATE = text("""
+    SELECT n.user_id, n.contact_method_id, n.state FROM notifications n
+    WHERE n.ladder_id = :ladder_id AND n.epoch = :epoch AND n.round = :round AND n.step = :step
+""")
+
+NEXT_DUE = text("""
+    SELECT least((SELECT min(due_at) FROM notifications WHERE state = 'pending'),
+                 (SELECT min(claimed_at) FROM notifications WHERE state = 'sending') + interval '60 seconds')
+""")
+
+
+async def insert(conn: AsyncConnection, planned: Sequence[Planned], now: datetime) -> int:
+    """Writes those that are not planned already; returns how many."""
+    if not planned:
+        return 0
+    columns: dict[str, Any] = {
+        c: [getattr(p, c) for p in planned]
+        for c in (
+            "id", "key", "purpose", "loudness", "because", "user_id", "contact_method_id", "channel", "address",
+            "incident_id", "ladder_id", "epoch", "round", "step", "due_at",
+        )
+    }  # fmt: skip
+    columns |= {"now": now, "content": [dumps(p.content) for p in planned]}
+    return (await conn.execute(INSERT, columns)).rowcount

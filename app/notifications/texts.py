@@ -1,0 +1,76 @@
+"""What a message says. Pure. The first words carry the most: a phone shows two lines on its lock screen.
+
+Nothing here evaluates or formats what a sender wrote; titles travel as they are, cut to length by the channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.hours import local, zone
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The incident a message is about, as read at the claim."""
+
+    number: int
+    title: str
+    priority: int
+    service: str
+    opened_at: datetime
+    firing: int
+    runbook_url: str
+    reopened: int
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A rendered message, for `channels.Message`."""
+
+    subject: str
+    text: str
+    text_long: str
+    facts: tuple[tuple[str, str], ...]
+    link_label: str
+
+
+def page(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
+    """A page about one incident. The subject is the same for every mail of the incident, so that they form a thread."""
+    again = " (repeat)" if repeated else ""
+    alerts = f" +{about.firing - 1} more" if about.firing > 1 else ""
+    since = local(about.opened_at, zone(time_zone)).strftime("%a %d %b %H:%M %Z")
+    facts = [
+        ("Service", about.service),
+        ("Priority", f"P{about.priority}"),
+        ("Since", since),
+        ("Alerts firing", str(about.firing)),
+        ("Why you", str(content.get("why", ""))),
+    ]
+    if about.reopened:
+        facts.append(("Reopened", f"{about.reopened} times"))
+    if about.runbook_url:
+        facts.append(("Runbook", about.runbook_url))
+    long = "\n".join(
+        [f"P{about.priority} incident {about.number}{again}: {about.title}", ""] + [f"{k}: {v}" for k, v in facts]
+    )
+    return Words(
+        subject=f"[{about.service}] Incident {about.number}: {about.title}",
+        text=f"P{about.priority} #{about.number}{again} {about.title}{alerts} ({about.service})",
+        text_long=long,
+        facts=tuple(facts),
+        link_label="Open and acknowledge",
+    )
+
+
+def verification(content: Mapping[str, Any]) -> Words:
+    text = f"Your Tocsin verification code is {content['code']}. It is valid for 15 minutes."
+    return Words("Your Tocsin verification code", text, text, (), "")
+
+
+def notice(content: Mapping[str, Any]) -> Words:
+    text = str(content["text"])
+    return Words(str(content.get("subject", "A notice from Tocsin")), text, text, (), "")

@@ -1,0 +1,43 @@
+"""The FastAPI application: API, screens, links, health. Intake stands in front of it (intake.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.access.links import Links
+from app.access.secrets import Secrets
+from app.channels.channel import Channel
+from app.settings import Settings
+from app.web import dependencies, problems
+from app.web.api.router import router as api_router
+
+DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."
+
+
+def build(
+    *,
+    engine: AsyncEngine,
+    settings: Settings,
+    secrets: Secrets,
+    channels: Mapping[str, Channel],
+    links: Links,
+    wake: Callable[[], None],
+    replay: Callable[..., Awaitable[Any]],
+    worker_seen_at: Callable[[], float | None] | None,
+) -> FastAPI:
+    """`wake` is called after a change that makes something due; `replay(conn, quarantined_id)` runs what was kept along
+    the road again."""
+    app = FastAPI(title="Tocsin", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None,
+                  openapi_url="/api/v1/openapi.json")  # fmt: skip
+    dependencies.install(app, engine=engine, settings=settings, secrets=secrets, channels=channels)
+    app.state.links = links
+    app.state.wake = wake
+    app.state.replay = replay
+    app.state.worker_seen_at = worker_seen_at
+    problems.install(app)
+    app.include_router(api_router)
+    return app

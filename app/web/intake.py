@@ -1,0 +1,217 @@
+"""① POST from machines: a small ASGI handler in front of FastAPI, because these requests are many and small.
+
+    POST /v1/intake/{routing_key}/{source}     the key in the path
+    POST /v1/intake/{source}                   the key as Bearer token or basic-auth password
+    POST [/v1/intake/{routing_key}]/api/v2/alerts   as Alertmanager, for Prometheus (source `prometheus`)
+
+What is answered is behaviour.md 1: 2xx only after the commit; every authenticated request has a receipt.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from app import metrics
+from app.db.engine import dumps
+from app.ingest.adapters import ADAPTERS
+from app.ingest.commands import counted
+from app.ingest.entrances import Entrances
+from app.ingest.group_commit import GroupCommit, Unavailable
+from app.ingest.requests import Answer, Door, Request
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MIB = 1 << 20
+LIMITS = {"alertmanager": 8 * MIB, "prometheus": 8 * MIB}
+LIMIT = 1 * MIB
+RETRY_AFTER_S = 5
+
+_PATH = re.compile(r"/v1/intake/(?:(?P<key>[^/]{1,200})/)?(?P<source>[a-z]+)/?")
+_PROMETHEUS = re.compile(r"(?:/v1/intake/(?P<key>[^/]{1,200}))?/api/v[12]/alerts/?")
+
+log = structlog.get_logger()
+
+
+class Refused(Exception):
+    """What is answered instead of a receipt. The text is for whoever configures the sender."""
+
+    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Intake:
+    """Answers intake paths itself and hands everything else on."""
+
+    def __init__(self, behind: App, entrances: Entrances, commits: GroupCommit) -> None:
+        self._behind = behind
+        self._entrances = entrances
+        self._commits = commits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = _route(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._behind(scope, receive, send)
+            return
+        source, key = route
+        try:
+            status = await self._take(scope, receive, send, source, key)
+        except Refused as e:
+            status = e.status
+            await _refuse(send, e)
+        metrics.intake_request(source if source in ADAPTERS else "unknown", status)
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send, source: str, key: str | None) -> int:
+        if scope["method"] != "POST":
+            raise Refused(405, "method_not_allowed", "alerts are sent with POST", Allow="POST")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        door = await self._door(key, headers, source)
+        body = await _read(receive, headers, LIMITS.get(source, LIMIT))
+        try:
+            answer = await self._commits.put(Request(door, body, headers))
+        except Unavailable as e:
+            log.warning("intake_unavailable", error=str(e))
+            raise _unavailable() from e
+        outcomes = counted(answer.outcomes)
+        for outcome, count in outcomes.items():
+            metrics.events(source, outcome, count)
+        return await _answer(send, source, answer, outcomes)
+
+    async def _door(self, key: str | None, headers: dict[str, str], source: str) -> Door:
+        given = key or _credential(headers.get("authorization", ""))
+        if not given:
+            raise Refused(401, "unauthenticated", "a routing key is needed", WWW_Authenticate='Bearer realm="tocsin"')
+        try:
+            door = await self._entrances.find(given)
+        except (DBAPIError, OSError, TimeoutError) as e:
+            raise _unavailable() from e
+        if door is None:
+            raise Refused(401, "unauthenticated", "this routing key is not known", WWW_Authenticate="Bearer")
+        if source not in ADAPTERS:
+            raise Refused(404, "not_found", f"there is no source {source!r}; known are {', '.join(sorted(ADAPTERS))}")
+        if door.entrance.source != source:
+            raise Refused(403, "wrong_source", f"this routing key is for the source {door.entrance.source}")
+        if not door.enabled:
+            raise Refused(403, "disabled", f"the integration {door.key} is disabled")
+        return door
+
+
+def _route(scope: Scope) -> tuple[str, str | None] | None:
+    """(source, routing key) of an intake path. The key is never part of what is logged."""
+    path: str = scope["path"]
+    if path.startswith("/v1/intake/"):
+        if m := _PROMETHEUS.fullmatch(path):
+            return "prometheus", m["key"]
+        if m := _PATH.fullmatch(path):
+            return m["source"], m["key"]
+        return None
+    if _PROMETHEUS.fullmatch(path) and scope["method"] == "POST":
+        return "prometheus", None
+    return None
+
+
+def _credential(authorization: str) -> str | None:
+    """The token of Bearer, or the password of basic auth (senders that only know the latter)."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    return None
+
+
+async def _read(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    declared = headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "disconnected", "the sender went away")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            break
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    return body if encoding in ("", "identity") else _inflate(body, encoding, limit)
+
+
+def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    """gzip and deflate, never more than the limit of output."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise Refused(415, "unsupported_encoding", f"the encoding {encoding[:40]!r} is not known; use gzip or none")
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = inflater.decompress(body, limit + 1)
+    except zlib.error as e:
+        raise Refused(400, "unparsable", f"the body is not {encoding}: {e}") from e
+    if len(plain) > limit:
+        raise _too_large(limit)
+    if not inflater.eof:
+        raise Refused(400, "unparsable", f"the {encoding} body ends too early")
+    return plain
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "too_large", f"at most {limit // MIB} MiB are taken, also after decompression")
+
+
+def _unavailable() -> Refused:
+    return Refused(
+        503, "unavailable", "the alerts cannot be stored now; send them again", Retry_After=str(RETRY_AFTER_S)
+    )
+
+
+async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, int]) -> int:
+    """Exactly what Prometheus and Alertmanager expect of their own API; elsewhere small JSON with the receipt."""
+    receipt = {"Tocsin-Receipt": str(answer.receipt_id)}
+    if source == "prometheus":
+        complaint = answer.error or "; ".join(answer.refused)
+        status = 400 if complaint else 200
+        await _respond(send, status, dumps(complaint).encode() if complaint else b"", receipt)
+        return status
+    body: dict[str, Any] = {"receipt": str(answer.receipt_id), "status": answer.status, "events": outcomes}
+    if answer.error:
+        body["detail"] = answer.error
+    if answer.refused:
+        body["refused"] = list(answer.refused)[:10]
+    await _respond(send, answer.status, dumps(body).encode(), receipt)
+    return answer.status
+
+
+async def _refuse(send: Send, e: Refused) -> None:
+    body = {"type": f"/problems/{e.code}", "title": e.code.replace("_", " "), "status": e.status, "code": e.code,
+            "detail": e.detail}  # fmt: skip
+    await _respond(send, e.status, dumps(body).encode(), e.headers, "application/problem+json")
+
+
+async def _respond(
+    send: Send, status: int, body: bytes, headers: dict[str, str], media: str = "application/json"
+) -> None:
+    raw = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store")]
+    if body:
+        raw.append((b"content-type", media.encode()))
+    raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,125 @@
+"""The metronome: APScheduler wakes `flow.climb` and `flow.deliver`. Nothing due is remembered outside a row.
+
+Three things set one asyncio.Event: an interval of a second, a date job at the next due row, and NOTIFY. The jobs are
+coroutines that only set it: a late job is never dropped, and never runs twice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import clock, flow, metrics
+from app.access.links import Links
+from app.channels.channel import Channel
+from app.db.notify import Listener
+from app.notifications.delivery import Delivery
+from app.standing import Standings
+
+CLAIM = 500
+RETRY_AFTER_S = 1.0
+MOST_S = 60.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Claims and does what is due. Any number of them on one database. `unreachable` is told when not even the last
+    resort can be reached: the second path."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        channels: Mapping[str, Channel],
+        links: Links,
+        public_url: str,
+        *,
+        listen_url: str | None = None,
+        unreachable: Callable[[int], None] = lambda ladders: None,
+    ) -> None:
+        self._engine = engine
+        self._channels = tuple(channels)
+        self._standings = Standings()
+        self._unreachable = unreachable
+        self._due = asyncio.Event()
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._listener = Listener(listen_url, self.wake) if listen_url else None
+        self._task: asyncio.Task[None] | None = None
+        self.delivery = Delivery(engine, channels, links, public_url)
+        self.seen_at: float | None = None
+        """When the last tick ended, on the monotonic clock."""
+
+    def wake(self) -> None:
+        self._due.set()
+
+    def start(self) -> None:
+        self._scheduler.add_job(self._beat, "interval", seconds=1, id="beat")
+        self._scheduler.start()
+        if self._listener is not None:
+            self._listener.start()
+        self._task = asyncio.create_task(self._run(), name="worker")
+
+    async def stop(self, grace_s: float = 20.0) -> None:
+        """Claims nothing more, and lets what is in flight be recorded."""
+        self._scheduler.shutdown(wait=False)
+        if self._listener is not None:
+            await self._listener.stop()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.delivery.settle()
+
+    async def tick(self) -> float | None:
+        """One pass over everything that is due. Returns the real seconds until the next row falls due."""
+        while True:
+            async with self._engine.begin() as conn:
+                climbed = await flow.climb(conn, self._channels, self._standings)
+            for late in climbed.lateness:
+                metrics.ladder_claimed(late)
+            if climbed.unreachable:
+                self._unreachable(climbed.unreachable)
+            sent = await flow.deliver(self.delivery)
+            if len(climbed.lateness) < CLAIM and not sent and not climbed.pages:
+                return climbed.wait_s
+
+    async def _beat(self) -> None:
+        self._due.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            started = clock.elapsed()
+            try:
+                wait_s = await self.tick()
+            except (DBAPIError, OSError, TimeoutError) as e:
+                metrics.tick_failed()
+                log.warning("tick_failed", error=repr(e))
+                await clock.pause(RETRY_AFTER_S)
+                continue
+            except Exception as e:  # the metronome must not stop, whatever one pass died of
+                metrics.tick_failed()
+                log.error("tick_failed", error=repr(e), exc_info=e)
+                await clock.pause(RETRY_AFTER_S)
+                continue
+            self.seen_at = clock.elapsed()
+            metrics.ticked(self.seen_at - started)
+            self._wake_in(wait_s)
+
+    def _wake_in(self, wait_s: float | None) -> None:
+        if wait_s is None or not 0.0 < wait_s < MOST_S:
+            return
+        at = datetime.now(UTC) + timedelta(seconds=wait_s + 0.002)
+        self._scheduler.add_job(self._beat, "date", run_date=at, id="due", replace_existing=True)
