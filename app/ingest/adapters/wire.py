@@ -43,18 +43,22 @@ def decode(body: bytes) -> Any:
 
 
 def collect(alerts: list[Any], read: Callable[[dict[str, Any]], Event]) -> Parsed:
-    """Reads the alerts of a body one by one; what `read` cannot use is refused alone, with its reason."""
+    """Reads the alerts of a body one by one; what `read` cannot use is refused alone, with its reason.
+
+    What goes beyond `MAX_ALERTS` is refused as one, so that no body makes more rows than that.
+    """
     events: list[tuple[int, Event]] = []
     refused: list[Refused] = []
-    for index, alert in enumerate(alerts):
+    for index, alert in enumerate(alerts[:MAX_ALERTS]):
         try:
-            if index >= MAX_ALERTS:
-                raise Unusable(f"only the first {MAX_ALERTS} alerts of a body are taken")
             if type(alert) is not dict:
                 raise Unusable(f"an alert must be an object, not {kind_of(alert)}")
             events.append((index, read(alert)))
         except Unusable as reason:
             refused.append(Refused(index, str(reason), storable(alert)))
+    if rest := alerts[MAX_ALERTS:]:
+        error = f"only the first {MAX_ALERTS} of {len(alerts)} alerts were taken"
+        refused.append(Refused(MAX_ALERTS, error, storable(rest)))
     return Parsed(tuple(events), tuple(refused))
 
 
