@@ -24,7 +24,7 @@ import asyncpg
 from sqlalchemy import URL
 
 from app import clock
-from app.db import supervisor
+from app.db import processes, supervisor
 from app.db.binaries import ServerFailed
 
 __all__ = ["DATABASE", "EmbeddedServer", "ServerFailed"]
@@ -163,17 +163,17 @@ class EmbeddedServer:
     async def _clear(self) -> None:
         """A server that was asked to stop gets its time; processes whose postmaster was killed do not."""
         began, due = clock.elapsed(), list(_ENDING)
-        while left := supervisor.leftovers(self._here.pgdata):
-            told = supervisor.postmaster(self._here.pgdata)
+        while left := processes.leftovers(self._here.pgdata):
+            told = processes.postmaster(self._here.pgdata)
             if told is None or told[0] not in left:
                 for pid in left if clock.elapsed() - began > _ORPHANS_WITHIN else ():
-                    supervisor.tell(pid, signal.SIGKILL)
+                    processes.tell(pid, signal.SIGKILL)
             elif due and clock.elapsed() - began >= due[0][0]:
-                supervisor.tell(told[0], due.pop(0)[1])
+                processes.tell(told[0], due.pop(0)[1])
             await clock.pause(0.02)
 
     def _ready(self, pid: int) -> bool:
-        told = supervisor.postmaster(self._here.pgdata)
+        told = processes.postmaster(self._here.pgdata)
         return told is not None and told[0] == pid and told[2]
 
     async def _make_database(self) -> None:
@@ -186,7 +186,7 @@ class EmbeddedServer:
 
     async def _answers(self) -> bool:
         """Whether another program's server is up and complete."""
-        if (told := supervisor.postmaster(self._here.pgdata)) is None or not told[2]:
+        if (told := processes.postmaster(self._here.pgdata)) is None or not told[2]:
             return False
         self._cluster = supervisor.with_sockets(self._here, told[1])
         try:
@@ -210,7 +210,7 @@ class EmbeddedServer:
         began, due = clock.elapsed(), list(_ENDING)
         while child.poll() is None:
             if due and clock.elapsed() - began >= due[0][0]:
-                supervisor.tell(child.pid, due.pop(0)[1])
+                processes.tell(child.pid, due.pop(0)[1])
             await clock.pause(0.01)
 
     def _try_lock(self) -> bool:

@@ -3,14 +3,15 @@
 Run as a script (`python -I -S launch.py USER PARENT DIRECTORY COMMAND...`), standard library only. A process of its own
 because a user namespace can only be entered by a process with one thread, and the parent has several.
 
-USER is `same`, `namespace` (root only: a user namespace in which the caller is an ordinary user, so that files of root
-stay readable and nothing is chowned) or `UID:GID` (root only). Without COMMAND it only tries USER: exit status 0 or 77.
+USER is `same`, `namespace` (a user namespace in which the caller goes by the name of an ordinary user, so that its
+files stay its own) or `UID:GID` (root only). Without COMMAND it only tries USER: exit status 0 or 77.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -19,7 +20,6 @@ CANNOT_BECOME = 77
 CANNOT_REACH = 78
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _CLONE_NEWUSER = 0x10000000  # linux/sched.h
-_UID_INSIDE = 1000  # any but 0: PostgreSQL refuses to run as root
 
 
 def become(user: str) -> None:
@@ -27,17 +27,22 @@ def become(user: str) -> None:
     if user == "same":
         return
     if user == "namespace":
-        uid, gid = os.geteuid(), os.getegid()
+        uid, gid, inside = os.geteuid(), os.getegid(), somebody()
         _call("unshare", _CLONE_NEWUSER)
         # user_namespaces(7): without privileges in the parent namespace setgroups has to be denied before gid_map
         Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/gid_map").write_text(f"{_UID_INSIDE} {gid} 1")
-        Path("/proc/self/uid_map").write_text(f"{_UID_INSIDE} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{inside} {gid} 1")
+        Path("/proc/self/uid_map").write_text(f"{inside} {uid} 1")
         return
     uid, gid = (int(part) for part in user.split(":"))
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
+
+
+def somebody() -> int:
+    """A uid that PostgreSQL runs under: any but root's, and initdb wants one that has a name."""
+    return next((user.pw_uid for user in pwd.getpwall() if user.pw_uid != 0), 1)
 
 
 def die_with(parent: int) -> None:

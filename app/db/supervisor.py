@@ -10,7 +10,6 @@ import hashlib
 import os
 import pwd
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.db import launch
+from app.db import launch, processes
 from app.db.binaries import ServerFailed, find_bindir, major
 
 PORT = 5432
@@ -138,27 +137,9 @@ def launch_server(cluster: Cluster) -> subprocess.Popen[bytes]:
         )
 
 
-def postmaster(pgdata: Path) -> tuple[int, Path, bool] | None:
-    """(pid, socket directory, ready) as postmaster.pid says; None when there is none. The process may be long dead."""
-    try:
-        lines = (pgdata / "postmaster.pid").read_text().splitlines()
-        return int(lines[0]), Path(lines[4]), lines[7].strip() == "ready"
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def with_sockets(cluster: Cluster, sockets: Path) -> Cluster:
     """The same cluster where its running server really listens: its starter may have another temporary directory."""
     return replace(cluster, sockets=sockets)
-
-
-def leftovers(pgdata: Path) -> list[int]:
-    """Live processes of a server of this cluster, whoever started it. PostgreSQL's all have `pgdata` as their cwd."""
-    home = str(pgdata.resolve())
-    told = postmaster(pgdata)
-    if not Path("/proc/self/cwd").exists():
-        return [told[0]] if told and _alive(told[0]) else []
-    return [pid for pid in _processes() if _serves(pid, home, told[0] if told else None)]
 
 
 def clear_stale(cluster: Cluster) -> None:
@@ -167,27 +148,33 @@ def clear_stale(cluster: Cluster) -> None:
     Call it only with our own lock held and no leftovers. A pid file of a dead process stays: PostgreSQL reads there
     which shared memory to look at, and copes.
     """
-    told = postmaster(cluster.pgdata)
-    if told and _alive(told[0]):
+    told = processes.postmaster(cluster.pgdata)
+    if told and processes.alive(told[0]):
         (cluster.pgdata / "postmaster.pid").unlink(missing_ok=True)
     for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
         (cluster.sockets / name).unlink(missing_ok=True)
 
 
-def tell(pid: int, sig: signal.Signals) -> None:
-    """Sends a signal; one who is gone already is fine."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, sig)
-
-
 def _user() -> tuple[str, int, int]:
-    if os.geteuid() != 0:
-        return "same", os.geteuid(), os.getegid()
+    """PostgreSQL runs neither as root nor, for initdb, as a uid without a name, which containers like to give."""
+    uid, gid = os.geteuid(), os.getegid()
+    if uid != 0 and _named(uid):
+        return "same", uid, gid
     probe = [sys.executable, "-I", "-S", launch.__file__, "namespace", "0", "/"]
     if subprocess.run(probe, capture_output=True).returncode == 0:
-        return "namespace", os.geteuid(), os.getegid()
+        return "namespace", uid, gid
+    if uid != 0:
+        return "same", uid, gid
     nobody = pwd.getpwnam("nobody")
     return f"{nobody.pw_uid}:{nobody.pw_gid}", nobody.pw_uid, nobody.pw_gid
+
+
+def _named(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def _as_user(cluster: Cluster, directory: Path, command: list[str]) -> list[str]:
@@ -224,29 +211,3 @@ def _hand_over(cluster: Cluster) -> None:
     for folder, _, files in os.walk(cluster.pgdata):
         for name in (".", *files):
             os.chown(Path(folder) / name, cluster.uid, cluster.gid, follow_symlinks=False)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def _serves(pid: int, home: str, told: int | None) -> bool:
-    about = Path("/proc") / str(pid)
-    try:
-        if about.joinpath("comm").read_text().strip() not in ("postgres", "postmaster"):
-            return False
-        return str(about.joinpath("cwd").readlink()) == home
-    except PermissionError:
-        return pid == told  # a sandbox hides where it runs: believe the pid file
-    except OSError:
-        return False

@@ -18,12 +18,14 @@ from typing import Any
 
 import pytest
 
-from app.db import supervisor
+from app.db import processes, supervisor
 from app.db.binaries import ServerFailed, find_bindir, major
 from app.errors import Invalid
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
+NAMELESS = 54321
+"""A uid that /etc/passwd does not know, as containers give them."""
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 PATIENCE = 30.0
 
@@ -166,7 +168,7 @@ class House:
         for program, _ in self._programs:
             program.kill()
         for _, data_dir in self._programs:
-            until(lambda pgdata=data_dir / "postgres": not supervisor.leftovers(pgdata))
+            until(lambda pgdata=data_dir / "postgres": not processes.leftovers(pgdata))
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ def house(seed: Path) -> Iterator[House]:
 
 def postmaster(data_dir: Path) -> int:
     """The pid in postmaster.pid; 0 while there is none."""
-    told = supervisor.postmaster(data_dir / "postgres")
+    told = processes.postmaster(data_dir / "postgres")
     return told[0] if told else 0
 
 
@@ -195,7 +197,7 @@ def test_cold_start_makes_database_and_stop_leaves_nothing(house: House) -> None
     assert program.sql("SELECT datcollate FROM pg_database WHERE datname = 'tocsin'")["value"] == "C.UTF-8"
     assert program.sql("SHOW listen_addresses")["value"] == ""
     assert program.stop() == {"stopped": True}
-    assert supervisor.leftovers(data / "postgres") == []
+    assert processes.leftovers(data / "postgres") == []
 
 
 @pytest.mark.parametrize(("durable", "expected"), [(True, "on on on"), (False, "off off off")])
@@ -218,7 +220,7 @@ def test_killed_program_leaves_no_server_and_the_next_start_finds_the_data(house
     first.hears()
     first.sql("INSERT INTO kept VALUES ('written')")
     first.kill()
-    until(lambda: not supervisor.leftovers(data / "postgres"))
+    until(lambda: not processes.leftovers(data / "postgres"))
     assert "database system is shut down" in (data / "postgres.log").read_text().splitlines()[-1]
     second = house.starts(data)
     assert second.hears()["owner"] is True
@@ -296,7 +298,8 @@ def test_two_programs_started_at_once_agree_on_one_owner(house: House) -> None:
     assert [p.sql("SELECT 1")["value"] for p in programs] == [1, 1, 1]
 
 
-def test_stale_pid_file_of_a_live_stranger_does_not_stop_the_start(house: House) -> None:
+@pytest.mark.parametrize("written", [1, 8], ids=["cut short", "whole"])
+def test_stale_pid_file_of_a_live_stranger_does_not_stop_the_start(house: House, written: int) -> None:
     data = house.data()
     sockets = data / "run"
     lines = [
@@ -306,10 +309,10 @@ def test_stale_pid_file_of_a_live_stranger_does_not_stop_the_start(house: House)
         "5432",
         str(sockets),
         "",
-        "  5432001   98304",
+        " 5432001  98304",
         "ready",
     ]
-    (data / "postgres" / "postmaster.pid").write_text("\n".join(lines) + "\n")
+    (data / "postgres" / "postmaster.pid").write_text("\n".join(lines[:written]) + "\n")
     (sockets / ".s.PGSQL.5432.lock").write_text("\n".join(lines[:5]) + "\n")
     program = house.starts(data)
     assert program.hears()["owner"] is True
@@ -390,17 +393,18 @@ def test_log_is_quiet_and_set_aside(house: House) -> None:
     assert (data / "postgres.log.1").stat().st_size == supervisor.LOG_LIMIT + 1
 
 
-def test_as_an_ordinary_user(house: House) -> None:
-    python = python_of_nobody()
+@pytest.mark.parametrize("uid", [NOBODY, NAMELESS])
+def test_as_an_ordinary_user(house: House, uid: int) -> None:
+    python = python_for(uid)
     house.directory.chmod(0o777)
     data = house.directory / "new"
-    first = house.starts(data, python=python, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/")
+    first = house.starts(data, python=python, user=uid, group=uid, extra_groups=[], cwd="/")
     assert first.hears()["owner"] is True
     first.sql("CREATE TABLE kept AS SELECT 'before' AS word")
-    assert Path(f"/proc/{postmaster(data)}").stat().st_uid == NOBODY
+    assert Path(f"/proc/{postmaster(data)}").stat().st_uid == uid
     first.kill()
-    until(lambda: not supervisor.leftovers(data / "postgres"))
-    second = house.starts(data, python=python, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/")
+    until(lambda: not processes.leftovers(data / "postgres"))
+    second = house.starts(data, python=python, user=uid, group=uid, extra_groups=[], cwd="/")
     assert second.hears()["owner"] is True
     assert second.sql(KEPT)["value"] == "before"
 
@@ -413,7 +417,7 @@ def test_as_root_without_user_namespaces_the_server_is_nobodys(house: House) -> 
     assert first.sql(KEPT)["value"] == "before"
     assert Path(f"/proc/{postmaster(data)}").stat().st_uid == NOBODY
     first.kill()
-    until(lambda: not supervisor.leftovers(data / "postgres"))
+    until(lambda: not processes.leftovers(data / "postgres"))
     second = house.starts(data)
     assert second.hears()["owner"] is True
     assert second.sql(KEPT)["value"] == "before"
@@ -432,7 +436,7 @@ def needs_root() -> None:
         pytest.skip("needs root: it gives root away")
 
 
-def python_of_nobody() -> str:
+def python_for(uid: int) -> str:
     """An interpreter of our version that another user may run; ours may be in somebody's closed home."""
     needs_root()
     site = os.pathsep.join(p for p in sys.path if p.endswith("site-packages"))
@@ -441,8 +445,8 @@ def python_of_nobody() -> str:
     for python in (sys.executable, debians):
         with suppress(PermissionError):
             tried = subprocess.run(
-                [python, *command], env=os.environ | {"PYTHONPATH": site}, cwd="/", user=NOBODY, group=NOBODY
+                [python, *command], env=os.environ | {"PYTHONPATH": site}, cwd="/", user=uid, group=uid
             )
             if tried.returncode == 0:
                 return python
-    pytest.skip(f"uid {NOBODY} can run neither {sys.executable} nor {debians} with our packages")
+    pytest.skip(f"uid {uid} can run neither {sys.executable} nor {debians} with our packages")
