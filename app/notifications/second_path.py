@@ -88,7 +88,7 @@ class SecondPath:
         finally:
             stopped.cancel()
 
-    def unreachable(self, ladders: int) -> None:
+    def unreachable(self, ladders: int = 1) -> None:
         """The tick tells: for so many ladders not even the last resort could be reached. They are tried every 60 s."""
         if ladders > 0:
             self._unreachable.append((self._elapsed(), ladders))
