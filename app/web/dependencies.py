@@ -8,8 +8,8 @@ transactions, since this one is over when its stream starts.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, cast
 
@@ -29,6 +29,16 @@ class Transaction:
 
     conn: AsyncConnection
     now: datetime
+    _then: list[Callable[[], None]] = field(default_factory=list)
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """`call` runs once this is committed, before the answer is sent; never when it is rolled back."""
+        self._then.append(call)
+
+    def committed(self) -> None:
+        """Runs what waited for the commit. Called by whoever committed."""
+        for call in self._then:
+            call()
 
 
 def install(
@@ -44,7 +54,9 @@ def install(
 
 async def transaction(request: Request) -> AsyncIterator[Transaction]:
     async with db.transaction(request.app.state.engine) as (conn, now):
-        yield Transaction(conn, now)
+        tx = Transaction(conn, now)
+        yield tx
+    tx.committed()
 
 
 def settings(request: Request) -> Settings:
