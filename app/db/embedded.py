@@ -9,7 +9,6 @@ server that dies is started again by its owner. Meanwhile connections fail, and 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import logging
 import os
@@ -89,9 +88,9 @@ class EmbeddedServer:
     async def stop(self) -> None:
         """Ends the server if it is ours, then gives up the lock: a program that is attached starts it again."""
         if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+            if not self._watcher.done():  # it may have ended with the loop it ran on
+                self._watcher.cancel()
+                await asyncio.wait([self._watcher])
             self._watcher = None
         if self._child is not None:
             await self._end(self._child)
@@ -129,22 +128,25 @@ class EmbeddedServer:
             await clock.pause(_WATCH_EVERY)
 
     async def _watch(self) -> None:
-        """Attached: takes over when the lock is free. Owner: starts the server again when it died."""
         while True:
             await clock.pause(_WATCH_EVERY)
-            if self._lock is None:
-                if not self._try_lock():
-                    continue
-                self._log("the program that ran the database is gone; starting it here")
-            elif self._child is not None and self._child.poll() is None:
-                continue
-            else:
-                self._log(f"the database server ended{self._how()}; starting it again")
             try:
-                await self._launch()
+                await self._look()
             except (ServerFailed, OSError, asyncpg.PostgresError) as e:
                 self._log(f"the database does not start, trying again in {_RETRY_AFTER:.0f} s: {e}")
                 await clock.pause(_RETRY_AFTER)
+
+    async def _look(self) -> None:
+        """Attached: takes over when the lock is free. Owner: starts the server again when it died."""
+        if self._lock is None:
+            if not self._try_lock():
+                return
+            self._log("the program that ran the database is gone; starting it here")
+        elif self._child is not None and self._child.poll() is None:
+            return
+        else:
+            self._log(f"the database server ended{self._how()}; starting it again")
+        await self._launch()
 
     async def _launch(self) -> None:
         """With the lock held: waits until no server of this cluster is left, then starts one and waits for it."""
