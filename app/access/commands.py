@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Final
@@ -18,6 +19,14 @@ from app.errors import Forbidden, NotFound
 ONE_TIME_LINK_LASTS: Final = timedelta(hours=24)
 
 
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """`token`: 256 random bits for the cookie, kept as SHA-256."""
+
+    token: str = field(repr=False)
+    user_key: str
+
+
 async def log_in(
     conn: AsyncConnection,
     now: datetime,
@@ -27,8 +36,8 @@ async def log_in(
     password: str,
     address: str,
     user_agent: str = "",
-) -> str | None:
-    """The token of a new session (256 random bits, kept as SHA-256), or None for a wrong login or password.
+) -> NewSession | None:
+    """A session, or None for a wrong login or password.
 
     `address` is the caller's IP address. Raises `Forbidden` (`throttled`, with `retry_after_s`) after too many
     failures for this login or from this address.
@@ -36,21 +45,14 @@ async def log_in(
     login, place = f"login:{email.strip().lower()}", f"address:{address}"
     throttle.attempt(now, {login: PER_LOGIN, place: PER_ADDRESS})
     found = await store.password_of(conn, email.strip())
-    user_id, _, password_hash = found or (0, "", None)
+    user_id, user_key, password_hash = found or (0, "", None)
     if not await passwords.matches(password, password_hash):
         return None
     throttle.forget(login)
     throttle.excuse(place)
     if password_hash is not None and passwords.outdated(password_hash):
         await directory.set_password_hash(conn, now, user_id, await passwords.hash_of(password))
-    return await begin_session(conn, now, user_id, user_agent)
-
-
-async def begin_session(conn: AsyncConnection, now: datetime, user_id: int, user_agent: str = "") -> str:
-    """A session for somebody who has just proven who they are. Returns its token."""
-    token = token_urlsafe(32)
-    await store.add_session(conn, now, hashed(token), user_id, SESSION_LASTS, user_agent[:200])
-    return token
+    return await _begin_session(conn, now, user_id, user_key, user_agent)
 
 
 async def log_out(conn: AsyncConnection, token: str) -> None:
@@ -77,8 +79,10 @@ async def password_link_user(conn: AsyncConnection, now: datetime, token: str) -
     return account
 
 
-async def set_password(conn: AsyncConnection, now: datetime, *, token: str, password: str) -> int:
-    """Uses the one-time link. Every session of the user ends. Returns the user's id, for `begin_session`.
+async def set_password(
+    conn: AsyncConnection, now: datetime, *, token: str, password: str, user_agent: str = ""
+) -> NewSession:
+    """Uses the one-time link. Every session of the user ends, a new one begins.
 
     Raises `NotFound` (`link_not_found`), `Invalid` for a password that is too short or too long.
     """
@@ -86,7 +90,7 @@ async def set_password(conn: AsyncConnection, now: datetime, *, token: str, pass
     password_hash = await passwords.hash_of(password)
     await store.use_one_time_link(conn, now, hashed(token))
     await _put_password(conn, now, account.user_id, password_hash, f"user:{account.key}")
-    return account.user_id
+    return await _begin_session(conn, now, account.user_id, account.key, user_agent)
 
 
 async def change_password(
@@ -104,6 +108,15 @@ async def change_password(
         raise Forbidden("the current password is another one", code="wrong_password")
     throttle.forget(login)
     await _put_password(conn, now, user_id, await passwords.hash_of(new), f"user:{account.key}")
+
+
+async def _begin_session(
+    conn: AsyncConnection, now: datetime, user_id: int, user_key: str, user_agent: str
+) -> NewSession:
+    token = token_urlsafe(32)
+    printable = "".join(c for c in user_agent[:200] if c.isprintable())
+    await store.add_session(conn, now, hashed(token), user_id, SESSION_LASTS, printable)
+    return NewSession(token, user_key)
 
 
 async def _put_password(conn: AsyncConnection, now: datetime, user_id: int, password_hash: str, actor: str) -> None:

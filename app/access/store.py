@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import delete, insert, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.access.tables import ApiKey, LinkToken, OneTimeLink, Session
+from app.access.tables import ApiKey, OneTimeLink, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +166,6 @@ async def use_one_time_link(conn: AsyncConnection, now: datetime, token_hash: by
     await conn.execute(_USED, {"hash": token_hash, "now": now})
 
 
-async def add_link_tokens(conn: AsyncConnection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Links of many messages in one statement."""
-    if values := list(rows):
-        await conn.execute(insert(LinkToken), values)
-
-
-_LINK = text("SELECT incident_id, user_id, notification_id, expires_at FROM link_tokens WHERE token_hash = :hash")
-
-
-async def link_token(conn: AsyncConnection, token_hash: bytes) -> tuple[UUID, int, UUID, datetime] | None:
-    """(incident, user, notification, end) of a link, expired or not."""
-    row = (await conn.execute(_LINK, {"hash": token_hash})).one_or_none()
-    return None if row is None else (row.incident_id, row.user_id, row.notification_id, row.expires_at)
-
-
 _CLAIM = text("SELECT pg_try_advisory_xact_lock(hashtextextended('tocsin/idempotency/' || :caller || '/' || :key, 0))")
 _ANSWER = text("""
 SELECT request_hash, status, headers, body FROM idempotency_keys
@@ -216,7 +200,6 @@ async def keep_answer(conn: AsyncConnection, row: Mapping[str, Any]) -> None:
 _SWEEP = (
     text("DELETE FROM sessions WHERE expires_at <= :now"),
     text("DELETE FROM idempotency_keys WHERE created_at <= CAST(:now AS timestamptz) - interval '24 hours'"),
-    text("DELETE FROM link_tokens WHERE expires_at <= CAST(:now AS timestamptz) - interval '30 days'"),
     text("DELETE FROM one_time_links WHERE expires_at <= CAST(:now AS timestamptz) - interval '30 days'"),
 )
 

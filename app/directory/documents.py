@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from app import hours
 from app.errors import Invalid
@@ -22,11 +22,15 @@ Email = Annotated[
 """What one logs in with. Whether mail reaches it is shown by a verified contact method, not by its form."""
 
 
-def _zone(name: str | None) -> str | None:
+def _zone(name: str) -> str:
     try:
-        return None if name is None else hours.zone(name).key
+        return hours.zone(name).key
     except Invalid as refused:
         raise ValueError(refused.message) from None
+
+
+Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
+"""An IANA zone."""
 
 
 class Document(BaseModel):
@@ -52,10 +56,8 @@ class OrganisationEdit(Document):
     model_config = _example(name="Example Inc", time_zone="Europe/Berlin", catch_all_policy="everybody")
 
     name: Name
-    time_zone: str
+    time_zone: Zone
     catch_all_policy: Key | None = None
-
-    _zone = field_validator("time_zone")(_zone)
 
 
 class Member(Document):
@@ -97,10 +99,8 @@ class UserEdit(Document):
     name: Name
     email: Email
     role: Literal["viewer", "operator", "manager", "admin"]
-    time_zone: str | None = None
+    time_zone: Zone | None = None
     active: bool = True
-
-    _zone = field_validator("time_zone")(_zone)
 
 
 class UserDocument(UserEdit):

@@ -46,12 +46,12 @@ async def _claim(
     request: Request,
     tx: Tx,
     caller: MaybeCaller,
-    key: Annotated[
+    idempotency_key: Annotated[
         str | None,
-        Header(alias=HEADER, description="Any text of yours, new for every create; kept for 24 hours."),
+        Header(description="Any text of yours, new for every create; kept for 24 hours."),
     ] = None,
 ) -> None:
-    if key is None:
+    if (key := idempotency_key) is None:
         return
     if caller is None:
         raise Unauthenticated

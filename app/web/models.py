@@ -63,6 +63,11 @@ def _check(value: Any) -> None:
             _check(inner)
 
 
+def example(**members: Any) -> ConfigDict:
+    """The `model_config` of a body with this example in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [members]})
+
+
 class Answer(BaseModel):
     """What we answer, from a row or a dataclass; members of the row that are not named here stay inside."""
 

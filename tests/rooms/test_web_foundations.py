@@ -11,6 +11,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
+from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -37,7 +38,7 @@ INSERT = text(
 class Thing(Body):
     key: Key
     at: Instant | None = None
-    parts: tuple[int, ...] | list[int] = ()
+    parts: list[int] = Field(default_factory=list)
 
 
 @router.post("/things", status_code=201, dependencies=[idempotent])

@@ -4,28 +4,60 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
+from app.web.api import (
+    api_keys,
+    audit,
+    contact_methods,
+    integrations,
+    notification_rules,
+    on_call,
+    organisation,
+    overrides,
+    policies,
+    priority_rules,
+    priority_trial,
+    schedules,
+    services,
+    sessions,
+    teams,
+    users,
+)
 from app.web.problems import MEDIA_TYPE
 
 _PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `errors` with 422; other members by code, e.g. `used_by` with `in_use`.",
     "required": ["type", "title", "status", "detail", "instance", "code"],
     "properties": {
         "type": {"type": "string", "description": "Stable: `/problems/` and the code."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "A sentence for people."},
-        "instance": {"type": "string"},
+        "instance": {"type": "string", "description": "The path of the request."},
         "code": {"type": "string", "description": "Stable, for programs."},
         "errors": {
             "type": "array",
             "items": {
                 "type": "object",
+                "required": ["field", "message"],
                 "properties": {"field": {"type": "string"}, "message": {"type": "string"}, "in": {"type": "string"}},
             },
         },
     },
+    "examples": [
+        {
+            "type": "/problems/not_found",
+            "title": "Not found",
+            "status": 404,
+            "detail": "there is no team 'payments'",
+            "instance": "/api/v1/teams/payments",
+            "code": "not_found",
+            "key": "payments",
+        }
+    ],
 }
 
 _ANSWERS: Final = {
@@ -37,13 +69,43 @@ _ANSWERS: Final = {
     412: "Edited meanwhile: If-Match names another version",
     413: "The body is too large",
     422: "The input cannot be right; `errors` says where",
+    429: "Too many attempts; `Retry-After` says when",
     503: "The database cannot be reached just now",
 }
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": description, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status, description in _ANSWERS.items()
 }
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 # One line per resource, in the order of the documentation:
+router.include_router(sessions.router)
+router.include_router(organisation.router)
+router.include_router(teams.router)
+router.include_router(users.router)
+router.include_router(contact_methods.router)
+router.include_router(notification_rules.router)
+router.include_router(services.router)
+router.include_router(integrations.router)
+router.include_router(schedules.router)
+router.include_router(overrides.router)
+router.include_router(on_call.router)
+router.include_router(policies.router)
+router.include_router(priority_rules.router)
+router.include_router(priority_trial.router)
+router.include_router(api_keys.router)
+router.include_router(audit.router)
+
+
+def install(app: FastAPI) -> None:
+    """Adds the API to `app`, and the one schema of all problems to its OpenAPI document."""
+    app.include_router(router)
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
