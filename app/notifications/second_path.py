@@ -77,16 +77,22 @@ class SecondPath:
         return self._http is not None or self._mail is not None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Looks every `EVERY_S` until `stop` is set."""
-        stopped = asyncio.ensure_future(stop.wait())
+        """Looks every `EVERY_S` until `stop` is set; what it is doing then is broken off."""
+        stopped, beat = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._beat())
         try:
             while not stop.is_set():
-                await self.check()
-                timer = asyncio.ensure_future(clock.pause(EVERY_S))
-                await asyncio.wait({stopped, timer}, return_when=asyncio.FIRST_COMPLETED)
-                timer.cancel()
+                await asyncio.wait({stopped, beat}, return_when=asyncio.FIRST_COMPLETED)
+                if beat.done():
+                    beat.result()
+                    beat = asyncio.ensure_future(self._beat())
         finally:
             stopped.cancel()
+            beat.cancel()
+            await asyncio.wait({stopped, beat})
+
+    async def _beat(self) -> None:
+        await self.check()
+        await clock.pause(EVERY_S)
 
     def unreachable(self, ladders: int = 1) -> None:
         """The tick tells: for so many ladders not even the last resort could be reached. They are tried every 60 s."""
