@@ -333,12 +333,12 @@ def test_long_data_path_uses_a_private_directory_elsewhere(house: House) -> None
     elsewhere.rmdir()  # fails when the stop left anything in it
 
 
-def test_a_squatted_socket_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    data = tmp_path / ("long" * 30)
-    target = tmp_path / "mine"
-    target.mkdir()
-    supervisor.socket_dir(data).symlink_to(target)
+def test_a_squatted_socket_directory_is_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(house.directory))
+    data = house.directory / ("long" * 30)
+    elsewhere = supervisor.socket_dir(data)
+    assert elsewhere.parent == house.directory
+    elsewhere.symlink_to(house.directory)
     with pytest.raises(ServerFailed, match="must be a directory of uid"):
         supervisor.prepare(data, "", durable=False)
 
