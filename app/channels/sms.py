@@ -121,11 +121,13 @@ class SmsChannel:
         return _sent(created)
 
     async def find(self, message: Message, since: datetime) -> Sent | None:
-        """Looks for a message to this number with this text among its newest.
+        """Looks for a message to this number with this link, else with this text, among its newest.
 
-        By the instant of creation, not by Twilio's filter DateSent: a message that still waits has not been sent.
+        The link is the attempt's own, while the words around it may have changed since (more alerts joined). By the
+        instant of creation, not by Twilio's filter DateSent: a message that still waits has not been sent.
         """
         body = body_of(message)
+        link = message.link if message.link and message.link in body else ""
         try:
             newest = await self._messages.page_async(to=message.to, page_size=100)
             records = list(newest)
@@ -133,7 +135,8 @@ class SmsChannel:
             raise SendFailed(f"Twilio's answer cannot be read: {e}", code="answer") from e
         for record in records:
             # a trial account puts a sentence of its own and a dash before the text
-            same = record.body == body or (record.body or "").endswith(f" - {body}")
+            text = record.body or ""
+            same = link in text if link else text == body or text.endswith(f" - {body}")
             if same and record.date_created and record.date_created.astimezone(UTC) >= since - _CLOCKS_DIFFER:
                 return _sent(record)
         return None

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.incidents import states, store
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
@@ -26,9 +26,10 @@ SNOOZE_AT_MOST = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """A person who does something to an incident, and through which door: `link`, `screen`, `api`."""
+    """Who does something to an incident, and through which door: `link`, `screen`, `api`. `user_id` is None for a
+    machine's API key, which can do much, but not take an incident: nobody would have it."""
 
-    user_id: int
+    user_id: int | None
     key: str
     name: str
     via: str
@@ -36,7 +37,13 @@ class Responder:
 
     @property
     def actor(self) -> str:
-        return f"user:{self.key}"
+        return f"api_key:{self.key}" if self.user_id is None else f"user:{self.key}"
+
+    def person(self) -> int:
+        """The id of the user. Raises `Forbidden` for a machine."""
+        if self.user_id is None:
+            raise Forbidden("only a person can take an incident: use an API key of a user", code="no_person")
+        return self.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,8 @@ async def _keep(
     return replace(after, version=after.version + 1)
 
 
-def _must_be_open(incident: Incident) -> None:
+def must_be_open(incident: Incident) -> None:
+    """Raises `Conflict` for one that is resolved or closed."""
     if not incident.is_open:
         raise Conflict(f"incident {incident.number} is {incident.state}", code="not_open", state=incident.state)
 
@@ -103,7 +111,9 @@ async def acknowledge(
     if incident.state != "triggered":
         return AlreadyAcknowledged(incident, incident.acknowledged_by_id, incident.acknowledged_at)
     lasts = EXPIRES_AFTER.get(incident.priority)
-    after = states.acknowledge(incident, now, who.user_id, now + lasts if lasts else None, "expires" if lasts else None)
+    after = states.acknowledge(
+        incident, now, who.person(), now + lasts if lasts else None, "expires" if lasts else None
+    )
     await _write_acknowledgement(conn, now, incident, who)
     return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via))
 
@@ -115,7 +125,7 @@ async def _write_acknowledgement(conn: AsyncConnection, now: datetime, incident:
             "id": ids.new(now),
             "incident_id": incident.id,
             "epoch": incident.epoch,
-            "user_id": who.user_id,
+            "user_id": who.person(),
             "now": now,
             "channel": who.via,
             "notification_id": who.notification_id,
@@ -138,18 +148,18 @@ async def snooze(conn: AsyncConnection, now: datetime, incident_id: UUID, who: R
     if not now < until <= now + SNOOZE_AT_MOST:
         raise Invalid("a snooze ends within the next 7 days", errors=[{"field": "until", "message": "out of range"}])
     incident = await _locked(conn, incident_id)
-    _must_be_open(incident)
+    must_be_open(incident)
     await _write_acknowledgement(conn, now, incident, who)
-    after = states.acknowledge(incident, now, who.user_id, until, "snoozed")
+    after = states.acknowledge(incident, now, who.person(), until, "snoozed")
     return await _keep(conn, now, after, who, "snoozed", name=who.name, until=until.isoformat(timespec="minutes"))
 
 
 async def mitigate(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:
     """The pain is over. Acknowledges as well."""
     incident = await _locked(conn, incident_id)
-    _must_be_open(incident)
+    must_be_open(incident)
     await _write_acknowledgement(conn, now, incident, who)
-    acknowledged = states.acknowledge(incident, now, who.user_id) if incident.state == "triggered" else incident
+    acknowledged = states.acknowledge(incident, now, who.person()) if incident.state == "triggered" else incident
     return await _keep(conn, now, states.mitigate(acknowledged, now), who, "mitigated", name=who.name)
 
 
@@ -183,7 +193,7 @@ async def reassign(
 ) -> Incident:
     """Hands it to another person, who is paged at once; if they do not answer, the policy starts at its first step."""
     incident = await _locked(conn, incident_id)
-    _must_be_open(incident)
+    must_be_open(incident)
     withdrawn = {"incident_id": incident.id, "epoch": incident.epoch, "now": now}
     await conn.execute(store.WITHDRAW_ACKNOWLEDGEMENTS, withdrawn)
     after = replace(states.trigger(incident, now), assigned_to_id=to_id)
@@ -206,7 +216,7 @@ async def pin_priority(
     if not reason.strip():
         raise Invalid("say why", errors=[{"field": "reason", "message": "must not be empty"}])
     incident = await _locked(conn, incident_id)
-    _must_be_open(incident)
+    must_be_open(incident)
     pin = {"by": who.key, "at": now.isoformat(timespec="seconds"), "reason": reason}
     after = states.with_priority(incident, priority, impact, urgency, incident.verdict)
     after = replace(states.with_loudness(after, loudness, None), priority_pin=pin)
@@ -219,14 +229,14 @@ async def pin_priority(
 async def unpin_priority(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:
     """From now on automation may raise the priority again."""
     incident = await _locked(conn, incident_id)
-    _must_be_open(incident)
+    must_be_open(incident)
     return await _keep(conn, now, replace(incident, priority_pin=None), who, "priority_unpinned")
 
 
 async def hold_open(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, held: bool) -> Incident:
     """Pins it open, or lets go: an incident whose alerts are all over then resolves with the next tick."""
     incident = await _locked(conn, incident_id)
-    _must_be_open(incident)
+    must_be_open(incident)
     due = now if not held and incident.firing == 0 else None
     after = replace(incident, held_open=held, recovery_due_at=due)
     return await _keep(conn, now, after, who, "held_open" if held else "released")

@@ -7,17 +7,18 @@ standard library (plus msgspec), never a database, the web or a clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+
+from msgspec import Struct
 
 EventKind = Literal["firing", "resolved", "acknowledged"]
 Severity = Literal["critical", "error", "warning", "info", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One problem as its source told it.
+class Event(Struct, frozen=True):
+    """One problem as its source told it. A msgspec struct: it is made for every alert that comes in.
 
     `dedup_key` is the source's fingerprint, alias or key, else the hash of the labels (behaviour.md 2), at most 255
     characters. `starts_at` is when the problem began by the source's clock; `ends_at` is the end of a resolved event,
@@ -33,8 +34,8 @@ class Event:
     labels: Mapping[str, str]
     starts_at: datetime
     ends_at: datetime | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, str] = {}
+    details: Mapping[str, Any] = {}
     links: tuple[tuple[str, str], ...] = ()
     """(address, text) pairs: generator, dashboard, runbook as the source gave them; http and https only."""
 

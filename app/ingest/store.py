@@ -76,6 +76,11 @@ SET_QUARANTINED = text("""
     UPDATE quarantine SET state = :state, replayed_at = :now, replay_receipt_id = :receipt_id WHERE id = :id
 """)
 
+INTEGRATION_OF_KEY = text("""
+    SELECT integration_id FROM routing_keys
+    WHERE key_hash = :hash AND (expires_at IS NULL OR expires_at > CAST(:now AS timestamptz))
+""")
+
 ENTRANCE_OF = text("""
     SELECT i.id, i.key, i.source, i.service_id, i.ignored_labels, i.resolve_timeout_s, i.stale_window_s, i.mapping,
            i.enabled FROM integrations i WHERE i.id = :id

@@ -185,7 +185,7 @@ async def test_nobody_listening_has_not_sent() -> None:
     await channel.close()
 
 
-async def test_find_wants_the_same_text_to_the_same_number_and_not_an_old_one(
+async def test_find_knows_its_link_and_wants_the_same_number_and_no_old_message(
     exchange: PhoneExchange, channel: SmsChannel
 ) -> None:
     sent = await channel.send(PAGE)
@@ -193,7 +193,9 @@ async def test_find_wants_the_same_text_to_the_same_number_and_not_an_old_one(
     found = await channel.find(PAGE, now)
     assert found is not None
     assert found.provider_id == sent.provider_id
-    assert await channel.find(replace(PAGE, text="another"), now) is None
+    assert await channel.find(replace(PAGE, text="the title has changed since"), now) == found
+    assert await channel.find(replace(PAGE, link=PAGE.link[:-1] + "x"), now) is None
+    assert await channel.find(replace(PAGE, link="", text="another"), now) is None
     assert await channel.find(replace(PAGE, to="+491701234568"), now) is None
     assert await channel.find(PAGE, now + timedelta(minutes=2)) is None
     exchange.texts[0].body = f"Sent from your Twilio trial account - {exchange.texts[0].body}"

@@ -10,6 +10,7 @@ from app.web.api import (
     api_keys,
     audit,
     contact_methods,
+    incidents,
     integrations,
     notification_rules,
     on_call,
@@ -18,6 +19,7 @@ from app.web.api import (
     policies,
     priority_rules,
     priority_trial,
+    receipts,
     schedules,
     services,
     sessions,
@@ -80,6 +82,8 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 # One line per resource, in the order of the documentation:
+router.include_router(incidents.router)
+router.include_router(receipts.router)
 router.include_router(sessions.router)
 router.include_router(organisation.router)
 router.include_router(teams.router)

@@ -1,0 +1,185 @@
+"""Shapes of `/incidents`: what is asked for and what is answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from app.incidents.reading import IncidentDetail
+from app.web.models import Answer, Body, Instant, Key, example
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class IncidentLineAnswer(Answer):
+    """An incident in a list. `number` is its name for people and in addresses."""
+
+    number: int
+    title: str
+    state: Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
+    priority: Annotated[int, Field(ge=1, le=5, description="1 (P1) to 5 (P5)")]
+    loudness: Literal["loud", "quiet"]
+    service: str
+    team: str | None
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    wakes_at: datetime | None
+    """When an acknowledgement expires or a snooze ends."""
+    resolved_at: datetime | None
+    resolved_by: str | None
+    closed_at: datetime | None
+    firing: int
+    """Alerts of it that still fire."""
+    occurrences: int
+    reopened: int
+    version: int
+
+
+class NextStepAnswer(Answer):
+    """What the ladder does next if nothing changes. `step` null: the last resort. `names` empty: it reaches nobody."""
+
+    at: datetime
+    policy: str
+    round: int
+    step: int | None
+    names: list[str]
+
+
+class IncidentAnswer(IncidentLineAnswer):
+    """An incident with where its priority comes from and what happens next."""
+
+    impact: int
+    urgency: int
+    verdict: dict[str, Any]
+    """`inputs`: what decided impact and urgency, each with rule, version and reason."""
+    priority_pin: dict[str, Any] | None
+    held_open: bool
+    epoch: int
+    triggered_at: datetime
+    mitigated_at: datetime | None
+    wakes_because: str | None
+    assigned_to: str | None
+    recurrence_of: int | None
+    correlation_key: str
+    runbook_url: str
+    runbook_text: str
+    next_step: NextStepAnswer | None = None
+
+
+class TimelineAnswer(Answer):
+    """One thing that happened. `text` is a sentence for people; `kind` and `data` are for programs."""
+
+    id: UUID
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+    data: dict[str, Any]
+
+
+class AlertAnswer(Answer):
+    """An occurrence of an alert in an incident."""
+
+    alert_id: UUID
+    title: str
+    severity: str
+    integration: str
+    source: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    links: list[Any]
+    firing: bool
+    starts_at: datetime
+    ended_at: datetime | None
+    end_kind: str | None
+    events: int
+    last_seen_at: datetime
+
+
+class NotificationAnswer(Answer):
+    """A message about the incident and what became of it. `because` says why it waits or ended as it did."""
+
+    id: UUID
+    purpose: str
+    loudness: str
+    state: str
+    because: str
+    user: str
+    channel: str
+    epoch: int | None
+    round: int | None
+    step: int | None
+    why: str | None
+    created_at: datetime
+    due_at: datetime
+    finished_at: datetime | None
+    tries: int
+    repeated: bool
+    provider: str | None
+    provider_id: str | None
+    provider_status: str | None
+    code: str | None
+    error: str | None
+
+
+class ActionAnswer(Answer):
+    """What an action came to. `result` `already_...` is no error: somebody was faster, `by` and `at` say who."""
+
+    result: Literal["acknowledged", "already_acknowledged", "resolved", "already_resolved", "still_firing", "done"]
+    by: str | None = None
+    at: datetime | None = None
+    firing: int | None = None
+    incident: IncidentAnswer
+
+
+class ResolveBody(Body):
+    model_config = example(confirmed=True, because="rolled back the release") | {"extra": "forbid", "strict": True}
+
+    confirmed: bool = False
+    """Resolve although alerts still fire; it is looked at once more after 15 minutes."""
+    because: Text = ""
+
+
+class SnoozeBody(Body):
+    model_config = example(until="2026-11-22T14:30:00Z") | {"extra": "forbid", "strict": True}
+
+    until: Instant
+
+
+class ReassignBody(Body):
+    model_config = example(user="ben") | {"extra": "forbid", "strict": True}
+
+    user: Key
+
+
+class NoteBody(Body):
+    model_config = example(text="The primary is back, replication catches up.") | {"extra": "forbid", "strict": True}
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+
+
+class PriorityBody(Body):
+    model_config = example(impact=1, urgency=1, reason="all customers are affected") | {
+        "extra": "forbid",
+        "strict": True,
+    }
+
+    impact: Annotated[int, Field(ge=1, le=3)]
+    urgency: Annotated[int, Field(ge=1, le=3)]
+    reason: Reason
+
+
+class HoldBody(Body):
+    model_config = example(held=True) | {"extra": "forbid", "strict": True}
+
+    held: bool
+
+
+def incident_answer(detail: IncidentDetail, next_step: object = None) -> IncidentAnswer:
+    following = None if next_step is None else NextStepAnswer.model_validate(next_step)
+    return IncidentAnswer.model_validate(dict(detail.row) | {"next_step": following})

@@ -1,0 +1,281 @@
+"""`/incidents`: read them, and respond to them. Being too late is not an error: the answer says who was faster."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import hours
+from app.directory import people
+from app.errors import Invalid, NotFound
+from app.escalation import commands as escalation
+from app.escalation import upcoming
+from app.incidents import commands, reading
+from app.incidents import store as incident_store
+from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, Responder, StillFiring
+from app.notifications import reading as notification_reading
+from app.priority import store as priority_store
+from app.priority.assign import loudness
+from app.web.api.incident_models import (
+    ActionAnswer,
+    AlertAnswer,
+    HoldBody,
+    IncidentAnswer,
+    IncidentLineAnswer,
+    NoteBody,
+    NotificationAnswer,
+    PriorityBody,
+    ReassignBody,
+    ResolveBody,
+    SnoozeBody,
+    TimelineAnswer,
+    incident_answer,
+)
+from app.web.auth import Caller, needs, permission
+from app.web.dependencies import ChannelsGiven, Transaction, Tx
+from app.web.pages import Listed, Page
+from app.web.versions import set_etag
+
+router = APIRouter(prefix="/incidents", tags=["incidents"])
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="The incident's number.", examples=[42])]
+StateFilter = Literal["open", "all", "triggered", "acknowledged", "mitigated", "resolved", "closed"]
+Responding = Annotated[Caller, needs("incidents.respond")]
+
+_ALL = ("triggered", "acknowledged", "mitigated", "resolved", "closed")
+
+
+@router.get("")
+async def list_incidents(
+    tx: Tx,
+    page: Page,
+    caller: Annotated[Caller, needs("incidents.read")],
+    state: Annotated[list[StateFilter] | None, Query(description="`open` (default), `all`, or states.")] = None,
+    priority: Annotated[list[Annotated[int, Query(ge=1, le=5)]] | None, Query()] = None,
+    service: Annotated[list[str] | None, Query(max_length=50)] = None,
+    team: Annotated[list[str] | None, Query(max_length=50)] = None,
+    mine: Annotated[bool, Query(description="Those I have, was handed, or whose service my team owns.")] = False,
+) -> Listed[IncidentLineAnswer]:
+    """Newest first. Filters of one kind add up, filters of different kinds narrow down."""
+    if mine and caller.user_id is None:
+        raise Invalid("mine: this API key acts for no user", errors=[{"field": "mine", "message": "no user"}])
+    found = await reading.slice_(
+        tx.conn,
+        states=_states(state or ["open"]),
+        priorities=priority,
+        services=_storable(service),
+        teams=_storable(team),
+        user_id=caller.user_id if mine else None,
+        before=page.after_uuid,
+        limit=page.fetch,
+    )
+    listed = page.of(found, lambda line: line.id)
+    items = [IncidentLineAnswer.model_validate(line) for line in listed.items]
+    return Listed(items=items, next=listed.next)
+
+
+def _states(wanted: list[StateFilter]) -> list[str] | None:
+    """None: the open ones."""
+    if "all" in wanted:
+        return list(_ALL)
+    if "open" in wanted:
+        return None if len(set(wanted)) == 1 else sorted({*_ALL[:3], *wanted} - {"open"})
+    return list(wanted)
+
+
+def _storable(keys: list[str] | None) -> list[str] | None:
+    """A key with a character that PostgreSQL cannot hold is one that nothing has."""
+    return None if keys is None else [key.replace("\x00", "\ufffd") for key in keys]
+
+
+@router.get("/{number}", dependencies=[permission("incidents.read")])
+async def read_incident(number: Number, response: Response, tx: Tx, channels: ChannelsGiven) -> IncidentAnswer:
+    """One incident, with what its ladder does next."""
+    found = await _detail(tx.conn, number)
+    set_etag(response, found.version)
+    return incident_answer(found, await upcoming.next_step(tx.conn, found.id, channels, tx.now))
+
+
+async def _detail(conn: AsyncConnection, number: int) -> reading.IncidentDetail:
+    found = await reading.detail(conn, number)
+    if found is None:
+        raise NotFound(f"there is no incident {number}", number=number)
+    return found
+
+
+async def _id(conn: AsyncConnection, number: int) -> UUID:
+    found = await reading.id_of(conn, number)
+    if found is None:
+        raise NotFound(f"there is no incident {number}", number=number)
+    return found
+
+
+@router.get("/{number}/timeline", dependencies=[permission("incidents.read")])
+async def read_timeline(number: Number, tx: Tx, page: Page) -> Listed[TimelineAnswer]:
+    """What happened, oldest first."""
+    found = await reading.timeline(tx.conn, await _id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
+    return page.of([TimelineAnswer.model_validate(line) for line in found], lambda entry: entry.id)
+
+
+@router.get("/{number}/alerts", dependencies=[permission("incidents.read")])
+async def read_alerts(number: Number, tx: Tx, page: Page) -> Listed[AlertAnswer]:
+    """Its alerts, one item an occurrence, oldest first."""
+    found = await reading.alerts(tx.conn, await _id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
+    listed = page.of(found, lambda row: row["id"])
+    return Listed(items=[AlertAnswer.model_validate(row) for row in listed.items], next=listed.next)
+
+
+@router.get("/{number}/notifications", dependencies=[permission("incidents.read")])
+async def read_notifications(number: Number, tx: Tx, page: Page) -> Listed[NotificationAnswer]:
+    """Who was told by which channel, why, and whether it arrived; pending messages with the reason they wait for."""
+    incident_id = await _id(tx.conn, number)
+    found = await notification_reading.of_incident(tx.conn, incident_id, after=page.after_uuid, limit=page.fetch)
+    return page.of([NotificationAnswer.model_validate(row) for row in found], lambda row: row.id)
+
+
+def _responder(caller: Caller) -> Responder:
+    key = caller.user_key or caller.actor.partition(":")[2]
+    return Responder(caller.user_id, key, caller.name, "api")
+
+
+async def _action(tx: Transaction, number: int, result: str, **said: object) -> ActionAnswer:
+    incident = incident_answer(await _detail(tx.conn, number))
+    return ActionAnswer.model_validate({"result": result, "incident": incident} | said)
+
+
+@router.post("/{number}/acknowledge")
+async def acknowledge(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
+    """Takes it. P1 is taken for 30 minutes, P2 for 60, others until somebody does something."""
+    done = await commands.acknowledge(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    if isinstance(done, AlreadyResolved):
+        return await _action(tx, number, "already_resolved", by=done.by, at=done.at)
+    if isinstance(done, AlreadyAcknowledged):
+        detail = await _detail(tx.conn, number)
+        return await _action(tx, number, "already_acknowledged", by=detail.acknowledged_by, at=done.at)
+    return await _action(tx, number, "acknowledged", by=caller.user_key, at=tx.now)
+
+
+@router.post("/{number}/unacknowledge")
+async def unacknowledge(number: Number, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
+    """Gives it back: it pages from the first step again."""
+    await commands.unacknowledge(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    tx.after_commit(request.app.state.wake)
+    return await _action(tx, number, "done")
+
+
+@router.post("/{number}/resolve")
+async def resolve(number: Number, tx: Tx, caller: Responding, body: ResolveBody | None = None) -> ActionAnswer:
+    """Says that the fault is over. While alerts still fire the answer is `still_firing` and nothing happened: ask the
+    person, then send `confirmed`."""
+    wish = body or ResolveBody()
+    done = await commands.resolve(
+        tx.conn,
+        tx.now,
+        await _id(tx.conn, number),
+        _responder(caller),
+        confirmed=wish.confirmed,
+        because=wish.because,
+    )
+    if isinstance(done, StillFiring):
+        return await _action(tx, number, "still_firing", firing=done.firing)
+    if isinstance(done, AlreadyResolved):
+        return await _action(tx, number, "already_resolved", by=done.by, at=done.at)
+    return await _action(tx, number, "resolved", by=caller.actor, at=tx.now)
+
+
+@router.post("/{number}/mitigate")
+async def mitigate(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
+    """Says that the pain is over; it stays open until it is resolved. Takes it as well."""
+    await commands.mitigate(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    return await _action(tx, number, "done")
+
+
+@router.post("/{number}/close")
+async def close(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
+    """Says that there is nothing more to do. It must be resolved."""
+    await commands.close(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    return await _action(tx, number, "done")
+
+
+@router.post("/{number}/escalate")
+async def escalate(number: Number, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
+    """Pages the next step now. Whoever has it gives it up by this."""
+    await escalate_now(tx, await _id(tx.conn, number), _responder(caller))
+    tx.after_commit(request.app.state.wake)
+    return await _action(tx, number, "done")
+
+
+async def escalate_now(tx: Transaction, incident_id: UUID, who: Responder) -> None:
+    """For every door: locks the incident, refuses when it is not open."""
+    incident = (await incident_store.lock(tx.conn, [incident_id]))[incident_id]
+    commands.must_be_open(incident)
+    await escalation.escalate_now(tx.conn, tx.now, incident, who)
+
+
+@router.post("/{number}/reassign")
+async def reassign(number: Number, body: ReassignBody, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
+    """Hands it to another person, who is paged at once."""
+    user = await people.read_user(tx.conn, body.user)
+    if not user.document.active:
+        raise Invalid("user: is not active", errors=[{"field": "user", "message": "is not active"}])
+    incident_id = await _id(tx.conn, number)
+    await commands.reassign(tx.conn, tx.now, incident_id, _responder(caller), user.id, user.document.name)
+    tx.after_commit(request.app.state.wake)
+    return await _action(tx, number, "done")
+
+
+@router.post("/{number}/snooze")
+async def snooze(number: Number, body: SnoozeBody, tx: Tx, caller: Responding) -> ActionAnswer:
+    """Takes it until an instant within 7 days; then it is triggered again."""
+    await commands.snooze(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller), body.until)
+    return await _action(tx, number, "done")
+
+
+@router.post("/{number}/notes", status_code=201)
+async def add_note(number: Number, body: NoteBody, tx: Tx, caller: Responding) -> ActionAnswer:
+    """Adds a note to the timeline."""
+    await commands.note(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller), body.text)
+    return await _action(tx, number, "done")
+
+
+@router.put("/{number}/priority")
+async def pin_priority(
+    number: Number, body: PriorityBody, tx: Tx, caller: Responding, request: Request
+) -> ActionAnswer:
+    """Sets impact and urgency by hand, with a reason; automation does not change them any more. A raise pages again."""
+    detail = await _detail(tx.conn, number)
+    published = await priority_store.current(tx.conn)
+    priority = published.matrix.priority(body.impact, body.urgency)
+    support = detail.support_hours
+    in_hours = support is None or hours.within(hours.parse_hours(support), tx.now)
+    await commands.pin_priority(
+        tx.conn,
+        tx.now,
+        detail.id,
+        _responder(caller),
+        impact=body.impact,
+        urgency=body.urgency,
+        priority=priority,
+        loudness=loudness(priority, in_support_hours=in_hours),
+        reason=body.reason,
+    )
+    tx.after_commit(request.app.state.wake)
+    return await _action(tx, number, "done")
+
+
+@router.delete("/{number}/priority")
+async def unpin_priority(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
+    """Lets automation raise the priority again."""
+    await commands.unpin_priority(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    return await _action(tx, number, "done")
+
+
+@router.put("/{number}/held-open")
+async def hold_open(number: Number, body: HoldBody, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
+    """Pins it open, so that only a person resolves it, or lets it go."""
+    await commands.hold_open(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller), held=body.held)
+    tx.after_commit(request.app.state.wake)
+    return await _action(tx, number, "done")
