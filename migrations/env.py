@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from alembic import context
+from sqlalchemy import Connection
+
 import app.access.tables
 import app.alerts.tables
 import app.audit.tables
@@ -16,9 +19,6 @@ import app.notifications.tables
 import app.oncall.tables
 import app.priority.tables
 import app.rules.tables  # noqa: F401  (each registers its tables)
-from alembic import context
-from sqlalchemy import Connection
-
 from app import settings
 from app.db import engine as db_engine
 from app.db.base import Base
