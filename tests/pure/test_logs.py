@@ -81,6 +81,7 @@ SECRETIVE = [
     ("/v1/intake/shortkey1/grafana", "shortkey1"),
     (f"https://tocsin.example.org/l/{LINK}", LINK),
     ("/l/abc", "abc"),
+    ("https://tocsin.example.org/password/abc?x=1", "abc"),
     (f"/v1/twilio/status/{TOKEN}", TOKEN),
     (f"/invitation/{TOKEN}", TOKEN),
     (f"/login?next=/&code={TOKEN}", TOKEN),
