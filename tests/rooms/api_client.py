@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access import identify
 from app.access.secrets import Secrets
+from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.settings import Settings
 from app.web import dependencies, problems
@@ -31,7 +33,13 @@ PEOPLE = ("ana", "ben", "cara", "dan")
 
 
 @asynccontextmanager
-async def api(engine: AsyncEngine, directory: Path, *routers: APIRouter) -> AsyncIterator[httpx.AsyncClient]:
+async def api(
+    engine: AsyncEngine,
+    directory: Path,
+    *routers: APIRouter,
+    settings: Settings | None = None,
+    channels: Mapping[str, Channel] | None = None,
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client that is Cara, the admin; `as_person` makes it somebody else. Ben manages the team payments."""
     async with transaction(engine) as (conn, now):
         await cast(conn, now)
@@ -39,8 +47,9 @@ async def api(engine: AsyncEngine, directory: Path, *routers: APIRouter) -> Asyn
         hashes = [identify.hashed(f"tocsin_{person}") for person in PEOPLE]
         await conn.execute(KEYS, {"now": now, "users": list(PEOPLE), "hashes": hashes})
     app = FastAPI()
-    settings = Settings(data_dir=directory)
-    dependencies.install(app, engine=engine, settings=settings, secrets=Secrets.load(settings), channels={})
+    settings = replace(settings or Settings(data_dir=directory), data_dir=directory)
+    secrets = Secrets.load(settings)
+    dependencies.install(app, engine=engine, settings=settings, secrets=secrets, channels=channels or {})
     problems.install(app)
     for router in routers:
         app.include_router(router, prefix="/api/v1")

@@ -1,0 +1,103 @@
+"""The configuration as one document: what `tocsin export` writes and `tocsin apply` reads.
+
+Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
+`notification_rules` of a user; inside an entry an absent member means its default. Secrets are no part of it: routing
+keys are made by Tocsin and shown once, passwords are set by their owners. Overrides are no part of it either.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator
+
+from app.directory.documents import (
+    ContactMethodDocument,
+    Document,
+    IntegrationDocument,
+    OrganisationEdit,
+    Seconds,
+    ServiceDocument,
+    TeamDocument,
+    UserDocument,
+)
+from app.errors import Invalid
+from app.escalation.policy_document import PolicyDocument, Target
+from app.oncall.schedule_document import ScheduleDocument
+from app.priority.documents import PriorityRule, Row
+
+MAX_ENTRIES = 10_000
+
+
+class NotificationRuleEntry(Document):
+    """For this loudness, after `delay_s` seconds, use the contact method of this channel and address."""
+
+    loudness: Literal["loud", "quiet"]
+    delay_s: Seconds
+    channel: str
+    address: str
+
+
+class UserEntry(UserDocument):
+    """A user. New contact methods must be verified by their owner before they count. Without any notification rule a
+    user has the default plan."""
+
+    contact_methods: Annotated[list[ContactMethodDocument], Field(max_length=20)] | None = None
+    notification_rules: Annotated[list[NotificationRuleEntry], Field(max_length=50)] | None = None
+
+
+class ConfigurationDocument(Document):
+    """All configuration of an installation, or a part of it."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    format: Literal[1] = 1
+    organisation: OrganisationEdit | None = None
+    users: Annotated[list[UserEntry], Field(max_length=MAX_ENTRIES)] | None = None
+    teams: Annotated[list[TeamDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    schedules: Annotated[list[ScheduleDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    services: Annotated[list[ServiceDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    last_resort: Annotated[list[Target], Field(min_length=1, max_length=50)] | None = None
+    priority_rules: Annotated[list[PriorityRule], Field(max_length=1000)] | None = None
+    priority_matrix: Annotated[list[Row], Field(min_length=3, max_length=3)] | None = None
+
+    @field_validator("users", "teams", "schedules", "policies", "services", "integrations")
+    @classmethod
+    def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:
+        keys = [entry.key for entry in entries or []]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return entries
+
+
+def parse(value: object) -> ConfigurationDocument:
+    """From JSON values. Raises `Invalid`; its errors have fields like `policies[2].steps[0].delay_s`."""
+    try:
+        return ConfigurationDocument.model_validate(value)
+    except ValidationError as wrong:
+        errors = [
+            {"field": _path(e["loc"]), "message": str(e["msg"]).removeprefix("Value error, ")} for e in wrong.errors()
+        ]
+        first = errors[0]
+        raise Invalid(f"{first['field'] or 'the document'}: {first['message']}", errors=errors) from None
+
+
+def plain(document: ConfigurationDocument) -> dict[str, Any]:
+    """As JSON values, without what has its default."""
+    return {"format": document.format} | document.model_dump(mode="json", exclude_defaults=True)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the document."""
+    made = ConfigurationDocument.model_json_schema()
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Tocsin configuration"}
+    return head | {name: value for name, value in made.items() if name != "title"}
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
