@@ -11,10 +11,10 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Final
 
 import asyncpg
-from alembic.runtime.migration import MigrationContext
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,6 +29,9 @@ from app.web.problems import Unauthenticated
 DATABASE_WITHIN_S: Final = 2.0
 TICK_WITHIN_S: Final = 30.0
 """A worker ticks every second, a burst may take it some; then it hangs."""
+
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
+"""Alembic's own way to ask logs two lines each time."""
 
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -93,7 +96,7 @@ async def _database(engine: AsyncEngine) -> dict[str, dict[str, Any]]:
     started = clock.elapsed()
     try:
         async with asyncio.timeout(DATABASE_WITHIN_S), engine.connect() as conn:
-            revision = await conn.run_sync(_revision)
+            revision = (await conn.execute(_REVISION)).scalar_one_or_none()
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
         return {"database": {"ok": False, "error": type(e).__name__}}
     newest = _newest()
@@ -101,10 +104,6 @@ async def _database(engine: AsyncEngine) -> dict[str, dict[str, Any]]:
         "database": {"ok": True, "took_ms": round((clock.elapsed() - started) * 1000, 1)},
         "schema": {"ok": revision == newest, "revision": revision, "newest": newest},
     }
-
-
-def _revision(conn: Any) -> str | None:
-    return MigrationContext.configure(conn).get_current_revision()
 
 
 @cache
