@@ -1,0 +1,5 @@
+"""`python -m app`: the `tocsin` command."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,133 @@
+"""The process as its surroundings see it: a listening socket, uvicorn behind it, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from ipaddress import ip_address
+from typing import Any, Final
+
+import uvicorn
+
+from app.cli import running
+from app.errors import Invalid
+
+FINISH_WITHIN_S: Final = 15
+"""Requests get this long to finish; group commit answers within 20 s, and most orchestrators kill after 30."""
+KEEP_ALIVE_S: Final = 75
+"""Longer than load balancers keep connections: whoever may close first must not be us, or a POST is lost in between."""
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ProbesOnly:
+    """A process without the role `web`: orchestrators and Prometheus may ask it, nobody else."""
+
+    def __init__(self, behind: App) -> None:
+        self._behind = behind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self._behind(scope, receive, send)
+            return
+        text = b"this process has no role web; it answers /healthz, /readyz and /metrics only\n"
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text))]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
+
+
+class Server(uvicorn.Server):
+    """uvicorn on a socket that is bound already; signals are ours. `ready` is called once it accepts."""
+
+    def __init__(self, app: App, trusted_proxies: Sequence[str], ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                interface="asgi3",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies),
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=FINISH_WITHIN_S,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # it uses no more than that
+        return nullcontext()
+
+
+class Signals:
+    """SIGTERM and SIGINT: the first one ends the server gracefully, or the start; the second one ends the process.
+
+    Then the kernel asks an embedded database for a clean stop, and what was committed is there at the next start.
+    """
+
+    def __init__(self) -> None:
+        self.server: uvicorn.Server | None = None
+        self.first = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, partial(self._hear, number, task))
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _hear(self, number: int, task: asyncio.Task[Any]) -> None:
+        if self.first:
+            running.say("tocsin: ended at once")
+            os._exit(128 + number)
+        self.first = True
+        if self.server is None:
+            task.cancel()
+        else:
+            running.say("tocsin: stopping; once more to stop at once")
+            self.server.should_exit = True
+
+
+@contextmanager
+def bind(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket with this address, before anything else is started. Raises `Invalid` when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((host, port))
+        except OSError as e:
+            raise Invalid(f"TOCSIN_LISTEN: cannot listen on {host}:{port}: {e.strerror}") from e
+        made.setblocking(False)
+        yield made
+
+
+def address(bound: socket.socket) -> str:
+    """Where it can be opened from this machine."""
+    host, port = bound.getsockname()[:2]
+    if ip_address(host).is_unspecified:
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
