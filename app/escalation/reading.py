@@ -1,0 +1,83 @@
+"""What the ladder of an incident does next if nothing changes: the same engine as the climb, without writing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import hours
+from app.escalation import ladder, policy_store, reach
+from app.escalation.ladder import Climb, Ladder, PolicyCopy, Situation, Target
+
+LADDER = text("""
+    SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
+           i.state, i.epoch AS incident_epoch, i.loudness, i.assigned_to_id, s.support_hours
+    FROM ladders l JOIN incidents i ON i.id = l.incident_id JOIN services s ON s.id = i.service_id
+    WHERE l.incident_id = :incident_id AND l.purpose = 'page' AND l.next_step_at IS NOT NULL
+      AND i.state = 'triggered'
+""")
+"""The ladder of an incident, when it is going to climb."""
+
+HELD = text("""
+    SELECT user_id FROM acknowledgements
+    WHERE incident_id = :incident_id AND epoch = :epoch AND withdrawn_at IS NULL
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """`at` may be past for a moment: it is due. `step` None: the last resort. `names` empty: it reaches nobody."""
+
+    at: datetime
+    policy: str
+    round: int
+    step: int | None
+    names: tuple[str, ...]
+
+
+async def next_step(
+    conn: AsyncConnection, incident_id: UUID, channels: Collection[str], now: datetime
+) -> NextStep | None:
+    """Who is paged next and when, by whoever is on call then; None when the ladder is parked. `channels`: the names of
+    the configured ones."""
+    row = (await conn.execute(LADDER, {"incident_id": incident_id})).first()
+    if row is None:
+        return None
+    climbing = Ladder(
+        row.id, row.incident_id, row.purpose, PolicyCopy.of(row.policy), row.epoch, row.round, row.step, row.reached,
+        row.next_step_at,
+    )  # fmt: skip
+    held = await _held(conn, incident_id, row.incident_epoch - 1) if 0 < row.epoch < row.incident_epoch else ()
+    support = hours.parse_hours(row.support_hours) if row.support_hours else None
+    situation = Situation(row.state, row.incident_epoch, row.loudness, support, row.assigned_to_id, held)
+    last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
+    at = max(row.next_step_at, now)
+    town = await reach.town(conn, [*_targets(climbing, situation), *last_resort], channels, at)
+    return _told(row.next_step_at, ladder.climb(climbing, situation, town.find, last_resort, at))
+
+
+async def _held(conn: AsyncConnection, incident_id: UUID, epoch: int) -> tuple[int, ...]:
+    rows = await conn.execute(HELD, {"incident_id": incident_id, "epoch": epoch})
+    return tuple(r.user_id for r in rows)
+
+
+def _targets(climbing: Ladder, situation: Situation) -> set[Target]:
+    targets = {t for rung in climbing.policy.steps for t in rung.targets}
+    targets.update(Target("user", user_id) for user_id in situation.held_before)
+    if situation.assigned_to_id is not None:
+        targets.add(Target("user", situation.assigned_to_id))
+    return targets
+
+
+def _told(due: datetime, climb: Climb) -> NextStep:
+    """The last entry of a climb is the step that reached somebody, or that nobody could be reached."""
+    said = climb.entries[-1]
+    data = said.data
+    step = data["step"] if said.kind == "step" else None
+    round_ = climb.ladder.round - (said.kind == "last_resort")  # paging the last resort begins a round of its own
+    return NextStep(due, climb.ladder.policy.name, round_, step, tuple(data.get("names", ())))

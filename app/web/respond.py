@@ -1,0 +1,150 @@
+"""⑪ Answers from people by the link in their messages, and what providers report (behaviour.md 6 and 8).
+
+A GET changes nothing, ever: mail scanners and previews fetch every address, and some run scripts. The screen's buttons
+send a POST with a token signed for this link, this action and what the screen showed; `link_view.py` says which of them
+hold when things changed meanwhile. The link itself is the credential: it acts for the person it was sent to.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app import hours
+from app.access import links
+from app.access.links import Link, Links
+from app.channels.twilio_callbacks import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER, status_of, verify_signature
+from app.errors import Forbidden
+from app.escalation import answering
+from app.escalation import commands as escalation
+from app.escalation.answering import Standing
+from app.escalation.reading import next_step
+from app.incidents import commands
+from app.incidents import store as incident_store
+from app.incidents.commands import Responder, StillFiring
+from app.notifications.commands import report_delivery
+from app.web.auth import public
+from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
+from app.web.link_view import Action, View, offered, said
+from app.web.screens.rendering import LINK_HEADERS, link_screen
+
+router = APIRouter(include_in_schema=False)
+
+LAST_ENTRIES = 6
+"""What happened last is enough at night; the incident's own screen has the rest."""
+
+
+@router.api_route("/l/{token}", methods=["GET", "HEAD"], dependencies=[public("the token is the credential")])
+async def open_link(token: str, request: Request, tx: Tx, pressed: str = "") -> Response:
+    """The screen behind a link. Changes nothing; `pressed` only chooses a sentence about how things are now."""
+    link = await links.find(tx.conn, token)
+    if link is None:
+        return link_screen("link_unknown", 404)
+    seen = await answering.standing(tx.conn, link.incident_id, link.user_id)
+    if seen is None or link.expires_at <= tx.now or not link.active:
+        return link_screen("link_expired", 410, number=seen.number if seen else None)
+    return await _show(request, tx, link, token, seen, said(pressed, seen, link.user_id))
+
+
+@router.post("/l/{token}", dependencies=[public("the token and the button's own token are the credential")])
+async def press(
+    token: str,
+    request: Request,
+    tx: Tx,
+    action: Annotated[Action, Form()],
+    view: Annotated[str, Form(max_length=200)],
+    signature: Annotated[str, Form(max_length=100)],
+) -> Response:
+    """What a button does, once it is certain that our screen showed it. Pressing again is harmless."""
+    link = await links.find(tx.conn, token)
+    if link is None:
+        return link_screen("link_unknown", 404)
+    locked = await incident_store.lock(tx.conn, [link.incident_id])
+    seen = await answering.standing(tx.conn, link.incident_id, link.user_id)
+    if seen is None or not locked or link.expires_at <= tx.now or not link.active:
+        return link_screen("link_expired", 410, number=seen.number if seen else None)
+    given: Links = request.app.state.links
+    if not given.allows(token, action, view, signature):
+        return await _show(request, tx, link, token, seen, "Nothing was done: please press again.", status=403)
+    if action != "acknowledge" and not seen.is_open:
+        return _back(token, action)
+    if not View.read(view).allows(action, View.of(seen)):
+        told = "Nothing was done yet, because things changed since you looked. Please look again."
+        return await _show(request, tx, link, token, seen, told, status=409)
+    return await _act(request, tx, link, token, seen, action)
+
+
+async def _act(request: Request, tx: Transaction, link: Link, token: str, seen: Standing, action: Action) -> Response:
+    who = Responder(link.user_id, link.user_key, link.user_name, "link", link.notification_id)
+    if action == "acknowledge":
+        await commands.acknowledge(tx.conn, tx.now, seen.id, who)
+    elif action == "escalate":
+        incident = (await incident_store.lock(tx.conn, [seen.id]))[seen.id]
+        await escalation.escalate_now(tx.conn, tx.now, incident, who)
+        tx.after_commit(request.app.state.wake)
+    else:
+        confirmed = action == "resolve_anyway"
+        done = await commands.resolve(tx.conn, tx.now, seen.id, who, confirmed=confirmed)
+        if isinstance(done, StillFiring):
+            return await _show(request, tx, link, token, seen, ask=done.firing)
+    return _back(token, action)
+
+
+def _back(token: str, action: Action) -> Response:
+    """To the screen by GET, so that loading it again sends nothing again."""
+    return RedirectResponse(f"/l/{token}?pressed={action}", 303, dict(LINK_HEADERS))
+
+
+async def _show(
+    request: Request,
+    tx: Transaction,
+    link: Link,
+    token: str,
+    seen: Standing,
+    told: str = "",
+    *,
+    ask: int = 0,
+    status: int = 200,
+) -> Response:
+    """`ask`: so many alerts still fire; the screen asks before it resolves."""
+    view = str(View.of(seen))
+    actions: list[Action] = ["resolve_anyway"] if ask else list(offered(seen, link.user_id))
+    given: Links = request.app.state.links
+    return link_screen(
+        "link",
+        status,
+        seen=seen,
+        mine=seen.acknowledged_by_id == link.user_id,
+        user_name=link.user_name,
+        token=token,
+        view=view,
+        actions=[(action, given.action_token(token, action, view)) for action in actions],
+        told=told,
+        ask=ask,
+        following=await next_step(tx.conn, seen.id, list(request.app.state.channels), tx.now),
+        happened=await answering.latest(tx.conn, seen.id, LAST_ENTRIES),
+        now=tx.now,
+        zone=hours.zone(seen.time_zone),
+    )
+
+
+@router.post("/v1/twilio/status/{token}", status_code=204, dependencies=[public("Twilio signs the request")])
+async def twilio_status(
+    token: str, request: Request, tx: Tx, settings: SettingsGiven, channels: ChannelsGiven
+) -> Response:
+    """What became of a message. 403 for a wrong signature; anything else that is signed is answered with 204, because
+    sending it again would change nothing."""
+    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
+    query = request.url.query
+    address = request.scope["raw_path"].decode("ascii") + (f"?{query}" if query else "")
+    headers = request.headers
+    signature, how = headers.get(SIGNATURE_HEADER, ""), headers.get(SIGNATURE_SETTINGS_HEADER, "")
+    if not verify_signature(settings, address, fields, signature, how):
+        raise Forbidden("the signature is wrong", code="wrong_signature")
+    report = status_of(fields)
+    if report is not None and await report_delivery(tx.conn, tx.now, Links.hash(token), report, list(channels)):
+        tx.after_commit(request.app.state.wake)
+    return Response(status_code=204)

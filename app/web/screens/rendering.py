@@ -1,0 +1,148 @@
+"""Screens are rendered here: one Jinja2 environment that escapes, one set of headers, files with a hash in their name.
+
+Nothing is loaded from elsewhere. Screens send `Referrer-Policy: same-origin`, so that browsers name our origin when a
+form is sent, which `auth.own_origin` asks for.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from fastapi import Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app import hours
+
+_HERE: Final = Path(__file__).resolve().parent.parent
+_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+STATE_WORDS: Final = {
+    "triggered": "Triggered",
+    "acknowledged": "Acknowledged",
+    "mitigated": "Mitigated",
+    "resolved": "Resolved",
+    "closed": "Closed",
+}
+CHANNEL_WORDS: Final = {"sms": "SMS", "mail": "mail", "voice": "call", "push": "push", "chat": "chat"}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file of ours as browsers keep it: forever, because another content has another address."""
+
+    content: bytes
+    media_type: str
+    hash: str
+
+
+def _load() -> dict[str, StaticFile]:
+    found = {}
+    for path in sorted((_HERE / "static").iterdir()):
+        if path.suffix in _TYPES:
+            content = path.read_bytes()
+            found[path.name] = StaticFile(content, _TYPES[path.suffix], sha256(content).hexdigest()[:12])
+    return found
+
+
+STATIC: Final[Mapping[str, StaticFile]] = _load()
+LINK_CSS: Final = STATIC["link.css"].content.decode()
+
+
+def _csp(**sources: str) -> str:
+    given = {"default-src": "'none'", "base-uri": "'none'", "frame-ancestors": "'none'", "form-action": "'self'"}
+    given |= {name.replace("_", "-"): source for name, source in sources.items()}
+    return "; ".join(f"{name} {source}" for name, source in given.items())
+
+
+_COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HEADERS: Final = _COMMON | {
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": _csp(
+        style_src="'self'", script_src="'self'", img_src="'self' data:", connect_src="'self'"
+    ),
+}
+LINK_HEADERS: Final = _COMMON | {
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "Content-Security-Policy": _csp(
+        style_src=f"'sha256-{b64encode(sha256(LINK_CSS.encode()).digest()).decode()}'", img_src="data:"
+    ),
+}
+"""For the screens behind links: everything is in the one answer, and no script runs at all."""
+
+
+def static_url(name: str) -> str:
+    return f"/static/{STATIC[name].hash}/{name}"
+
+
+def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """`02:14` today, else with the day: `Sat 21 Nov 23:50`, and with the year where it is another one."""
+    then, today = hours.local(at, zone), hours.local(now, zone)
+    if then.date() == today.date():
+        return f"{then:%H:%M}"
+    return f"{then:%a %d %b %H:%M}" if then.year == today.year else f"{then:%d %b %Y %H:%M}"
+
+
+def span(length: timedelta) -> str:
+    """`40 s`, `3 min`, `2 h 05 min`, `4 days`: as exact as somebody cares for."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+    return f"{seconds // 86_400} days" if seconds >= 2 * 86_400 else "1 day"
+
+
+def countdown(length: timedelta) -> str:
+    """`03:12`, from an hour on `1:03:12`."""
+    seconds = max(0, round(length.total_seconds()))
+    minutes = f"{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return minutes if seconds < 3600 else f"{seconds // 3600}:{minutes}"
+
+
+def safe_url(url: str) -> str:
+    """The address when it is one that a browser may open, else nothing: never `javascript:`."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+_environment = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals |= {
+    "static_url": static_url,
+    "when": when,
+    "span": span,
+    "countdown": countdown,
+    "state_words": STATE_WORDS,
+    "channel_words": CHANNEL_WORDS,
+}
+_environment.filters["safe_url"] = safe_url
+
+
+def screen(name: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **given: Any) -> Response:
+    """The screen of the template `name`.html."""
+    return HTMLResponse(_environment.get_template(f"{name}.html").render(given), status, dict(headers))
+
+
+def link_screen(name: str, status: int = 200, **given: Any) -> Response:
+    """A screen behind a link: everything in one answer."""
+    return screen(name, status, LINK_HEADERS, css=LINK_CSS, **given)
