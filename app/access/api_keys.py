@@ -59,11 +59,7 @@ def may_handle(caller: Caller, user_id: int | None, scopes: frozenset[str] = fro
     own = user_id is not None and user_id == caller.user_id
     if not own and caller.role != "admin":
         raise Forbidden("only an admin may handle API keys of others and of machines", role_needed="admin")
-    if caller.scopes is None:
-        return
-    if not own and caller.user_id is not None:
-        raise Forbidden("an API key that acts for a person handles only the keys of that person")
-    if not scopes <= caller.scopes:
+    if caller.scopes is not None and not scopes <= caller.scopes:
         raise Forbidden("an API key cannot give scopes that it has not", scopes=sorted(scopes - caller.scopes))
 
 

@@ -243,11 +243,11 @@ def test_managers_reach_their_teams_and_nothing_without_a_team():
 def test_api_keys_reach_no_further_than_who_made_them():
     api_keys.may_handle(caller("viewer"), 1, frozenset({"admin"}))
     api_keys.may_handle(caller("admin"), None, frozenset({"admin"}))
+    api_keys.may_handle(caller("admin", ["admin"]), 2, frozenset({"admin"}))
     api_keys.may_handle(caller("admin", ["admin", "read"], user_id=None), None, frozenset({"read"}))
     for who, user_id, scopes in [
         (caller("viewer"), 2, {"read"}),
         (caller("manager"), None, {"read"}),
-        (caller("admin", ["admin"]), 2, {"admin"}),
         (caller("admin", ["admin"]), 1, {"read"}),
         (caller("admin", ["admin"], user_id=None), None, {"respond"}),
     ]:

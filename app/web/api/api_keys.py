@@ -58,8 +58,7 @@ class ApiKeyCreated(ApiKeyAnswer):
 @router.get("")
 async def list_api_keys(tx: Tx, page: Page, caller: Annotated[Caller, needs("api_keys.edit")]) -> Listed[ApiKeyAnswer]:
     """For admins all, for others their own, in the order of their keys."""
-    everybody = caller.role == "admin" and (caller.scopes is None or caller.user_id is None)
-    only = None if everybody else caller.user_id
+    only = None if caller.role == "admin" else caller.user_id
     found = await store.api_keys(tx.conn, only, page.after_text, page.fetch)
     return page.of([ApiKeyAnswer.model_validate(row) for row in found], lambda found: found.key)
 
