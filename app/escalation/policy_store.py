@@ -25,18 +25,9 @@ class StoredPolicy:
 
 
 # A target row says whom by the one of three columns that is set; people read its key.
-_TARGET_BY_KEY = """
-    jsonb_build_object(
-        'type', CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END,
-        'key', coalesce(tu.key, tt.key, ts.key)
-    )
-"""
-_TARGET_BY_ID = """
-    jsonb_build_object(
-        'type', CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END,
-        'id', coalesce(g.user_id, g.team_id, g.schedule_id)
-    )
-"""
+_TYPE = "CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END"
+_TARGET_BY_KEY = f"jsonb_build_object('type', {_TYPE}, 'key', coalesce(tu.key, tt.key, ts.key))"
+_TARGET_BY_ID = f"jsonb_build_object('type', {_TYPE}, 'id', coalesce(g.user_id, g.team_id, g.schedule_id))"
 _TARGET_KEYS = """
     LEFT JOIN users tu ON tu.id = g.user_id
     LEFT JOIN teams tt ON tt.id = g.team_id

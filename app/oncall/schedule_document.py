@@ -13,9 +13,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
-    model_validator,
 )
 
 from app import hours
@@ -76,6 +76,13 @@ LocalMinute = Annotated[
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), PlainSerializer(_zulu, return_type=str, when_used="json")]
 
 
+def _later(ends_at: datetime | None, info: ValidationInfo) -> datetime | None:
+    starts_at = info.data.get("starts_at")
+    if starts_at and ends_at and starts_at >= ends_at:
+        raise ValueError("must be later than starts_at")
+    return ends_at
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, serialize_by_alias=True)
 
@@ -118,11 +125,7 @@ class LayerDocument(_Document):
         except Invalid as refused:
             raise ValueError(refused.message) from None
 
-    @model_validator(mode="after")
-    def _bounds(self) -> LayerDocument:
-        if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
-            raise ValueError("ends_at must be later than starts_at")
-        return self
+    _bounds = field_validator("ends_at")(_later)
 
 
 def _plain(raw: Any) -> Any:
@@ -182,13 +185,14 @@ class OverrideDocument(_Document):
     starts_at: Instant
     ends_at: Instant
 
-    @model_validator(mode="after")
-    def _bounds(self) -> OverrideDocument:
-        if self.starts_at >= self.ends_at:
-            raise ValueError("ends_at must be later than starts_at")
-        if self.user == self.replaces:
+    _bounds = field_validator("ends_at")(_later)
+
+    @field_validator("replaces")
+    @classmethod
+    def _somebody_else(cls, replaces: str | None, info: ValidationInfo) -> str | None:
+        if replaces is not None and replaces == info.data.get("user"):
             raise ValueError("replaces must be somebody else than user")
-        return self
+        return replaces
 
 
 def computable(

@@ -206,6 +206,10 @@ async def test_operators_make_and_withdraw_overrides(client: httpx.AsyncClient, 
     again = await client.post("/schedules/primary/overrides", json=cover, headers={"Idempotency-Key": "x"})
     assert first.json() == again.json()
     assert first.json()["created_by"] == "api_key:dan-key"
+    upside_down = await client.post(
+        "/schedules/primary/overrides", json=cover | {"ends_at": cover["starts_at"], "replaces": "dan"}
+    )
+    assert [e["field"] for e in upside_down.json()["errors"]] == ["replaces", "ends_at"]
     clash = await client.post("/schedules/primary/overrides", json=cover | {"user": "ben"})
     assert (clash.status_code, clash.json()["code"]) == (409, "overlapping")
     assert [o["id"] for o in clash.json()["overrides"]] == [first.json()["id"]]

@@ -6,8 +6,9 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.errors import Invalid
 from app.priority.assign import PriorityVerdict, raise_only
 from app.priority.documents import PriorityRule, Row, plain
 from app.rehearsal import priority_trial
@@ -75,13 +76,15 @@ class Trial(Body):
     at: Instant | None = None
     explain: bool = False
 
-    @model_validator(mode="after")
-    def _one(self) -> Trial:
+    def check(self) -> None:
+        """Raises `Invalid` unless exactly one thing is to be tried."""
+        wrong = None
         if sum(given is not None for given in (self.payload, self.incident, self.facts)) != 1:
-            raise ValueError("give one of payload, incident and facts")
-        if (self.payload is None) != (self.integration is None):
-            raise ValueError("payload and integration belong together")
-        return self
+            wrong = ("payload", "give one of payload, incident and facts")
+        elif (self.payload is None) != (self.integration is None):
+            wrong = ("integration", "payload and integration belong together")
+        if wrong:
+            raise Invalid(f"{wrong[0]}: {wrong[1]}", errors=[{"field": wrong[0], "message": wrong[1]}])
 
 
 class ProvenanceAnswer(Answer):
@@ -160,6 +163,7 @@ class TrialAnswer(Answer):
 async def try_priority_rules(body: Trial, tx: Tx) -> TrialAnswer:
     """Says which priority something would get and which rule or default decided it; at most 100 alerts of a payload or
     an incident. Nothing is stored, nobody is paged."""
+    body.check()
     rules = None if body.rules is None else plain(body.rules)
     matrix = None if body.matrix is None else [list(row) for row in body.matrix]
     at = tx.now if body.at is None else this_era(body.at, "at")
