@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.standing import Standings
 from app.web import application
 from app.web.intake import App, Intake
+from app.web.observed import Observed
 from app.worker import Worker
 
 
@@ -75,7 +76,7 @@ class Tocsin:
             replay=partial(flow.replay, standings=standings),
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
-        self.asgi: App = Intake(self.api, Entrances(self.engine), self.commits)
+        self.asgi: App = Intake(Observed(self.api), Entrances(self.engine), self.commits)
 
     def wake(self) -> None:
         """Something fell due: the worker of this process at once, those of others by NOTIFY."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app import clock
@@ -18,6 +18,7 @@ class Raced(Exception):
     """Two processes made the same row at once; the transaction that lost is to be run again from its start."""
 
 
+_THEN = "tocsin_on_commit"
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -46,16 +47,35 @@ def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEng
         connect |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     else:
         connect |= {"prepared_statement_cache_size": 500, "statement_cache_size": 500}
-    return create_async_engine(
+    engine = create_async_engine(
         normalise(url),
         pool_size=size,
         max_overflow=size,
         pool_timeout=10,
         pool_recycle=1800,
+        hide_parameters=True,
         json_serializer=dumps,
         json_deserializer=loads,
         connect_args=connect,
     )
+    event.listen(engine.sync_engine, "commit", _committing)
+    event.listen(engine.sync_engine, "rollback", _forgetting)
+    return engine
+
+
+def on_commit(conn: AsyncConnection, call: Callable[[], None]) -> None:
+    """`call` runs when this transaction commits, never when it rolls back: for metrics, which must not count what did
+    not happen."""
+    conn.info.setdefault(_THEN, []).append(call)
+
+
+def _committing(conn: Connection) -> None:
+    for call in conn.info.pop(_THEN, ()):
+        call()
+
+
+def _forgetting(conn: Connection) -> None:
+    conn.info.pop(_THEN, None)
 
 
 @asynccontextmanager

@@ -115,7 +115,9 @@ async def acknowledge(
         incident, now, who.person(), now + lasts if lasts else None, "expires" if lasts else None
     )
     await _write_acknowledgement(conn, now, incident, who)
-    return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via))
+    after_s = round((now - incident.triggered_at).total_seconds(), 1)
+    said = {"name": who.name, "via": who.via, "after_s": after_s}
+    return Acknowledged(await _keep(conn, now, after, who, "acknowledged", **said))
 
 
 async def _write_acknowledgement(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> None:
@@ -175,7 +177,8 @@ async def resolve(
         return StillFiring(incident, incident.firing)
     again = now + LOOK_AGAIN_AFTER if incident.firing else None
     after = states.resolve(incident, now, who.actor, again)
-    return Resolved(await _keep(conn, now, after, who, "resolved", because=because or f"by {who.name}"))
+    said = {"priority": incident.priority, "because": because or f"by {who.name}"}
+    return Resolved(await _keep(conn, now, after, who, "resolved", **said))
 
 
 async def close(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:

@@ -144,7 +144,8 @@ class Fold:
         self.incidents[incident.id] = incident
         self.holders[h.correlation_key] = self.newest[h.correlation_key] = incident.id
         self._belongs(h, incident)
-        self._say(incident, "opened", h.actor, title=h.title, severity=h.severity, alert=str(h.alert_id))
+        said = {"severity": h.severity, "priority": incident.priority, "alert": str(h.alert_id)}
+        self._say(incident, "opened", h.actor, title=h.title, **said)
         self._say(incident, "priority_assigned", "tocsin", priority=incident.priority, verdict=incident.verdict)
         if earlier is not None:
             self._say(incident, "recurrence", "tocsin", of=earlier.number, was=earlier.state)
@@ -158,7 +159,8 @@ class Fold:
         )
         self.holders[h.correlation_key] = incident.id
         self._belongs(h, reopened)
-        self._say(reopened, "reopened", h.actor, title=h.title, severity=h.severity, count=reopened.reopened)
+        said = {"severity": h.severity, "priority": reopened.priority, "count": reopened.reopened}
+        self._say(reopened, "reopened", h.actor, title=h.title, **said)
         self._put(self._ranked(reopened, h, already_triggered=True))
 
     def _join(self, incident: Incident, h: Happening, kind: str, because: str) -> None:
@@ -214,7 +216,8 @@ class Fold:
             return replace(incident, recovery_due_at=self.now + h.recovery_delay)
         if incident.open_key is not None:
             self.holders.pop(incident.open_key, None)
-        self._say(incident, "resolved", h.actor, because="all its alerts are resolved")
+        because = "all its alerts are resolved"
+        self._say(incident, "resolved", h.actor, priority=incident.priority, because=because)
         return states.resolve(incident, self.now, "source")
 
     def _belongs(self, h: Happening, incident: Incident) -> None:

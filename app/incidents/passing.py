@@ -47,10 +47,12 @@ async def _recover(conn: AsyncConnection, now: datetime) -> None:
     for incident in await store.due(conn, "recovery", now):
         if incident.state == "resolved" and incident.firing:
             changed.append(states.reopen(incident, now, None))
-            entries.append(Entry(incident.id, "reopened", data={"because": f"{incident.firing} alerts still fire"}))
+            because = f"{incident.firing} alerts still fire"
+            entries.append(Entry(incident.id, "reopened", data={"priority": incident.priority, "because": because}))
         elif incident.is_open and not incident.firing and not incident.held_open:
             changed.append(states.resolve(incident, now, "source"))
-            entries.append(Entry(incident.id, "resolved", data={"because": "all its alerts stayed resolved"}))
+            because = "all its alerts stayed resolved"
+            entries.append(Entry(incident.id, "resolved", data={"priority": incident.priority, "because": because}))
         else:
             changed.append(replace(incident, recovery_due_at=None))
     await _write(conn, changed, entries, now)
@@ -87,7 +89,7 @@ async def expire_alerts(
         else:
             incidents[incident.id] = states.resolve(incident, now, "source")
             because = "no sign of its alerts from the source any more"
-            entries.append(Entry(incident.id, "resolved", data={"because": because}))
+            entries.append(Entry(incident.id, "resolved", data={"priority": incident.priority, "because": because}))
     await _write(conn, list(incidents.values()), entries, now)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import metrics
 from app.db import ids
-from app.db.engine import Raced, dumps
+from app.db.engine import Raced, dumps, on_commit
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 
@@ -158,6 +160,14 @@ def _arrays(incidents: Sequence[Incident]) -> dict[str, list[Any]]:
     return {c: [_json(c, getattr(i, c)) for i in incidents] for c in _WRITTEN}
 
 
+_COUNTED: dict[str, Callable[[Mapping[str, Any]], None]] = {
+    "opened": lambda d: metrics.incident_opened(d["priority"]),
+    "reopened": lambda d: metrics.incident_reopened(d["priority"]),
+    "resolved": lambda d: metrics.incident_resolved(d["priority"]),
+    "acknowledged": lambda d: metrics.acknowledged(d["via"], d["after_s"]),
+}
+
+
 async def lock_for_batch(
     conn: AsyncConnection, keys: Collection[str], incident_ids: Collection[UUID]
 ) -> dict[UUID, Incident]:
@@ -191,6 +201,10 @@ async def update(conn: AsyncConnection, incidents: Sequence[Incident]) -> None:
 
 
 async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: datetime) -> None:
+    """Writes entries in their order. What metrics count about incidents, they count here, when it is committed."""
+    for entry in entries:
+        if (count := _COUNTED.get(entry.kind)) is not None:
+            on_commit(conn, partial(count, entry.data))
     if entries:
         await conn.execute(
             INSERT_TIMELINE,

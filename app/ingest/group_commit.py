@@ -135,8 +135,6 @@ class GroupCommit:
             else:
                 events = sum(len(r.parsed.events) for r in requests)
                 metrics.group_commit(len(requests), events, clock.elapsed() - started)
-                for priority in received.opened:
-                    metrics.incident_opened(priority)
                 return received
         raise AssertionError("unreachable")
 

@@ -60,5 +60,3 @@ class Received:
 
     answers: list[Answer] = field(default_factory=list)
     wake: bool = False
-    opened: list[int] = field(default_factory=list)
-    """Priorities of the incidents it opened, for metrics."""

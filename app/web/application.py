@@ -12,8 +12,8 @@ from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.settings import Settings
-from app.web import dependencies, problems, respond
-from app.web.api.router import router as api_router
+from app.web import dependencies, health, problems, respond
+from app.web.api import router as api
 from app.web.screens.router import router as screens_router
 
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."
@@ -40,7 +40,8 @@ def build(
     app.state.replay = replay
     app.state.worker_seen_at = worker_seen_at
     problems.install(app)
-    app.include_router(api_router)
+    api.install(app)
+    app.include_router(health.router)
     app.include_router(respond.router)
     app.include_router(screens_router)
     return app
