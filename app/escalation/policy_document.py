@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -44,24 +44,21 @@ class StepDocument(_Document):
     _once = field_validator("targets")(_each_once)
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Checkout",
+    "team": "payments",
+    "repeats": 2,
+    "steps": [
+        {"delay_s": 300, "targets": [{"type": "schedule", "key": "payments-primary"}]},
+        {"delay_s": 600, "targets": [{"type": "user", "key": "cara"}]},
+    ],
+}
+
+
 class PolicyEdit(_Document):
     """All of a policy that may change. `repeats`: how many rounds follow the first one."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Checkout",
-                    "team": "payments",
-                    "repeats": 2,
-                    "steps": [
-                        {"delay_s": 300, "targets": [{"type": "schedule", "key": "payments-primary"}]},
-                        {"delay_s": 600, "targets": [{"type": "user", "key": "cara"}]},
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
     team: Key | None = None
@@ -72,11 +69,15 @@ class PolicyEdit(_Document):
 class PolicyDocument(PolicyEdit):
     """A policy with its key, which never changes."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "checkout"} | _EXAMPLE]})
+
     key: Key
 
 
 class LastResort(_Document):
     """Who is paged when nobody else was reached; a user or more, a schedule, a team."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"targets": [{"type": "user", "key": "cara"}]}]})
 
     targets: Annotated[list[Target], Field(min_length=1, max_length=50)]
 

@@ -133,29 +133,19 @@ def _plain(raw: Any) -> Any:
     return [r.model_dump() if isinstance(r, Restriction) else r for r in raw] if isinstance(raw, list) else raw
 
 
+_WEEKLY = {"name": "weekly", "unit": "week", "length": 1, "anchor": "2026-03-02T09:00", "members": [["ana"], ["ben"]]}
+_EXAMPLE: dict[str, Any] = {
+    "name": "Payments primary",
+    "team": "payments",
+    "time_zone": "Europe/Berlin",
+    "layers": [_WEEKLY],
+}
+
+
 class ScheduleEdit(_Document):
     """All of a schedule that may change. Later layers win over earlier ones wherever they have somebody."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Payments primary",
-                    "team": "payments",
-                    "time_zone": "Europe/Berlin",
-                    "layers": [
-                        {
-                            "name": "weekly",
-                            "unit": "week",
-                            "length": 1,
-                            "anchor": "2026-03-02T09:00",
-                            "members": [["ana"], ["ben"]],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
     team: Key | None = None
@@ -174,11 +164,19 @@ class ScheduleEdit(_Document):
 class ScheduleDocument(ScheduleEdit):
     """A schedule with its key, which never changes."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "payments-primary"} | _EXAMPLE]})
+
     key: Key
 
 
 class OverrideDocument(_Document):
     """`user` in place of whoever the layers say, during `[starts_at, ends_at)`; with `replaces` only in that user's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"user": "ben", "starts_at": "2030-03-04T18:00:00Z", "ends_at": "2030-03-05T06:00:00Z"}]
+        }
+    )
 
     user: Key
     replaces: Key | None = None
