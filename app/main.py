@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 from fastapi import FastAPI
@@ -16,12 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import flow
 from app.access.links import Links
 from app.access.secrets import Secrets
+from app.access.store import sweep
 from app.channels import registry
 from app.channels.channel import Channel
 from app.db import engine as db
 from app.db import migrate
 from app.db.notify import Notifier
+from app.db.partitions import keep_house, partitioned
 from app.ingest.entrances import Entrances
+from app.ingest.expiry import forget_quarantined
 from app.ingest.group_commit import GroupCommit
 from app.ingest.requests import Answer, Received, Request
 from app.notifications.second_path import SecondPath
@@ -53,6 +57,7 @@ class Tocsin:
                 settings.public_url,
                 listen_url=listen_url,
                 unreachable=self.second_path.unreachable,
+                keep_house=self._keep_house,
             )
             if "worker" in settings.roles
             else None
@@ -83,6 +88,14 @@ class Tocsin:
         if self.worker is not None:
             self.worker.wake()
         self.notifier.notify()
+
+    async def _keep_house(self) -> bool:
+        days = self.settings
+        tables = partitioned(
+            receipts=timedelta(days=days.retention_receipts_days), history=timedelta(days=days.retention_history_days)
+        )
+        forget = partial(forget_quarantined, keep=timedelta(days=days.retention_quarantine_days))
+        return await keep_house(self.engine, tables, (sweep, forget))
 
     def _seen_at(self) -> float | None:
         return None if self.worker is None else self.worker.seen_at

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from app.errors import Invalid
 
 ROLES = ("web", "worker")
+LISTEN = "127.0.0.1:8080"
+MOST_DAYS = 36_500
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:
@@ -24,16 +26,22 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
     return Path(base) / "tocsin"
 
 
+def _default_public_url(listen: str) -> str:
+    """Where it is listened, as seen from the same machine."""
+    host, _, port = listen.rpartition(":")
+    return f"http://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All that one process is told from outside. Secrets are kept out of `repr`."""
 
     data_dir: Path
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: str = f"http://{LISTEN}"
     database_url: str = field(default="", repr=False)
     database_listen_url: str = field(default="", repr=False)
     postgres_bindir: str = ""
-    listen: str = "127.0.0.1:8080"
+    listen: str = LISTEN
     roles: tuple[str, ...] = ROLES
     secret_key: str = field(default="", repr=False)
     twilio_account_sid: str = ""
@@ -49,6 +57,9 @@ class Settings:
     watchdog_smtp_url: str = field(default="", repr=False)
     watchdog_to: str = ""
     log_level: str = "info"
+    retention_receipts_days: int = 14
+    retention_history_days: int = 400
+    retention_quarantine_days: int = 30
     clock_control: bool = False
 
     @property
@@ -77,6 +88,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
             continue
         values[f.name] = _convert(f.name, raw)
     values.setdefault("data_dir", _default_data_dir(environ))
+    values.setdefault("public_url", _default_public_url(str(values.get("listen", LISTEN))))
     settings = Settings(**values)  # type: ignore[arg-type]  # built from the dataclass's own fields
     _check(settings)
     return settings
@@ -104,6 +116,10 @@ def _convert(name: str, raw: str) -> object:
         if raw.lower() in ("0", "false", "no", "off"):
             return False
         raise Invalid(f"TOCSIN_{name.upper()} takes true or false, not {raw!r}")
+    if name.startswith("retention_"):
+        if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= MOST_DAYS:
+            raise Invalid(f"TOCSIN_{name.upper()} takes a number of days, 1 to {MOST_DAYS}, not {raw!r}")
+        return int(raw)
     if name == "public_url":
         return raw.rstrip("/")
     return raw

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -26,6 +26,7 @@ from app.standing import Standings
 CLAIM = 500
 RETRY_AFTER_S = 1.0
 MOST_S = 60.0
+OVERDUE_S = 0.1
 
 log = structlog.get_logger()
 
@@ -43,18 +44,20 @@ class Worker:
         *,
         listen_url: str | None = None,
         unreachable: Callable[[int], None] = lambda ladders: None,
+        keep_house: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._engine = engine
         self._channels = tuple(channels)
         self._standings = Standings()
         self._unreachable = unreachable
+        self._keep_house = keep_house
         self._due = asyncio.Event()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         self._listener = Listener(listen_url, self.wake) if listen_url else None
         self._task: asyncio.Task[None] | None = None
-        self.delivery = Delivery(engine, channels, links, public_url)
+        self.delivery = Delivery(engine, channels, links, public_url, self.wake)
         self.seen_at: float | None = None
         """When the last tick ended, on the monotonic clock."""
 
@@ -63,6 +66,8 @@ class Worker:
 
     def start(self) -> None:
         self._scheduler.add_job(self._beat, "interval", seconds=1, id="beat")
+        if self._keep_house is not None:
+            self._scheduler.add_job(self._chores, "interval", seconds=60, id="chores", next_run_time=datetime.now(UTC))
         self._scheduler.start()
         if self._listener is not None:
             self._listener.start()
@@ -97,6 +102,14 @@ class Worker:
     async def _beat(self) -> None:
         self._due.set()
 
+    async def _chores(self) -> None:
+        """Apart from the tick: nobody's page waits for a partition."""
+        assert self._keep_house is not None
+        try:
+            await self._keep_house()
+        except (DBAPIError, OSError, TimeoutError) as e:
+            log.warning("housekeeping_failed", error=repr(e))
+
     async def _run(self) -> None:
         while True:
             await self._due.wait()
@@ -119,7 +132,8 @@ class Worker:
             self._wake_in(wait_s)
 
     def _wake_in(self, wait_s: float | None) -> None:
-        if wait_s is None or not 0.0 < wait_s < MOST_S:
+        if wait_s is None or wait_s > MOST_S:
             return
-        at = datetime.now(UTC) + timedelta(seconds=wait_s + 0.002)
+        # What is overdue and was not claimed is held by another worker, or by a channel without room.
+        at = datetime.now(UTC) + timedelta(seconds=wait_s + 0.002 if wait_s > 0 else OVERDUE_S)
         self._scheduler.add_job(self._beat, "date", run_date=at, id="due", replace_existing=True)
