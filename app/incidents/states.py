@@ -85,6 +85,7 @@ def reopen(incident: Incident, now: datetime, open_key: str | None) -> Incident:
         resolved_at=None,
         resolved_by=None,
         closed_at=None,
+        assigned_to_id=None,
         recovery_due_at=None,
         reopened=incident.reopened + 1,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,11 +51,20 @@ class Job:
 class Delivery:
     """Sends what is due. One per worker; any number of workers at once."""
 
-    def __init__(self, engine: AsyncEngine, channels: Mapping[str, Channel], links: Links, public_url: str) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        channels: Mapping[str, Channel],
+        links: Links,
+        public_url: str,
+        freed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`freed` is told when a channel that was full has room again."""
         self._engine = engine
         self._channels = channels
         self._links = links
         self._public_url = public_url
+        self._freed = freed
         self._tasks: set[asyncio.Task[None]] = set()
         self._flying: Counter[str] = Counter()
 
@@ -98,6 +107,8 @@ class Delivery:
 
         def done(finished: asyncio.Task[None]) -> None:
             self._tasks.discard(finished)
+            if self._flying[channel] == ROOM:
+                self._freed()
             self._flying[channel] -= 1
             if not finished.cancelled() and (error := finished.exception()) is not None:
                 # The row stays in `sending`; after its lease a worker asks the provider and goes on.
