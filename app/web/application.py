@@ -14,7 +14,7 @@ from app.channels.channel import Channel
 from app.settings import Settings
 from app.web import dependencies, health, problems, respond
 from app.web.api import router as api
-from app.web.screens.router import router as screens_router
+from app.web.screens import router as screens
 
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."
 
@@ -33,7 +33,7 @@ def build(
     """`wake` is called after a change that makes something due; `replay(conn, quarantined_id)` runs what was kept along
     the road again."""
     app = FastAPI(title="Tocsin", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None,
-                  openapi_url="/api/v1/openapi.json")  # fmt: skip
+                  openapi_url=None)  # fmt: skip
     dependencies.install(app, engine=engine, settings=settings, secrets=secrets, channels=channels)
     app.state.links = links
     app.state.wake = wake
@@ -43,5 +43,5 @@ def build(
     api.install(app)
     app.include_router(health.router)
     app.include_router(respond.router)
-    app.include_router(screens_router)
+    screens.install(app)
     return app

@@ -26,6 +26,7 @@ from app.web.api import (
     teams,
     users,
 )
+from app.web.auth import public
 from app.web.problems import MEDIA_TYPE
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -113,3 +114,9 @@ def install(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+    @app.get(
+        "/api/v1/openapi.json", include_in_schema=False, dependencies=[public("it documents the API, as docs/ do")]
+    )
+    async def read_openapi() -> dict[str, Any]:
+        return app.openapi()
