@@ -1,0 +1,34 @@
+"""A town for every story."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from town import Town, opened
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture
+async def town(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Town]:
+    """With Cara, an admin with a phone, as the last resort. `@pytest.mark.parametrize("town", [{...}], indirect=True)`
+    hands `town.opened` other arguments; `last_resort=()` leaves Cara without a phone."""
+    given = dict(getattr(request, "param", {}))
+    with_phone = given.pop("last_resort", "sms")
+    async with opened(database_url, tmp_path, **given) as town:
+        (cara,) = await town.people("Cara", each_with=with_phone, role="admin")
+        await town.build.last_resort([cara])
+        yield town
+    if request.node.stash.get(PASSED, False):
+        town.inspect()

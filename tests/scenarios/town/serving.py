@@ -1,0 +1,57 @@
+"""Processes of the service inside the running loop: web on a real socket, workers that tick when told."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import uvicorn
+
+from app.main import Tocsin
+from app.settings import Settings
+
+PUBLIC_URL = "https://tocsin.test"
+"""The address that messages and providers are given; the town knows where it is really served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A web process. `port` is where it listens on loopback."""
+
+    process: Tocsin
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @classmethod
+    @asynccontextmanager
+    async def serving(cls, settings: Settings, database_url: str) -> AsyncIterator[Web]:
+        process = Tocsin(replace(settings, roles=("web",)), database_url)
+        async with process.running():
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                config = uvicorn.Config(process.asgi, lifespan="off", log_level="warning", access_log=False)
+                config.load()
+                server = uvicorn.Server(config)
+                server.lifespan = config.lifespan_class(config)
+                await server.startup(sockets=[listening])
+                try:
+                    yield cls(process, listening.getsockname()[1])
+                finally:
+                    server.should_exit = True
+                    await server.shutdown(sockets=[listening])
+
+
+@asynccontextmanager
+async def worker(settings: Settings, database_url: str) -> AsyncIterator[Tocsin]:
+    """A process with the role worker whose metronome is not started."""
+    process = Tocsin(replace(settings, roles=("worker",)), database_url)
+    async with AsyncExitStack() as parts:
+        parts.push_async_callback(process.engine.dispose)
+        parts.push_async_callback(process.second_path.close)
+        for channel in process.channels.values():
+            parts.push_async_callback(channel.close)
+        yield process

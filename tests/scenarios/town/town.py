@@ -1,0 +1,242 @@
+"""The town itself: starts everything, moves the clock, and looks at the end whether anything happened unexpectedly."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app import flow
+from app.channels import registry
+from app.db import engine as db
+from app.dev.exchange import PhoneExchange
+from app.dev.mailbox import Mailbox
+from app.escalation.policy_document import Target
+from app.incidents import timeline
+from app.main import Tocsin
+from app.settings import Settings
+from town.browser import Browser
+from town.building import Builder, Rungs
+from town.clock import MONDAY, VirtualClock
+from town.ears import Ears
+from town.residents import Resident
+from town.senders import Alertmanager, Generic, Prometheus
+from town.serving import PUBLIC_URL, Web, worker
+
+STEPS_AT_MOST = 2000
+
+INCIDENTS = text("""
+    SELECT i.*, s.key AS service, u.key AS acknowledged_by FROM incidents i JOIN services s ON s.id = i.service_id
+    LEFT JOIN users u ON u.id = i.acknowledged_by_id ORDER BY i.number
+""")
+TIMELINE = text("SELECT kind, actor, data FROM timeline_entries WHERE incident_id = :id ORDER BY at, id")
+
+
+class Town:
+    """`now` is the virtual instant. `workers` tick only when the town waits or settles, never by themselves."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, url: str, at: datetime) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.database_url = url
+        self.clock = VirtualClock(engine, at)
+        self.exchange = PhoneExchange(clock=lambda: self.clock.now)
+        self.mailbox = Mailbox()
+        self.ears = Ears()
+        self.http = httpx.AsyncClient(timeout=30)
+        self.workers: list[Tocsin] = []
+        self.webs: list[Web] = []
+        self.routing_keys: dict[tuple[str, str], str] = {}
+        self.residents: dict[str, Resident] = {}
+        self.alertmanager = Alertmanager(self)
+        self.prometheus = Prometheus(self)
+        self.generic = Generic(self)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now
+
+    # -- furnishing
+
+    async def people(
+        self, *names: str, each_with: str | Sequence[str] = "sms", role: str = "operator", zone: str | None = None
+    ) -> list[Resident]:
+        """New users, with a verified contact method on each of these channels: `sms`, `mail`, or none at all: `()`."""
+        channels = (each_with,) if isinstance(each_with, str) else each_with
+        for name in names:
+            self.residents[name] = await self.build.person(self, name, channels, role=role, zone=zone)
+        return [self.residents[name] for name in names]
+
+    async def service(self, key: str, *, policy: Rungs | None = None, repeats: int = 0, **members: Any) -> None:
+        """With `policy` as in `[ana, minutes(5), [ben, cara]]` and whatever members a service has."""
+        self.routing_keys |= await self.build.service(key, policy=policy, repeats=repeats, **members)
+
+    async def team(self, key: str, *members: Resident) -> Target:
+        return await self.build.team(key, members)
+
+    async def schedule(self, key: str, layers: Sequence[Mapping[str, Any]], zone: str = "Europe/Berlin") -> Target:
+        return await self.build.schedule(key, {"time_zone": zone, "layers": list(layers)})
+
+    # -- time
+
+    async def wait(self, duration: timedelta) -> None:
+        """Moves the clock from due row to due row; at each of them the workers do what there is to do."""
+        await self.wait_until(self.now + duration)
+
+    async def wait_until(self, target: datetime) -> None:
+        await self.settle()
+        for _ in range(STEPS_AT_MOST):
+            due = await self._due()
+            if due is None or due > target:
+                break
+            await self.clock.stop_at(due)
+            await self.settle()
+        else:
+            raise AssertionError(f"{STEPS_AT_MOST} things fell due before {target}: something spins")
+        await self.clock.stop_at(target)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Lets the workers do everything that is due now, and whatever becomes due by that."""
+        for _ in range(STEPS_AT_MOST):
+            await asyncio.gather(*(self._tick(w) for w in self.workers))
+            await self.exchange.settled()
+            due = await self._due()
+            if due is None or due > self.now:
+                return
+        raise AssertionError("something is due, and no worker does it")
+
+    async def _tick(self, process: Tocsin) -> None:
+        assert process.worker is not None
+        await process.worker.tick()
+        await process.worker.delivery.settle()
+
+    async def _due(self) -> datetime | None:
+        """When the next row falls due, by the statement that the road itself asks."""
+        async with self.engine.connect() as conn:
+            wait_s = (await conn.execute(flow.NEXT_DUE)).scalar_one()
+        if wait_s is None:
+            return None
+        return self.now + timedelta(microseconds=math.ceil(float(wait_s) * 1_000_000 - 0.01))
+
+    # -- looking
+
+    async def incidents(self) -> list[Any]:
+        """All incidents, oldest first: their columns, `service` and `acknowledged_by` by key."""
+        return await self.rows(INCIDENTS)
+
+    async def incident(self) -> Any:
+        """The only one there is."""
+        found = await self.incidents()
+        assert len(found) == 1, f"there are {len(found)} incidents"
+        return found[0]
+
+    async def story(self, incident: Any = None) -> list[str]:
+        """The timeline of an incident (of the only one) in words."""
+        about = incident or await self.incident()
+        return [timeline.describe(r.kind, r.data) for r in await self.rows(TIMELINE, id=about.id)]
+
+    async def rows(self, statement: Any, **named: Any) -> list[Any]:
+        async with self.engine.connect() as conn:
+            asked = text(statement) if isinstance(statement, str) else statement
+            return list((await conn.execute(asked, named)).all())
+
+    async def execute(self, statement: str, **named: Any) -> None:
+        """For what no command can do: damage."""
+        async with self.engine.begin() as conn:
+            await conn.execute(text(statement), named)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+        async with db.transaction(self.engine) as (conn, now):
+            yield conn, now
+
+    def nothing_else_arrived(self) -> None:
+        """Up to here every message was expected."""
+        assert not self.exchange.unexpected(), f"unexpected texts: {self.exchange.unexpected()}"
+        assert not self.mailbox.unexpected(), f"unexpected mails: {self.mailbox.unexpected()}"
+
+    # -- more of it
+
+    async def another_worker(self, **settings: Any) -> Tocsin:
+        """One more worker process's worth of worker, with its own connections."""
+        process = await self._parts.enter_async_context(worker(replace(self.settings, **settings), self.database_url))
+        self.workers.append(process)
+        return process
+
+    async def another_web(self) -> Web:
+        web = await self._parts.enter_async_context(Web.serving(self.settings, self.database_url))
+        self.webs.append(web)
+        return web
+
+    @asynccontextmanager
+    async def running(self, *, zone: str, workers: int) -> AsyncIterator[Town]:
+        async with AsyncExitStack() as self._parts:
+            parts = self._parts
+            parts.enter_context(self.ears.listening())
+            parts.push_async_callback(self.engine.dispose)
+            parts.push_async_callback(self.http.aclose)
+            await self.clock.stop_at(self.now)
+            for place in (self.exchange, self.mailbox):
+                await place.start()
+                parts.push_async_callback(place.stop)
+            self.settings = _told_about(self.settings, self.exchange, self.mailbox)
+            channels = registry.channels(self.settings)
+            self.build = Builder(self.engine, channels)
+            for channel in channels.values():
+                parts.push_async_callback(channel.close)
+            await self.build.organisation(zone)
+            web = await self.another_web()
+            self.exchange.hooks.reroute[PUBLIC_URL] = web.url
+            self.http.base_url = httpx.URL(web.url)
+            self.browser = Browser(self.http, PUBLIC_URL, web.url)
+            for _ in range(workers):
+                await self.another_worker()
+            yield self
+
+    def inspect(self) -> None:
+        """Raises AssertionError for whatever nobody expected."""
+        self.nothing_else_arrived()
+        errors = self.ears.errors()
+        assert not errors, "errors in the log: " + "\n".join(errors)
+
+
+def _told_about(settings: Settings, exchange: PhoneExchange, mailbox: Mailbox) -> Settings:
+    known = {f: getattr(settings, f) for f in Settings.__dataclass_fields__}
+    return Settings(
+        **known
+        | {
+            "twilio_account_sid": exchange.account_sid,
+            "twilio_auth_token": exchange.auth_token,
+            "twilio_from": exchange.numbers[0],
+            "twilio_base_url": exchange.url,
+            "smtp_url": mailbox.url,
+            "mail_from": "Tocsin <tocsin@example.org>",
+        }
+    )
+
+
+@asynccontextmanager
+async def opened(
+    database_url: str,
+    directory: Path,
+    *,
+    at: datetime = MONDAY,
+    zone: str = "Europe/Berlin",
+    workers: int = 1,
+    settings: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Town]:
+    """A town with an organisation, one web process, its workers, and nobody in it."""
+    told = {"public_url": PUBLIC_URL, "secret_key": "t" * 40} | dict(settings or {})
+    town = Town(db.create(database_url, size=3), Settings(data_dir=directory, **told), database_url, at)
+    async with town.running(zone=zone, workers=workers):
+        yield town
