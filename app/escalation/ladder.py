@@ -3,7 +3,8 @@
 behaviour.md 7: a step that reaches nobody goes to the next one at once; a round that reached nobody goes straight to
 the last resort; an exhausted policy repeats, then pages the last resort, and again after a while until somebody
 acknowledges. If even the last resort cannot be reached, the ladder tries again every 60 s and the second path speaks.
-Silence is never the outcome, nor is spinning.
+Whenever a ladder that has reached nobody of its policy tries again, it looks at the policy first: a shift may have
+begun since. Silence is never the outcome, nor is spinning.
 """
 
 from __future__ import annotations
@@ -129,8 +130,11 @@ def climb(ladder: Ladder, incident: Situation, find: FindReach, last_resort: Seq
     if ladder.epoch != incident.epoch:
         ladder = replace(ladder, epoch=incident.epoch, round=1, step=0, reached=0)
         extra = incident.held_before
-        if incident.assigned_to_id is not None:
+        if incident.assigned_to_id is not None and not extra:
             ladder = replace(ladder, step=ASSIGNED_STEP)
+        elif incident.assigned_to_id is not None:
+            # Somebody had it and it came back: whoever it was handed to is paged along with who is on call now.
+            extra = (*extra, incident.assigned_to_id)
     return _Climber(ladder, incident, find, now).run(extra, last_resort)
 
 
@@ -155,8 +159,15 @@ class _Climber:
                     return self.result
             elif ladder.reached and ladder.round <= ladder.policy.repeats:
                 self.result.ladder = replace(ladder, round=ladder.round + 1, step=0, reached=0)
+            elif not ladder.reached and (step := self._reachable_by_now()) is not None:
+                self.result.ladder = replace(ladder, step=step)
             else:
-                return self._last_resort(last_resort)
+                return self._last_resort((*last_resort, *(Target("user", u) for u in extra)))
+
+    def _reachable_by_now(self) -> int | None:
+        """The first step that reaches somebody, of a policy that reached nobody when it was climbed."""
+        steps = enumerate(self.result.ladder.policy.steps)
+        return next((n for n, rung in steps if self.find(rung.targets).people), None)
 
     def _assigned(self) -> bool:
         """A person it was handed to is paged alone, before the policy's first step."""
