@@ -29,15 +29,16 @@ async def claim_triggered(conn: AsyncConnection, now: datetime, limit: int = 100
 
 async def _wake(conn: AsyncConnection, now: datetime) -> None:
     due = await store.due(conn, "wakes", now)
+    names = await store.names(conn, {i.acknowledged_by_id for i in due if i.acknowledged_by_id is not None})
     entries = [
-        Entry(i.id, "snooze_ended" if i.wakes_because == "snoozed" else "acknowledgement_expired", data=_held_by(i))
+        Entry(
+            i.id,
+            "snooze_ended" if i.wakes_because == "snoozed" else "acknowledgement_expired",
+            data={"name": names.get(i.acknowledged_by_id or 0, "nobody")},
+        )
         for i in due
     ]
     await _write(conn, [states.trigger(i, now) for i in due], entries, now)
-
-
-def _held_by(incident: Incident) -> dict[str, int | None]:
-    return {"user_id": incident.acknowledged_by_id}
 
 
 async def _recover(conn: AsyncConnection, now: datetime) -> None:
@@ -64,7 +65,8 @@ async def _become_loud(conn: AsyncConnection, now: datetime) -> None:
     for incident in await store.due(conn, "loud", now):
         loud = states.with_loudness(incident, "loud", None)
         changed.append(states.trigger(loud, now) if incident.state == "triggered" else loud)
-        entries.append(Entry(incident.id, "became_loud"))
+        if incident.is_open:
+            entries.append(Entry(incident.id, "became_loud"))
     await _write(conn, changed, entries, now)
 
 

@@ -112,7 +112,9 @@ def mitigate(incident: Incident, now: datetime) -> Incident:
 
 
 def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime | None = None) -> Incident:
-    """The fault is over. `look_again_at`: a person said so while alerts still fire; then it is looked at once more."""
+    """The fault is over. `look_again_at`: a person said so while alerts still fire; then it is looked at once more.
+
+    `loud_due_at` stays: support hours may begin before it is reopened."""
     return replace(
         incident,
         state="resolved",
@@ -121,7 +123,6 @@ def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime 
         open_key=None,
         wakes_at=None,
         wakes_because=None,
-        loud_due_at=None,
         paging_due_at=None,
         recovery_due_at=look_again_at,
     )
@@ -129,7 +130,7 @@ def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime 
 
 def close(incident: Incident, now: datetime) -> Incident:
     """Nothing more to do."""
-    return replace(incident, state="closed", closed_at=now, recovery_due_at=None)
+    return replace(incident, state="closed", closed_at=now, recovery_due_at=None, loud_due_at=None)
 
 
 def with_priority(incident: Incident, priority: int, impact: int, urgency: int, verdict: Mapping[str, Any]) -> Incident:

@@ -152,6 +152,9 @@ WITHDRAW_ACKNOWLEDGEMENTS = text("""
 """)
 
 
+NAMES = text("SELECT u.id, u.name FROM users u WHERE u.id = ANY (CAST(:ids AS bigint[]))")
+
+
 def _json(column: str, value: Any) -> Any:
     return None if value is None else dumps(value) if _TYPES[column] == "jsonb" else value
 
@@ -178,6 +181,13 @@ async def lock_for_batch(
 async def lock(conn: AsyncConnection, incident_ids: Collection[UUID]) -> dict[UUID, Incident]:
     rows = await conn.execute(LOCK, {"ids": list(incident_ids)})
     return {r.id: Incident(*r) for r in rows}
+
+
+async def names(conn: AsyncConnection, user_ids: Collection[int]) -> dict[int, str]:
+    """What these users are called."""
+    if not user_ids:
+        return {}
+    return {r.id: r.name for r in await conn.execute(NAMES, {"ids": sorted(user_ids)})}
 
 
 async def due(conn: AsyncConnection, what: str, now: datetime, limit: int = 500) -> list[Incident]:
