@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import hours
+from app.escalation import policy_store, reach
+from app.escalation.ladder import Target
+from app.incidents.reading import TimelineLine
 from app.incidents.states import OPEN
 from app.incidents.timeline import describe
 
@@ -32,7 +38,20 @@ STANDING = text("""
 
 
 LATEST = text("""
-    SELECT at, kind, data FROM timeline_entries WHERE incident_id = :id ORDER BY id DESC LIMIT :limit
+    SELECT e.id, e.at, e.kind, e.actor, e.data, u.name AS actor_name
+    FROM timeline_entries e LEFT JOIN users u ON e.actor = 'user:' || u.key
+    WHERE e.incident_id = :id AND (CAST(:before AS uuid) IS NULL OR e.id < CAST(:before AS uuid))
+    ORDER BY e.id DESC LIMIT :limit
+""")
+
+CHANGED = text("""
+    SELECT e.id, i.number FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
+    WHERE e.id >= :since ORDER BY e.id DESC LIMIT :limit
+""")
+"""The newest timeline entries of all incidents, for screens that follow along."""
+
+ZONE = text("""
+    SELECT coalesce((SELECT time_zone FROM users WHERE id = :id), (SELECT time_zone FROM organisation), 'UTC')
 """)
 
 
@@ -76,7 +95,28 @@ async def standing(conn: AsyncConnection, incident_id: UUID, reader_id: int) -> 
     return None if row is None else Standing(*row)
 
 
-async def latest(conn: AsyncConnection, incident_id: UUID, limit: int) -> list[tuple[datetime, str]]:
-    """When and what of the newest timeline entries, newest first."""
-    rows = await conn.execute(LATEST, {"id": incident_id, "limit": limit})
-    return [(r.at, describe(r.kind, r.data)) for r in rows]
+async def latest(
+    conn: AsyncConnection, incident_id: UUID, limit: int, before: UUID | None = None
+) -> list[TimelineLine]:
+    """The newest timeline entries, newest first; `before`: those older than this one."""
+    rows = await conn.execute(LATEST, {"id": incident_id, "limit": limit, "before": before})
+    return [
+        TimelineLine(r.id, r.at, r.kind, r.actor, r.actor_name or "", describe(r.kind, r.data), r.data) for r in rows
+    ]
+
+
+async def changed(conn: AsyncConnection, since: UUID, limit: int) -> list[tuple[UUID, int]]:
+    """(entry, number of its incident) of what happened since, newest first, the newest `limit`."""
+    return [(r.id, r.number) for r in await conn.execute(CHANGED, {"since": since, "limit": limit})]
+
+
+async def zone_of(conn: AsyncConnection, user_id: int | None) -> ZoneInfo:
+    """The time zone in which a user reads: one's own, else the organisation's."""
+    return hours.zone((await conn.execute(ZONE, {"id": user_id})).scalar_one())
+
+
+async def nobody_is_left(conn: AsyncConnection, channels: Collection[str], now: datetime) -> str:
+    """Why the last resort cannot be reached; empty when it can (behaviour.md 18)."""
+    targets = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
+    found = (await reach.town(conn, targets, channels, now)).find(targets)
+    return "" if found.people else found.because or "nobody is named as the last resort"

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import hours
 from app.escalation import ladder, policy_store, reach
 from app.escalation.ladder import Climb, Ladder, PolicyCopy, Situation, Target
+from app.escalation.reach import Town
 
 LADDER = text("""
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
@@ -31,13 +32,15 @@ HELD = text("""
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """`at` may be past for a moment: it is due. `step` None: the last resort. `names` empty: it reaches nobody."""
+    """`at` may be past for a moment: it is due. `step` None: the last resort. `names` empty: it reaches nobody.
+    `channels`: by which the first messages go out."""
 
     at: datetime
     policy: str
     round: int
     step: int | None
     names: tuple[str, ...]
+    channels: tuple[str, ...] = ()
 
 
 async def next_step(
@@ -58,7 +61,7 @@ async def next_step(
     last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
     at = max(row.next_step_at, now)
     town = await reach.town(conn, [*_targets(climbing, situation), *last_resort], channels, at)
-    return _told(row.next_step_at, ladder.climb(climbing, situation, town.find, last_resort, at))
+    return _told(row.next_step_at, ladder.climb(climbing, situation, town.find, last_resort, at), town)
 
 
 async def _held(conn: AsyncConnection, incident_id: UUID, epoch: int) -> tuple[int, ...]:
@@ -74,10 +77,12 @@ def _targets(climbing: Ladder, situation: Situation) -> set[Target]:
     return targets
 
 
-def _told(due: datetime, climb: Climb) -> NextStep:
+def _told(due: datetime, climb: Climb, town: Town) -> NextStep:
     """The last entry of a climb is the step that reached somebody, or that nobody could be reached."""
     said = climb.entries[-1]
     data = said.data
     step = data["step"] if said.kind == "step" else None
     round_ = climb.ladder.round - (said.kind == "last_resort")  # paging the last resort begins a round of its own
-    return NextStep(due, climb.ladder.policy.name, round_, step, tuple(data.get("names", ())))
+    rules = [town.people[page.user_id].rules_for(page.loudness) for page in climb.pages]
+    channels = dict.fromkeys(r.method.channel for own in rules for r in own if r.delay_s == own[0].delay_s)
+    return NextStep(due, climb.ladder.policy.name, round_, step, tuple(data.get("names", ())), tuple(channels))

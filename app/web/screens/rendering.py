@@ -138,11 +138,11 @@ _environment.globals |= {
 _environment.filters["safe_url"] = safe_url
 
 
-def screen(name: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **given: Any) -> Response:
-    """The screen of the template `name`.html."""
-    return HTMLResponse(_environment.get_template(f"{name}.html").render(given), status, dict(headers))
+def screen(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, /, **given: Any) -> Response:
+    """The screen of the template of this name."""
+    return HTMLResponse(_environment.get_template(f"{template}.html").render(given), status, dict(headers))
 
 
-def link_screen(name: str, status: int = 200, **given: Any) -> Response:
+def link_screen(template: str, status: int = 200, /, **given: Any) -> Response:
     """A screen behind a link: everything in one answer."""
-    return screen(name, status, LINK_HEADERS, css=LINK_CSS, **given)
+    return screen(template, status, LINK_HEADERS, css=LINK_CSS, **given)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
-from app.web.screens import static
+from app.web.screens import account, actions, incident, incidents, live, login, on_call, refusals, static
+from app.web.screens.live import Live
 
 router = APIRouter(include_in_schema=False)
 router.include_router(static.router)
+router.include_router(login.router)
+router.include_router(live.router)
+router.include_router(incidents.router)
+router.include_router(incident.router)
+router.include_router(actions.router)
+router.include_router(on_call.router)
+router.include_router(account.router)
+
+
+def install(app: FastAPI) -> None:
+    """After `problems.install`. `app.state.live.close()` ends the streams of a server that stops."""
+    app.state.live = Live(app.state.engine)
+    refusals.install(app)
+    app.include_router(router)

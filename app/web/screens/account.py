@@ -1,0 +1,167 @@
+"""My account: where I am reached, what is used when, my password."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from app.access import commands as access
+from app.channels import registry
+from app.directory import contact_methods, contact_store, contacts, people
+from app.directory.contact_methods import Verified, WrongCode
+from app.directory.documents import ContactMethodDocument
+from app.errors import Invalid, NotFound, Refusal
+from app.notifications.commands import queue_message
+from app.web.auth import clear_session
+from app.web.dependencies import ChannelsGiven, SettingsGiven, ThrottleGiven
+from app.web.screens.reader import Reader, reads
+from app.web.screens.rendering import HEADERS, screen
+
+router = APIRouter(prefix="/account", include_in_schema=False)
+
+MethodId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Editing = Annotated[Reader, reads("me.edit")]
+
+TOLD: Final = {
+    "added": "Added. Ask for a code next: it counts once the code came back.",
+    "sent": "A code is on its way. It is good for 15 minutes.",
+    "verified": "Verified: you are reached there from now on.",
+    "removed": "Removed.",
+}
+
+
+def _me(reader: Reader) -> tuple[int, str]:
+    caller = reader.caller
+    if caller.user_id is None or caller.user_key is None:
+        raise NotFound("this API key acts for no person", code="no_person")
+    return caller.user_id, caller.user_key
+
+
+@router.get("")
+async def show_account(
+    request: Request, reader: Annotated[Reader, reads("me.read")], settings: SettingsGiven, told: str = ""
+) -> Response:
+    return await _show(request, reader, settings, TOLD.get(told, ""))
+
+
+async def _show(
+    request: Request, reader: Reader, settings: SettingsGiven, told: str = "", *, wrong: str = "", status: int = 200
+) -> Response:
+    user_id, key = _me(reader)
+    conn = reader.tx.conn
+    own = await contact_store.methods(conn, user_id)
+    channels = request.app.state.channels
+    person = (await contacts.people(conn, [user_id], list(channels)))[user_id]
+    return reader.shows(
+        "account",
+        status,
+        user=(await people.read_user(conn, key)).document,
+        methods=own,
+        rules={loud: person.rules_for(loud) for loud in ("loud", "quiet")},
+        default={loud: not any(given == loud for given, _ in person.rules) for loud in ("loud", "quiet")},
+        offered=[c for c in registry.capabilities(settings) if c.configured],
+        channels=channels,
+        told=told,
+        wrong=wrong,
+    )
+
+
+@router.post("/contact-methods")
+async def add_method(
+    request: Request,
+    reader: Editing,
+    settings: SettingsGiven,
+    channels: ChannelsGiven,
+    channel: Annotated[str, Form(max_length=20)],
+    address: Annotated[str, Form(max_length=500)],
+    label: Annotated[str, Form(max_length=100)] = "",
+) -> Response:
+    user_id, _ = _me(reader)
+    try:
+        given = {"channel": channel, "address": address.strip(), "label": label.strip()}
+        document = ContactMethodDocument.model_validate(given)
+        await contact_methods.add(reader.tx.conn, reader.tx.now, user_id, document, channels, actor=reader.caller.actor)
+    except ValidationError:
+        return await _show(request, reader, settings, wrong="This address cannot be used.", status=422)
+    except Refusal as refused:
+        return await _show(request, reader, settings, wrong=refused.message, status=422)
+    return _back("added")
+
+
+@router.post("/contact-methods/{method_id}/code")
+async def send_code(request: Request, method_id: MethodId, reader: Editing, settings: SettingsGiven) -> Response:
+    user_id, _ = _me(reader)
+    tx = reader.tx
+    try:
+        code = await contact_methods.new_code(tx.conn, tx.now, user_id, method_id, actor=reader.caller.actor)
+    except Refusal as refused:
+        return await _show(request, reader, settings, wrong=refused.message, status=422)
+    await queue_message(
+        tx.conn,
+        tx.now,
+        user_id=user_id,
+        contact_method_id=method_id,
+        channel=code.method.channel,
+        address=code.method.address,
+        purpose="verification",
+        content={"code": code.text},
+        key=f"verification:{method_id}:{tx.now.isoformat()}",
+    )
+    tx.after_commit(request.app.state.wake)
+    return _back("sent")
+
+
+@router.post("/contact-methods/{method_id}/verify")
+async def verify(
+    request: Request,
+    method_id: MethodId,
+    reader: Editing,
+    settings: SettingsGiven,
+    code: Annotated[str, Form(max_length=20)],
+) -> Response:
+    """A wrong code is counted, so its answer is committed as well."""
+    user_id, _ = _me(reader)
+    tx = reader.tx
+    entered = await contact_methods.verify(tx.conn, tx.now, user_id, method_id, code, actor=reader.caller.actor)
+    if isinstance(entered, Verified):
+        return _back("verified")
+    wrong = "No code counts any more: ask for a new one."
+    if isinstance(entered, WrongCode):
+        wrong = f"This is not the code that was sent. {entered.tries_left} tries are left."
+    return await _show(request, reader, settings, wrong=wrong, status=422)
+
+
+@router.post("/contact-methods/{method_id}/remove")
+async def remove(method_id: MethodId, reader: Editing) -> Response:
+    user_id, _ = _me(reader)
+    await contact_methods.remove(reader.tx.conn, reader.tx.now, user_id, method_id, actor=reader.caller.actor)
+    return _back("removed")
+
+
+@router.post("/password")
+async def change_password(
+    request: Request,
+    reader: Editing,
+    settings: SettingsGiven,
+    throttle: ThrottleGiven,
+    current: Annotated[str, Form(max_length=500)],
+    new: Annotated[str, Form(max_length=500)],
+) -> Response:
+    """Ends all sessions, this one included."""
+    user_id, _ = _me(reader)
+    try:
+        await access.change_password(reader.tx.conn, reader.tx.now, throttle, user_id, current=current, new=new)
+    except Invalid as refused:
+        return await _show(request, reader, settings, wrong=refused.message, status=422)
+    except Refusal as refused:
+        return await _show(request, reader, settings, wrong=refused.message, status=403)
+    shown = screen("login", following="/account", email="", told="Your password is changed. Please log in with it.")
+    clear_session(shown, settings)
+    return shown
+
+
+def _back(told: str) -> Response:
+    return RedirectResponse(f"/account?told={told}", 303, dict(HEADERS))

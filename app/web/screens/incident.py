@@ -1,0 +1,134 @@
+"""One incident: how it stands, what comes next, what happened, who was told, and what one can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.directory import store as directory
+from app.errors import NotFound
+from app.escalation import answering
+from app.escalation.reading import NextStep, next_step
+from app.incidents import reading
+from app.notifications import reading as notification_reading
+from app.web.link_view import View
+from app.web.pages import PageWanted, decode, encode
+from app.web.screens.reader import Reader, reads
+from app.web.screens.rendering import CHANNEL_WORDS
+
+router = APIRouter(include_in_schema=False)
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+ENTRIES: Final = 60
+ALERTS: Final = 30
+MESSAGES: Final = 60
+PEOPLE: Final = 200
+
+STALE: Final = "Nothing was done yet, because things changed since you looked. Please look again."
+TOLD: Final = {
+    "acknowledged": "You have it. Nobody else is paged.",
+    "late": "Somebody was faster; see below.",
+    "over": "It was over before you pressed.",
+    "escalated": "The next step is being paged now.",
+    "unacknowledged": "Nobody has it any more: it pages from the first step.",
+    "reassigned": "Handed over: that person is being paged.",
+    "snoozed": "Snoozed.",
+    "mitigated": "The pain is over; it stays open until it is resolved.",
+    "resolved": "Resolved.",
+    "closed": "Closed.",
+    "noted": "The note is on the timeline.",
+    "priority": "The priority is set by hand now.",
+    "automatic": "The priority is automatic again.",
+}
+"""By the `told` of an address that an action leads to: only these sentences, whoever made the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Something that happens next unless somebody responds: the ladder's next step, or a message that waits."""
+
+    at: datetime
+    text: str
+
+
+async def found(reader: Reader, number: int) -> reading.IncidentDetail:
+    """Raises `NotFound`."""
+    detail = await reading.detail(reader.tx.conn, number)
+    if detail is None:
+        raise NotFound(f"there is no incident {number}", number=number)
+    return detail
+
+
+@router.get("/incidents/{number}")
+async def show_incident(
+    number: Number,
+    request: Request,
+    reader: Annotated[Reader, reads("incidents.read")],
+    told: Annotated[str, Query(max_length=30)] = "",
+    older: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """The screen. `older`: the timeline before this entry."""
+    before = PageWanted(ENTRIES, None if older is None else decode(older)).after_uuid
+    return await show(request, reader, await found(reader, number), TOLD.get(told, ""), before=before)
+
+
+async def show(
+    request: Request,
+    reader: Reader,
+    detail: reading.IncidentDetail,
+    told: str = "",
+    *,
+    ask: int = 0,
+    status: int = 200,
+    before: UUID | None = None,
+) -> Response:
+    """`ask`: so many alerts still fire; the screen asks before it resolves."""
+    conn, now = reader.tx.conn, reader.tx.now
+    seen = await answering.standing(conn, detail.id, reader.caller.user_id or 0)
+    following = await next_step(conn, detail.id, list(request.app.state.channels), now)
+    messages = await notification_reading.of_incident(conn, detail.id, limit=MESSAGES)
+    entries = await answering.latest(conn, detail.id, ENTRIES + 1, before)
+    may = reader.caller.may("incidents.respond") and reader.caller.user_id is not None
+    return reader.shows(
+        "incident",
+        status,
+        detail=detail,
+        seen=seen,
+        mine=reader.caller.user_id is not None and detail.acknowledged_by_id == reader.caller.user_id,
+        may=may,
+        view=View.of(seen) if seen else "",
+        told=told,
+        ask=ask,
+        coming=_coming(following, messages),
+        following=following,
+        messages=list(reversed(messages)),
+        alerts=await reading.alerts(conn, detail.id, limit=ALERTS),
+        entries=entries[:ENTRIES],
+        older=encode(entries[ENTRIES - 1].id) if len(entries) > ENTRIES else "",
+        people=await _people(reader) if may and detail.is_open else [],
+    )
+
+
+def _coming(following: NextStep | None, messages: Any) -> list[Coming]:
+    coming = []
+    if following is not None:
+        what = "last resort" if following.step is None else f"step {following.step} of round {following.round}"
+        by = " and ".join(CHANNEL_WORDS.get(c, c) for c in following.channels)
+        whom = ", ".join(following.names) or "nobody can be reached"
+        coming.append(Coming(following.at, f"{whom}{' by ' + by if by else ''} ({what})"))
+    for message in messages:
+        if message["state"] == "pending":
+            word = CHANNEL_WORDS.get(message["channel"], message["channel"])
+            why = f" ({message['because']})" if message["because"] else ""
+            coming.append(Coming(message["due_at"], f"{message['user_name']} by {word}{why}"))
+    return sorted(coming, key=lambda c: c.at)
+
+
+async def _people(reader: Reader) -> list[tuple[str, str]]:
+    """Who may be handed an incident: (key, name)."""
+    users = await directory.users(reader.tx.conn, limit=PEOPLE)
+    return [(u.document.key, u.document.name) for u in users if u.document.active and u.document.role != "viewer"]

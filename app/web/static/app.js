@@ -1,0 +1,152 @@
+// What screens do beyond HTML: follow along, count down, move by keys. Everything works without it.
+
+const live = document.body.dataset.live;
+const follow = document.querySelector("[data-follow]");
+const said = document.getElementById("said");
+
+// The server's clock, which a demo may run faster than the browser's.
+let server = Date.parse(document.body.dataset.now), here = Date.now(), speed = 1;
+const now = () => server + (Date.now() - here) * speed;
+
+function tell(text, state) {
+  if (!follow) return;
+  follow.textContent = text;
+  follow.className = `follow ${state}`;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+function span(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
+  const days = Math.floor(s / 86400);
+  return days === 1 ? "1 day" : `${days} days`;
+}
+
+function countdown(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  const rest = `${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  return s < 3600 ? rest : `${Math.floor(s / 3600)}:${rest}`;
+}
+
+function tick() {
+  for (const t of document.querySelectorAll("time[data-ago]")) {
+    const text = span(now() - Date.parse(t.dateTime));
+    if (t.textContent !== text) t.textContent = text;
+  }
+  for (const t of document.querySelectorAll("time[data-until]")) {
+    const text = countdown(Date.parse(t.dateTime) - now());
+    if (t.textContent !== text) t.textContent = text;
+  }
+}
+setInterval(tick, 1000);
+
+// Puts the parts of a newer screen in place of ours; rows are kept by id, so that focus and reading place stay.
+function replace(part, newer) {
+  const ours = part.querySelector("[data-rows]"), theirs = newer.querySelector("[data-rows]");
+  if (!ours || !theirs) {
+    if (part.innerHTML !== newer.innerHTML) part.innerHTML = newer.innerHTML;
+    part.className = newer.className;
+    return [];
+  }
+  const known = new Map([...ours.children].map((row) => [row.id, row]));
+  const rows = [], fresh = [];
+  for (const row of [...theirs.children]) {
+    const old = known.get(row.id);
+    if (!old) {
+      row.classList.add("new");
+      fresh.push(row);
+      rows.push(row);
+    } else {
+      if (!same(old, row)) {
+        const focused = old.contains(document.activeElement);
+        const open = old.querySelector("details")?.open;
+        old.innerHTML = row.innerHTML;
+        old.className = row.className;
+        if (open) old.querySelector("details").open = true;
+        if (focused) old.querySelector("a, button, summary")?.focus();
+      }
+      rows.push(old);
+    }
+  }
+  const kept = new Set(rows);
+  for (const row of [...ours.children]) if (!kept.has(row)) row.remove();
+  rows.forEach((row, i) => {
+    if (ours.children[i] !== row) ours.insertBefore(row, ours.children[i] ?? null);
+  });
+  return fresh;
+}
+
+function same(a, b) {
+  const plain = (row) => row.innerHTML.replace(/(data-(?:ago|until)[^>]*>)[^<]*/g, "$1").replace(/ open=""/g, "");
+  return a.className.replace(/ ?\bnew\b/, "") === b.className && plain(a) === plain(b);
+}
+
+let loading = false, again = false;
+async function load() {
+  if (loading) {
+    again = true;
+    return;
+  }
+  loading = true;
+  try {
+    const url = new URL(location.href);
+    url.searchParams.delete("told");
+    const answer = await fetch(url, { headers: { Accept: "text/html" }, redirect: "error" });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const newer = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const at = Date.parse(newer.body.dataset.now), real = Date.now();
+    if (real - here > 2000) speed = Math.max(0, (at - server) / (real - here));
+    [server, here] = [at, real];
+    document.title = newer.title;
+    const arrived = [];
+    for (const part of document.querySelectorAll("[data-part]")) {
+      const other = newer.getElementById(part.id);
+      if (!other) location.reload();
+      else if (!part.querySelector("details[open] :focus, textarea:focus")) arrived.push(...replace(part, other));
+    }
+    tick();
+    announce(arrived);
+  } catch {
+    tell("Not live: load again", "off");
+  } finally {
+    loading = false;
+    if (again) {
+      again = false;
+      load();
+    }
+  }
+}
+
+function announce(rows) {
+  if (!rows.length) return;
+  const words = rows.slice(0, 3).map((row) => row.innerText.replace(/\s+/g, " ").trim());
+  said.textContent = (rows.length > 3 ? `${rows.length} new. ` : "New: ") + words.join("; ");
+}
+
+if (live) {
+  const events = new EventSource("/live");
+  let before = false;
+  events.addEventListener("ready", () => {
+    tell("Live", "on");
+    if (before) load();
+    before = true;
+  });
+  events.addEventListener("changed", (event) => {
+    if (live === "all" || JSON.parse(event.data).includes(Number(live))) load();
+  });
+  events.addEventListener("error", () => {
+    tell(events.readyState === EventSource.CLOSED ? "Not live: load again" : "Connecting again", "off");
+  });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+  const step = { j: 1, k: -1 }[event.key];
+  const links = [...document.querySelectorAll(".lines a")];
+  if (!step || !links.length) return;
+  const at = links.indexOf(document.activeElement);
+  links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
+});
