@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from app.web.api import (
     api_keys,
     audit,
+    configuration,
     contact_methods,
     incidents,
     integrations,
@@ -100,6 +101,7 @@ router.include_router(policies.router)
 router.include_router(priority_rules.router)
 router.include_router(priority_trial.router)
 router.include_router(api_keys.router)
+router.include_router(configuration.router)
 router.include_router(audit.router)
 
 
