@@ -75,7 +75,8 @@ def _committing(conn: Connection) -> None:
 
 
 def _forgetting(conn: Connection) -> None:
-    conn.info.pop(_THEN, None)
+    if not conn.invalidated:  # a connection that is gone took its list with it; to ask would hide why it is gone
+        conn.info.pop(_THEN, None)
 
 
 @asynccontextmanager
