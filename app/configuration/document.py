@@ -7,6 +7,7 @@ keys are made by Tocsin and shown once, passwords are set by their owners. Overr
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
@@ -66,8 +67,8 @@ class ConfigurationDocument(Document):
     @field_validator("users", "teams", "schedules", "policies", "services", "integrations")
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:
-        keys = [entry.key for entry in entries or []]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        counted = Counter(entry.key for entry in entries or [])
+        if twice := sorted(key for key, times in counted.items() if times > 1):
             raise ValueError(f"named twice: {', '.join(twice)}")
         return entries
 

@@ -329,6 +329,12 @@ async def test_an_installation_that_began_with_init_takes_the_town(conn: AsyncCo
     assert "edit organisation organisation" in done(applied)
 
 
+def test_a_key_is_named_once() -> None:
+    with pytest.raises(Invalid, match="services: named twice: checkout") as refused:
+        town(services=section("services")[:1] * 2)
+    assert [e["field"] for e in refused.value.errors] == ["services"]
+
+
 def test_the_shipped_schema_is_the_one_that_is_served() -> None:
     shipped = Path(__file__).parents[2] / "docs" / "configuration.schema.json"
     assert httpx.Response(200, text=shipped.read_text()).json() == document.schema()
