@@ -115,6 +115,10 @@ async def escalate_now(conn: AsyncConnection, now: datetime, incident: Incident,
 
 
 async def advance(conn: AsyncConnection, now: datetime, ladder_id: UUID, epoch: int, round_: int, step: int) -> bool:
-    """Nobody of this step can be reached any more: the next one is due now, unless the ladder has moved on."""
+    """Nobody of this step can be reached any more: the next one is due now, the last resort is tried again after a
+    minute. False: the ladder has moved on."""
     named = {"id": ladder_id, "epoch": epoch, "round": round_, "step": step, "now": now}
-    return (await conn.execute(store.ADVANCE, named)).first() is not None
+    if (await conn.execute(store.ADVANCE, named)).first() is not None:
+        return True
+    soon = {"again": now + ladder.UNREACHABLE_AGAIN, "lost": ladder.LAST_RESORT_LOST}
+    return (await conn.execute(store.LAST_RESORT_LOST, named | soon)).first() is not None

@@ -24,6 +24,8 @@ LAST_RESORT_AGAIN = timedelta(minutes=30)
 UNREACHABLE_AGAIN = timedelta(seconds=60)
 ASSIGNED_DELAY_S = 300
 ASSIGNED_STEP = -1
+LAST_RESORT_LOST = -1
+"""What `reached` says when not even the messages to the last resort arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class _Climber:
         if self.result.ladder.step == ASSIGNED_STEP and self._assigned():
             return self.result
         steps = self.result.ladder.policy.steps
+        self.result.unreachable = self.result.ladder.reached == LAST_RESORT_LOST
         while True:
             ladder = self.result.ladder
             if ladder.step < len(steps):
@@ -157,10 +160,10 @@ class _Climber:
                 extra = ()
                 if self._step(rung, targets):
                     return self.result
-            elif ladder.reached and ladder.round <= ladder.policy.repeats:
+            elif ladder.reached > 0 and ladder.round <= ladder.policy.repeats:
                 self.result.ladder = replace(ladder, round=ladder.round + 1, step=0, reached=0)
-            elif not ladder.reached and (step := self._reachable_by_now()) is not None:
-                self.result.ladder = replace(ladder, step=step)
+            elif ladder.reached <= 0 and (step := self._reachable_by_now()) is not None:
+                self.result.ladder = replace(ladder, step=step, reached=0)
             else:
                 return self._last_resort((*last_resort, *(Target("user", u) for u in extra)))
 
@@ -195,15 +198,15 @@ class _Climber:
         ladder = self.result.ladder
         reach = self.find(targets)
         if not reach.people:
+            self.result.unreachable = True
             self._say("last_resort_unreachable", because=reach.because or "there is none")
             self.result.ladder = replace(ladder, next_step_at=self.now + UNREACHABLE_AGAIN)
-            self.result.unreachable = True
             return self.result
         self._page(reach)
         self._say("last_resort", names=[name for _, name, _ in reach.people])
         again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
         # The next round has a number of its own, so that its pages are not taken for these.
-        self.result.ladder = replace(ladder, round=ladder.round + 1, next_step_at=again)
+        self.result.ladder = replace(ladder, round=ladder.round + 1, reached=max(ladder.reached, 0), next_step_at=again)
         return self.result
 
     def _after(self, delay_s: int) -> datetime:

@@ -65,6 +65,14 @@ ADVANCE = text("""
 """)
 """The next step falls due now, because nobody of the one before can be reached any more."""
 
+LAST_RESORT_LOST = text("""
+    UPDATE ladders SET next_step_at = least(next_step_at, :again), reached = :lost
+    WHERE id = :id AND epoch = :epoch AND round = :round + 1 AND step = :step AND next_step_at > :now
+      AND step >= jsonb_array_length(policy -> 'steps')
+    RETURNING id
+""")
+"""Nobody of the last resort can be reached by what was sent to them: it is tried again soon."""
+
 NEXT_STEP = text("SELECT min(next_step_at) FROM ladders WHERE next_step_at IS NOT NULL")
 
 TEAM_MEMBERS = text("""

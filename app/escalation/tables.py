@@ -91,6 +91,6 @@ class Ladder(Base):
     step: Mapped[int]
     """Index of the step that falls due next; the number of steps means the last resort."""
     reached: Mapped[int]
-    """How many people this round has reached so far."""
+    """How many people this round has reached so far; -1: not even what was sent to the last resort arrived."""
     next_step_at: Mapped[datetime | None]
     started_at: Mapped[Instant]

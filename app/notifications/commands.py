@@ -20,7 +20,8 @@ from app.incidents.timeline import Entry
 from app.notifications import store
 from app.notifications.plan import Planned, plan
 
-ALIVE = frozenset({"pending", "sending", "sent", "delivered"})
+ON_ITS_WAY = frozenset({"sending", "sent", "delivered"})
+LOST = frozenset({"failed", "undelivered"})
 
 
 async def queue_pages(
@@ -111,8 +112,16 @@ async def fail_over(
     used = (await conn.execute(store.STEP_STATE, step)).all()
     if await _another_method(conn, now, lost, {r.contact_method_id for r in used}, channels):
         return
-    if not any(r.state in ALIVE for r in used):
+    if not any(_may_arrive(r, used) for r in used):
         await escalation.advance(conn, now, lost.ladder_id, lost.epoch or 0, lost.round or 0, lost.step or 0)
+
+
+def _may_arrive(row: Any, step: Sequence[Any]) -> bool:
+    """Whether this message of a step still gives hope. One that waits for the contact method that has just failed gives
+    none: the next person is not kept waiting for it."""
+    if row.state == "pending":
+        return row.contact_method_id not in {r.contact_method_id for r in step if r.state in LOST}
+    return row.state in ON_ITS_WAY
 
 
 async def _another_method(
@@ -192,14 +201,15 @@ async def report_delivery(
 async def _follow(
     conn: AsyncConnection, now: datetime, row: Any, status: Status, report: DeliveryReport, channels: Collection[str]
 ) -> None:
-    """What a new status of the newest attempt means for its notification."""
+    """What a new status of an attempt means for its notification: good news counts from any attempt, also when it was
+    to be tried again or had been given up; bad news only from the newest."""
     named = {"id": row.notification_id, "now": now}
-    if status in ("delivered", "read") and row.state in ("sending", "sent"):
+    if status in ("delivered", "read") and row.state not in ("delivered", "cancelled"):
         await conn.execute(store.SET_STATE, named | {"state": "delivered", "because": ""})
         if row.incident_id is not None:
             said = {"name": row.user_name, "channel": row.channel}
             await incident_store.write_timeline(conn, [Entry(row.incident_id, "delivered", data=said)], now)
-    elif status in UNDONE and row.state in ("sending", "sent"):
+    elif status in UNDONE and row.state in ("sending", "sent") and row.number == row.tries:
         because = str(report.fault) if report.fault else status
         await conn.execute(store.SET_STATE, named | {"state": "undelivered", "because": because})
         lost = Undelivered(

@@ -105,7 +105,7 @@ RECORD_ATTEMPT = text("""
 
 ATTEMPT_OF_CALLBACK = text("""
     SELECT a.id, a.notification_id, a.status, a.provider_id, a.number, n.state, n.user_id, n.contact_method_id,
-           n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose, n.due_at,
+           n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose, n.due_at, n.tries,
            u.name AS user_name
     FROM attempts a JOIN notifications n ON n.id = a.notification_id JOIN users u ON u.id = n.user_id
     WHERE a.callback_hash = :hash FOR UPDATE OF a, n

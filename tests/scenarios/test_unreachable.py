@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from town import Town, minutes, seconds
 
-from app.dev import wire
-
 
 @pytest.mark.parametrize("town", [{"last_resort": ()}], indirect=True)
 async def test_a_fresh_install_accepts_alerts_and_pages_whoever_gets_a_phone_first(town: Town) -> None:
@@ -33,21 +31,10 @@ async def test_a_policy_member_who_becomes_reachable_is_paged_although_the_last_
 
 
 async def test_the_second_path_is_told(town: Town) -> None:
-    posted: list[wire.Request] = []
-
-    async def take(request: wire.Request) -> wire.Answer:
-        posted.append(request)
-        return wire.Answer(200)
-
-    watchdog = wire.Server(take)
-    await watchdog.start("127.0.0.1", 0)
-    process = await town.another_worker(watchdog_url=f"http://127.0.0.1:{watchdog.port}/")
-    town.workers[:] = [process]
-    town.ears.expect("second_path")
+    watchdog = await town.watchdog()
     (dan,) = await town.people("Dan", each_with=())
     await town.build.last_resort([dan])
     await town.service("checkout", policy=[dan])
     await town.alertmanager.fires("HighErrorRate")
-    await process.second_path.check()
-    await watchdog.stop()
-    assert b"reached nobody" in posted[0].body
+    await watchdog.looks()
+    assert b"reached nobody" in watchdog.posted[0].body

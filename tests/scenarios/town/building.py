@@ -92,6 +92,7 @@ class Builder:
                 conn, now, actor=ACTOR, key=f"{key}-key", name=name, scopes=["read", "respond", "configure", "admin"],
                 user_id=user_id,
             )  # fmt: skip
+            town.exchange.phone(f"+4915112345{n:03}", name)
             resident = Resident(town, name, key, user_id, secret, f"+4915112345{n:03}", f"{key}@example.org")
             for channel in channels:
                 resident.methods[channel] = await self._method(conn, now, resident, channel)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import uvicorn
 
+from app.dev import wire
 from app.main import Tocsin
 from app.settings import Settings
 
@@ -43,6 +44,24 @@ class Web:
                 finally:
                     server.should_exit = True
                     await server.shutdown(sockets=[listening])
+
+
+class Watchdog:
+    """What somebody else's monitoring is told when paging itself does not work."""
+
+    process: Tocsin
+
+    def __init__(self) -> None:
+        self.posted: list[wire.Request] = []
+        self.server = wire.Server(self._take)
+
+    async def looks(self) -> None:
+        """The process looks now, instead of within 15 s."""
+        await self.process.second_path.check()
+
+    async def _take(self, request: wire.Request) -> wire.Answer:
+        self.posted.append(request)
+        return wire.Answer(200)
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ from town.clock import MONDAY, VirtualClock
 from town.ears import Ears
 from town.residents import Resident
 from town.senders import Alertmanager, Generic, Prometheus
-from town.serving import PUBLIC_URL, Web, worker
+from town.serving import PUBLIC_URL, Watchdog, Web, worker
 
 STEPS_AT_MOST = 2000
 
@@ -172,6 +172,16 @@ class Town:
         process = await self._parts.enter_async_context(worker(replace(self.settings, **settings), self.database_url))
         self.workers.append(process)
         return process
+
+    async def watchdog(self) -> Watchdog:
+        """Where the second path speaks. The only worker from here on is one that knows of it; it logs an ERROR."""
+        watchdog = Watchdog()
+        await watchdog.server.start("127.0.0.1", 0)
+        self._parts.push_async_callback(watchdog.server.stop)
+        self.workers.clear()
+        watchdog.process = await self.another_worker(watchdog_url=f"http://127.0.0.1:{watchdog.server.port}/")
+        self.ears.expect("second_path")
+        return watchdog
 
     async def another_web(self) -> Web:
         web = await self._parts.enter_async_context(Web.serving(self.settings, self.database_url))
