@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import os
+import shutil
+import socket
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from app import settings
+from app.cli import running
+from app.dev import demo as playing
 from app.dev import story
+from app.dev.http import Refused
+from app.dev.prometheus import missing
+from app.dev.service import NotReady
+from app.errors import Conflict, Invalid
 
 app = typer.Typer()
+
+_PLACES: Final = ("TOCSIN_DATA_DIR", "XDG_DATA_HOME", "HOME")
 
 
 @app.command()
@@ -21,7 +36,9 @@ def demo(
     speed: Annotated[
         float | None, typer.Option(help="So many seconds pass in one: 60 makes minutes of seconds.", min=1.0, max=600.0)
     ] = None,
-    port: Annotated[int, typer.Option(help="Where the screens are.", min=1, max=65535)] = 8080,
+    port: Annotated[
+        int | None, typer.Option(help="Where the screens are (8080, or any that is free).", min=1, max=65535)
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Go on with the data of the last time.")] = False,
     prometheus: Annotated[
         bool, typer.Option("--prometheus", help="Let a real Prometheus and Alertmanager send, where installed.")
@@ -39,6 +56,46 @@ def demo(
     """
     if script:
         raise typer.Exit(_script(speed or 60.0, as_json))
+    with running.explained(), _directory(keep) as directory:
+        if prometheus and (absent := missing()):
+            raise Invalid(
+                f"--prometheus: {' and '.join(absent)} not found; on Debian: apt-get install {' '.join(absent)}"
+            )
+        try:
+            asyncio.run(playing.run(directory, speed=speed or 10.0, port=_port(port), prometheus=prometheus))
+        except* (NotReady, Refused) as e:
+            raise Conflict(str(e.exceptions[0]), code="demo") from None
+        except* KeyboardInterrupt:
+            pass
+    running.say("The demo is over.")
+
+
+@contextmanager
+def _directory(keep: bool) -> Iterator[Path]:
+    """Where the demo has its data, for it alone. Raises `Conflict` when another demo uses it."""
+    directory = settings.read({k: v for k, v in os.environ.items() if k in _PLACES}).data_dir / "demo"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(f"another demo runs in {directory}", code="demo") from None
+        if not keep and directory.exists():
+            shutil.rmtree(directory)
+        yield directory
+
+
+def _port(wanted: int | None) -> int:
+    """The one that was asked for; else 8080, or any when somebody has that."""
+    if wanted is not None:
+        return wanted
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", 8080))
+        except OSError:
+            return 0
+    return 8080
 
 
 def _script(speed: float, as_json: bool) -> int:

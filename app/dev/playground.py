@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,15 +28,25 @@ class Playground:
     """`async with Playground(directory, speed=60): ...` is Example Inc with phones and mailboxes.
 
     `directory` holds the data; what is in it from an earlier time goes on. `port` 0: any free one. `speed`: how many
-    seconds pass in one. Raises `service.NotReady` when the service does not start, `http.Refused` when it does not take
-    the configuration.
+    seconds pass in one. `texted` and `mailed` get a line for every message that arrives. Raises `service.NotReady` when
+    the service does not start, `http.Refused` when it does not take the configuration.
     """
 
-    def __init__(self, directory: Path, *, speed: float, port: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        speed: float,
+        port: int = 0,
+        texted: Callable[[str], None] = lambda line: None,
+        mailed: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.directory, self.speed = directory, speed
         self.url = f"http://127.0.0.1:{port or free_port()}"
-        self.exchange = PhoneExchange()
-        self.mailbox = Mailbox()
+        self.exchange = PhoneExchange(log=texted)
+        self.mailbox = Mailbox(log=mailed)
+        for somebody in PEOPLE:
+            self.phone(somebody)
         self.routing_keys: dict[str, str] = {}
         self.client = Client(self.url)
         self.service: Service
@@ -146,6 +157,3 @@ class Playground:
         found = re.search(r"\b\d{6}\b", words)
         assert found is not None, f"no code in {words!r}"
         return found[0]
-
-
-__all__ = ["PEOPLE", "Playground"]

@@ -106,12 +106,13 @@ async def _start(settings: Mapping[str, str], arguments: Sequence[str], stderr: 
         stderr=stderr,
         env=environment(settings),
         start_new_session=True,
-        preexec_fn=_end_with_parent,
+        preexec_fn=end_with_parent,
     )
 
 
 _libc: Final = ctypes.CDLL(None)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """For `preexec_fn`: the kernel asks the child to end when the thread that started it is gone."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -83,7 +83,7 @@ async def _tell(story: Story, playground: Playground) -> None:
     (incident,) = await playground.incidents()
     story.require(incident["state"] == "acknowledged", f"the incident is {incident['state']}, not acknowledged")
     story.note("acknowledged by the link in the text", number=incident["number"], by=incident["acknowledged_by"])
-    story.require(incident["acknowledged_by"] == BEN.name, "it was not Ben who acknowledged")
+    story.require(incident["acknowledged_by"] == BEN.key, "it was not Ben who acknowledged")
     await sender.resolves()
     await _until(lambda: _is(playground, "resolved"), "the incident did not resolve")
     story.note("resolved by the source", number=incident["number"])
