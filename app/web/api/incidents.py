@@ -12,7 +12,7 @@ from app import hours
 from app.directory import people
 from app.errors import Invalid, NotFound
 from app.escalation import commands as escalation
-from app.escalation import upcoming
+from app.escalation import reading as ladders
 from app.incidents import commands, reading
 from app.incidents import store as incident_store
 from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, Responder, StillFiring
@@ -96,7 +96,7 @@ async def read_incident(number: Number, response: Response, tx: Tx, channels: Ch
     """One incident, with what its ladder does next."""
     found = await _detail(tx.conn, number)
     set_etag(response, found.version)
-    return incident_answer(found, await upcoming.next_step(tx.conn, found.id, channels, tx.now))
+    return incident_answer(found, await ladders.next_step(tx.conn, found.id, channels, tx.now))
 
 
 async def _detail(conn: AsyncConnection, number: int) -> reading.IncidentDetail:
