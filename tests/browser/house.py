@@ -115,7 +115,8 @@ async def living(database_url: str, directory: Path, **changes: Any) -> AsyncIte
             try:
                 yield house
             finally:
-                server.should_exit = server.force_exit = True
+                tocsin.api.state.live.close()
+                server.should_exit = True
                 await serving
     await exchange.stop()
 

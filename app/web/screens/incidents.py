@@ -30,11 +30,11 @@ Choice = Annotated[str, Query(max_length=64)]
 class Wanted:
     """The filters of a list as the form sends them; empty: any."""
 
-    state: str
-    priority: str
-    service: str
-    team: str
-    mine: bool
+    state: str = "open"
+    priority: str = ""
+    service: str = ""
+    team: str = ""
+    mine: bool = False
 
     @property
     def states(self) -> Sequence[str] | None:
@@ -85,9 +85,17 @@ async def show_incidents(
         first=page.after is None,
         wanted=wanted,
         states=STATES,
+        tabs=_tabs(wanted),
         waiting=sum(line["state"] == "triggered" for line in listed.items),
         **await _choices(reader.tx, wanted),
     )
+
+
+def _tabs(wanted: Wanted) -> list[tuple[str, str, bool]]:
+    """The lists that are looked at most: word, address, and whether it is this one."""
+    offered = [("Open", Wanted()), ("Nobody has", Wanted("triggered")), ("Mine", Wanted(mine=True)),
+               ("Resolved", Wanted("resolved")), ("All", Wanted("all"))]  # fmt: skip
+    return [(word, other.address(), other == wanted) for word, other in offered]
 
 
 def _line(line: reading.IncidentLine) -> dict[str, Any]:

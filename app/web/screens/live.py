@@ -66,9 +66,11 @@ class Live:
             self._listeners.discard(changes)
 
     def close(self) -> None:
-        """Ends all streams: a server that stops waits for them."""
+        """Ends all streams, which a server that stops would wait for."""
         for changes in self._listeners:
             changes.put_nowait(None)
+        if self._task is not None:
+            self._task.cancel()
 
     async def _run(self) -> None:
         while self._listeners:

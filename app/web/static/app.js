@@ -92,8 +92,7 @@ async function load() {
   }
   loading = true;
   try {
-    const url = new URL(location.href);
-    url.searchParams.delete("told");
+    const url = new URL(document.body.dataset.address ?? location.href, location.href);
     const answer = await fetch(url, { headers: { Accept: "text/html" }, redirect: "error" });
     if (!answer.ok) throw new Error(String(answer.status));
     const newer = new DOMParser().parseFromString(await answer.text(), "text/html");
