@@ -28,7 +28,9 @@ class Demo:
 
     def __init__(self, directory: Path, *, speed: float, port: int, prometheus: bool) -> None:
         self._terminal = Terminal()
-        self._playground = Playground(directory, speed=speed, port=port, texted=self._texted, mailed=self._mailed)
+        self._playground = Playground(
+            directory, speed=speed, port=port, texted=self._texted, mailed=self._mailed, tell=self._started
+        )
         self._directory, self._speed, self._prometheus = directory, speed, prometheus
         self._senders: list[Sender] = []
         self._turn = 0
@@ -104,9 +106,10 @@ class Demo:
         self._firing = sender = self._senders[self._turn % len(self._senders)]
         self._turn += 1
         await sender.fires()
-        self._terminal.line("alert", "Alert", f"{sender.name} fires")
-        wait = self._real(300)
-        self._terminal.under(f"Open the link of the page that comes, and acknowledge. Or do nothing for {wait}.", "dim")
+        self._terminal.line("alert", "Alert", f"{sender.name} fires {sender.about}")
+        answer = f"Open the link of the page that comes, and acknowledge. Or do nothing for {self._real(300)}."
+        quiet = "It is quiet: a mail, and nobody is woken; unanswered it climbs after hours of work."
+        self._terminal.under(answer if sender.loud else quiet, "dim")
         self._terminal.under("Enter: let it resolve    q: stop", "dim")
 
     async def _repeat(self) -> None:
@@ -146,6 +149,9 @@ class Demo:
         self._over = None
         if self._firing is not None:
             await self._next()
+
+    def _started(self, line: str) -> None:
+        self._terminal.line("ok", "Started", line)
 
     def _texted(self, line: str) -> None:
         if self._listening:

@@ -28,8 +28,9 @@ class Playground:
     """`async with Playground(directory, speed=60): ...` is Example Inc with phones and mailboxes.
 
     `directory` holds the data; what is in it from an earlier time goes on. `port` 0: any free one. `speed`: how many
-    seconds pass in one. `texted` and `mailed` get a line for every message that arrives. Raises `service.NotReady` when
-    the service does not start, `http.Refused` when it does not take the configuration.
+    seconds pass in one. `texted` and `mailed` get a line for every message that arrives, `tell` one for every part
+    that runs. Raises `service.NotReady` when the service does not start, `http.Refused` when it does not take the
+    configuration.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class Playground:
         port: int = 0,
         texted: Callable[[str], None] = lambda line: None,
         mailed: Callable[[str], None] = lambda line: None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.directory, self.speed = directory, speed
+        self.directory, self.speed, self._tell = directory, speed, tell
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self.exchange = PhoneExchange(log=texted)
         self.mailbox = Mailbox(log=mailed)
@@ -62,6 +64,7 @@ class Playground:
             self.service = Service(settings, log, "--speed", str(self.speed))
             parts.push_async_callback(self.service.stop)
             await self.service.start()
+            self._tell("the service with its own PostgreSQL")
             await self._furnish(settings)
             self._parts = parts.pop_all()
         return self
@@ -110,12 +113,14 @@ class Playground:
         founded = await self._found(settings)
         self._use(founded["api_key"])
         document = configuration(datetime.now(UTC).date())
+        self._tell(f"{ORGANISATION}: founded by tocsin init")
         applied = await self.client.post("/api/v1/configuration/apply", document)
         self.routing_keys = applied["routing_keys"]
         await asyncio.gather(
             self._set_password(founded["password_token"]),
             *(self._settle_in(somebody) for somebody in (ANA, BEN)),
         )
+        self._tell("people, schedules, a policy, services: applied, and phones and mailboxes verified by their codes")
         notes.touch(mode=0o600)
         notes.write_text(json.dumps({"api_key": founded["api_key"], "routing_keys": self.routing_keys}))
 

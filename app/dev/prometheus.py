@@ -55,7 +55,7 @@ class Prometheus:
     """A `Sender` whose alert is a rule over a number that Prometheus scrapes. `start` first."""
 
     def __init__(self, directory: Path, url: str, routing_key: str, name: str, service: str) -> None:
-        self.name = name
+        self.name, self.about, self.loud = name, f"on {service}, as soon as Prometheus has seen it", True
         self.metrics, self.prometheus, self.alertmanager = 0, free_port(), free_port()
         self._directory, self._url, self._key, self._service = directory, url, routing_key, service
         self._value = LOW

@@ -16,6 +16,10 @@ class Sender(Protocol):
     """One problem of one service, made and unmade."""
 
     name: str
+    about: str
+    """For people: where, and what."""
+    loud: bool
+    """It wakes somebody."""
 
     async def fires(self) -> None:
         """The problem is there; said again when it was said before."""
@@ -32,7 +36,7 @@ class Alertmanager:
     def __init__(
         self, url: str, routing_key: str, name: str, service: str, severity: str = "critical", summary: str = ""
     ) -> None:
-        self.name = name
+        self.name, self.about, self.loud = name, f"on {service}: {summary or name}", severity == "critical"
         self._client = Client(url)
         self._path = f"/v1/intake/{routing_key}/alertmanager"
         self._labels = {"alertname": name, "service": service, "severity": severity, "instance": f"{service}-1:8080"}
