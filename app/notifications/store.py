@@ -123,7 +123,7 @@ SET_STATE = text("""
 
 LOST = text("""
     SELECT n.id FROM notifications n
-    WHERE n.state = 'sending' AND n.claimed_at < :before AND n.channel = ANY (CAST(:channels AS text[]))
+    WHERE n.state = 'sending' AND n.claimed_at <= :before AND n.channel = ANY (CAST(:channels AS text[]))
     ORDER BY n.claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 """Claimed and never recorded: their worker died, or its database was away."""

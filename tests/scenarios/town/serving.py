@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import uvicorn
 
@@ -44,6 +48,34 @@ class Web:
                 finally:
                     server.should_exit = True
                     await server.shutdown(sockets=[listening])
+
+
+class Doomed:
+    """A worker process outside."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def born(cls, settings: Settings, database_url: str) -> Doomed:
+        told = {
+            f"TOCSIN_{name.upper()}": str(getattr(settings, name))
+            for name in ("data_dir", "public_url", "secret_key", "twilio_account_sid", "twilio_auth_token",
+                         "twilio_from", "twilio_base_url", "smtp_url", "mail_from")
+        }  # fmt: skip
+        told |= {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_ROLES": "worker", "PATH": os.environ.get("PATH", "")}
+        root = Path(__file__).resolve().parents[3]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(Path(__file__).with_name("process.py")),
+            env=told | {"PYTHONPATH": str(root)}, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        return cls(process)
+
+    async def kill(self) -> None:
+        """`kill -9`, and it is gone."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
 
 
 class Watchdog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,9 +30,10 @@ from town.clock import MONDAY, VirtualClock
 from town.ears import Ears
 from town.residents import Resident
 from town.senders import Alertmanager, Generic, Prometheus
-from town.serving import PUBLIC_URL, Watchdog, Web, worker
+from town.serving import PUBLIC_URL, Doomed, Watchdog, Web, worker
 
 STEPS_AT_MOST = 2000
+PASSES_AT_MOST = 100
 
 INCIDENTS = text("""
     SELECT i.*, s.key AS service, u.key AS acknowledged_by FROM incidents i JOIN services s ON s.id = i.service_id
@@ -107,7 +108,7 @@ class Town:
 
     async def settle(self) -> None:
         """Lets the workers do everything that is due now, and whatever becomes due by that."""
-        for _ in range(STEPS_AT_MOST):
+        for _ in range(PASSES_AT_MOST):
             await asyncio.gather(*(self._tick(w) for w in self.workers))
             await self.exchange.settled()
             due = await self._due()
@@ -172,6 +173,21 @@ class Town:
         process = await self._parts.enter_async_context(worker(replace(self.settings, **settings), self.database_url))
         self.workers.append(process)
         return process
+
+    @asynccontextmanager
+    async def doomed_worker(self) -> AsyncIterator[Doomed]:
+        """A worker process outside, whose metronome runs; `kill` it."""
+        doomed = await Doomed.born(self.settings, self.database_url)
+        try:
+            yield doomed
+        finally:
+            await doomed.kill()
+
+    async def until(self, happened: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
+        """Looks again and again, for what a process outside does in its own time."""
+        async with asyncio.timeout(within_s):
+            while not await happened():
+                await asyncio.sleep(0.005)
 
     async def watchdog(self) -> Watchdog:
         """Where the second path speaks. The only worker from here on is one that knows of it; it logs an ERROR."""

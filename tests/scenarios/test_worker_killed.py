@@ -1,0 +1,53 @@
+"""A worker dies between claim, send and record: another one asks the provider, and says so when it must send again."""
+
+from __future__ import annotations
+
+import pytest
+from town import Town, minutes, seconds
+
+
+async def asked(town: Town) -> bool:
+    return any(r.method == "POST" for r in town.exchange.requests)
+
+
+async def claimed(town: Town) -> bool:
+    return bool(await town.rows("SELECT 1 FROM notifications WHERE state = 'sending'"))
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_killed_between_claim_and_record(town: Town, stored: bool) -> None:
+    (ana,) = await town.people("Ana", each_with="sms")
+    await town.build.notification_rules(ana, [("loud", minutes(0), "sms")])
+    await town.service("checkout", policy=[ana, minutes(60)])
+    town.exchange.troubles.hangs(stored=stored, to=ana.number)
+    await town.alertmanager.send("checkout", town.alertmanager.body(
+        town.alertmanager.alert("HighErrorRate", town.alertmanager.labels("HighErrorRate", "checkout", "critical", {}))
+    ))  # fmt: skip
+    async with town.doomed_worker() as doomed:
+        await town.until(lambda: asked(town))  # it has claimed and sends
+        await doomed.kill()
+    await town.wait(seconds(59))
+    assert len(town.exchange.texts) == int(stored)  # its lease still runs
+    await town.wait(seconds(1))
+    if stored:
+        await ana.phone.expects_sms("HighErrorRate")  # the provider knew of it: nothing is sent again
+    await town.wait(seconds(30))
+    if not stored:
+        await ana.phone.expects_sms("HighErrorRate", "(repeat)")
+    town.nothing_else_arrived()
+    (notification,) = await town.rows("SELECT state, tries, repeated FROM notifications")
+    assert tuple(notification) == ("delivered", 1 if stored else 2, not stored)
+
+
+async def test_killed_while_sending_a_mail_which_nobody_can_be_asked_about(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(60)])
+    town.mailbox.hangs(at="data", to=ana.address)
+    sender = town.alertmanager
+    alert = sender.alert("HighErrorRate", sender.labels("HighErrorRate", "checkout", "critical", {}))
+    await sender.send("checkout", sender.body(alert))
+    async with town.doomed_worker() as doomed:
+        await town.until(lambda: claimed(town))
+        await doomed.kill()
+    await town.wait(minutes(2))
+    await ana.expects_mail("HighErrorRate", "(repeat)")
