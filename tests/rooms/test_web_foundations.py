@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from app.access import identify
 from app.access.secrets import Secrets
@@ -128,7 +129,8 @@ def by_cookie(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_errors_are_problems_and_only_returned_ones_commit(client, engine, how, status, code, kept):
-    answer = await client.post("/half", params={"how": how})
+    with capture_logs() as logs:
+        answer = await client.post("/half", params={"how": how})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
@@ -136,7 +138,8 @@ async def test_errors_are_problems_and_only_returned_ones_commit(client, engine,
     assert "secret" not in answer.text
     assert await teams(engine) == kept
     if how == "bug":
-        assert len(document["error_id"]) == 16
+        assert [(line["error_id"], line["route"]) for line in logs] == [(document["error_id"], "/half")]
+        assert isinstance(logs[0]["exc_info"], RuntimeError)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,9 @@ async def test_errors_are_problems_and_only_returned_ones_commit(client, engine,
     ],
 )
 async def test_what_only_the_database_refuses(client, statement, status):
-    answer = await client.post("/sql", params={"statement": statement})
+    with capture_logs() as logs:
+        answer = await client.post("/sql", params={"statement": statement})
+    assert [line["event"] for line in logs] == (["request_failed"] if status == 500 else [])
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
 
