@@ -21,18 +21,32 @@ from app.ingest.requests import NOTHING, Answer, Request
 from app.ingest.store import EventRecord, ReceiptRow
 
 QUARANTINED = "quarantined"
+ACCEPTED = 202
+_ACCEPTED_BY = {"prometheus": 200}
+"""Prometheus asks of Alertmanager's API what that answers: 200, and 400 with the valid alerts stored."""
 _KEPT_HEADERS = ("content-type", "content-encoding", "user-agent")
 
 
 def open_up(request: Request, now: datetime) -> None:
-    """② Wire -> events. A body that cannot be parsed at all is kept once and answered 400."""
-    request.receipt_id = ids.new(now)
-    request.parsed, request.error, request.status = NOTHING, None, 202
+    """② Wire -> events, and the status that is to be answered. A body that cannot be parsed at all is kept once and
+    answered 400."""
     entrance = request.door.entrance
+    request.receipt_id = ids.new(now)
+    request.parsed, request.error, request.status = NOTHING, None, accepted(entrance.source)
+    if request.refusal is not None:
+        request.status, request.error = request.refusal
+        return
     try:
         request.parsed = ADAPTERS[entrance.source](request.body, request.headers, entrance, now)
     except Unparsable as e:
         request.error, request.status = str(e), 400
+    if entrance.source == "prometheus" and request.parsed.refused:
+        request.status = 400
+
+
+def accepted(source: str) -> int:
+    """What a sender of this source is answered when its alerts are kept."""
+    return _ACCEPTED_BY.get(source, ACCEPTED)
 
 
 async def keep(
@@ -50,7 +64,7 @@ async def keep(
             found.append([r.index, QUARANTINED, None])
             body = dumps(r.fragment).encode()
             refused.append(_row(request, "event", r.error, body, now))
-        if request.error is not None:
+        if request.error is not None and request.status == 400:
             refused.append(_row(request, "body", request.error, request.body, now))
         found.sort(key=lambda o: o[0])
         refusals = [r.error for r in request.parsed.refused]
@@ -70,9 +84,10 @@ def _receipt(request: Request, status: int, error: str | None, outcomes: Sequenc
 async def quarantine(conn: AsyncConnection, now: datetime, request: Request, error: str) -> Answer:
     """A request that was accepted and could not be processed, kept whole with its error."""
     outcomes = [[index, QUARANTINED, None] for index, _ in request.parsed.events]
-    await store.keep_receipts(conn, [_receipt(request, 202, error, outcomes)], now)
+    status = accepted(request.door.entrance.source)
+    await store.keep_receipts(conn, [_receipt(request, status, error, outcomes)], now)
     await store.quarantine(conn, [_row(request, "batch", error, request.body, now)])
-    return Answer(request.receipt_id, 202, outcomes, "kept in quarantine; see the receipt")
+    return Answer(request.receipt_id, status, outcomes, "kept in quarantine; see the receipt")
 
 
 def _row(

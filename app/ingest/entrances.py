@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import clock
@@ -59,7 +59,7 @@ class Entrances:
             try:
                 async with transaction(self._engine) as (conn, now):
                     rows = (await conn.execute(store.ENTRANCES, {"now": now})).all()
-            except (DBAPIError, OSError, TimeoutError) as e:
+            except (SQLAlchemyError, OSError) as e:
                 log.warning("entrances_not_read", error=repr(e))
                 if not self._doors:
                     raise

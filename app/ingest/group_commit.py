@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock, metrics
 from app.db.engine import Raced
+from app.db.hot import BATCHES
 from app.ingest.requests import Answer, Received, Request
 
 Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]
@@ -124,7 +126,7 @@ class GroupCommit:
                 conn = await self._connected()
                 async with conn.begin():
                     received = await self._receive(conn, requests)
-            except (Raced, DBAPIError, OSError, TimeoutError) as e:
+            except (Raced, SQLAlchemyError, OSError) as e:
                 if not _transient(e):
                     raise
                 if not isinstance(e, Raced):
@@ -145,7 +147,8 @@ class GroupCommit:
             conn = await self._connected()
             async with conn.begin():
                 answer = await self._quarantine(conn, request, f"{type(error).__name__}: {error}")
-        except (DBAPIError, OSError, TimeoutError) as e:
+        except Exception as e:  # noqa: BLE001  # the flusher serves everybody: nothing may end it
+            log.warning("quarantine_failed", error=repr(e))
             await self._disconnect()
             _fail([one], Unavailable(str(e)))
             return
@@ -157,12 +160,14 @@ class GroupCommit:
         if self._conn is None or self._conn.closed or self._conn.invalidated:
             await self._disconnect()
             self._conn = await self._engine.connect()
+            await self._conn.execute(BATCHES)
+            await self._conn.commit()
         return self._conn
 
     async def _disconnect(self) -> None:
         if self._conn is not None:
             conn, self._conn = self._conn, None
-            with suppress(DBAPIError, OSError, TimeoutError):
+            with suppress(SQLAlchemyError, OSError):
                 await conn.invalidate()
                 await conn.close()
 
@@ -179,7 +184,7 @@ another process took between our look and our write."""
 
 
 def _transient(error: Exception) -> bool:
-    if isinstance(error, (Raced, OSError, TimeoutError, InterfaceError)):
+    if isinstance(error, (Raced, OSError, PoolTimeout, InterfaceError)):  # TimeoutError is an OSError
         return True
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""

@@ -26,11 +26,15 @@ class Door:
 @dataclass(slots=True)
 class Request:
     """One authenticated request. The first three are what came; the rest is set inside the transaction that takes it,
-    anew with every try: `error` says why the body as a whole could not be parsed."""
+    anew with every try: `error` says why the body as a whole could not be parsed.
+
+    `refusal`: status and reason of a request that was refused before anybody parsed it; it gets a receipt all the same.
+    """
 
     door: Door
     body: bytes
     headers: Mapping[str, str]
+    refusal: tuple[int, str] | None = None
     receipt_id: UUID = NIL
     parsed: Parsed = NOTHING
     error: str | None = None

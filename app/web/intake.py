@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import metrics
 from app.db.engine import dumps
@@ -36,6 +36,8 @@ MIB = 1 << 20
 LIMITS = {"alertmanager": 8 * MIB, "prometheus": 8 * MIB}
 LIMIT = 1 * MIB
 RETRY_AFTER_S = 5
+MEMBERS = 100
+"""Of a gzip body. Nobody sends more than one; the rest is copied for each of them."""
 
 _PATH = re.compile(r"/v1/intake/(?:(?P<key>[^/]{1,200})/)?(?P<source>[a-z]+)/?")
 _PROMETHEUS = re.compile(r"(?:/v1/intake/(?P<key>[^/]{1,200}))?/api/v[12]/alerts/?")
@@ -44,12 +46,20 @@ log = structlog.get_logger()
 
 
 class Refused(Exception):
-    """What is answered instead of a receipt. The text is for whoever configures the sender."""
+    """What is answered instead of what became of the alerts. The text is for whoever configures the sender.
 
-    def __init__(self, status: int, code: str, detail: str, **headers: str) -> None:
+    `kept` is the body of a sender that is known, where it is worth keeping; `receipt` is set once there is one.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, *, kept: bytes = b"", **headers: str) -> None:
         super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.kept = status, code, detail, kept
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.receipt: str | None = None
+
+
+class Gone(Exception):
+    """The sender hung up before its body was complete: there is nothing to keep and nobody to answer."""
 
 
 class Intake:
@@ -71,41 +81,55 @@ class Intake:
         except Refused as e:
             status = e.status
             await _refuse(send, e)
+        except Gone:
+            return
         metrics.intake_request(source if source in ADAPTERS else "unknown", status)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, source: str, key: str | None) -> int:
         if scope["method"] != "POST":
             raise Refused(405, "method_not_allowed", "alerts are sent with POST", Allow="POST")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        door = await self._door(key, headers, source)
-        body = await _read(receive, headers, LIMITS.get(source, LIMIT))
+        door = await self._door(key, headers)
         try:
-            answer = await self._commits.put(Request(door, body, headers))
-        except Unavailable as e:
-            log.warning("intake_unavailable", error=str(e))
-            raise _unavailable() from e
+            _may_enter(door, source)
+            body = await _read(receive, headers, LIMITS.get(source, LIMIT))
+        except Refused as e:
+            answer = await self._put(Request(door, e.kept, headers, (e.status, e.detail)))
+            e.receipt = str(answer.receipt_id)
+            raise
+        answer = await self._put(Request(door, body, headers))
         outcomes = counted(answer.outcomes)
         for outcome, count in outcomes.items():
             metrics.events(source, outcome, count)
         return await _answer(send, source, answer, outcomes)
 
-    async def _door(self, key: str | None, headers: dict[str, str], source: str) -> Door:
+    async def _door(self, key: str | None, headers: dict[str, str]) -> Door:
         given = key or _credential(headers.get("authorization", ""))
         if not given:
             raise Refused(401, "unauthenticated", "a routing key is needed", WWW_Authenticate='Bearer realm="tocsin"')
         try:
             door = await self._entrances.find(given)
-        except (DBAPIError, OSError, TimeoutError) as e:
+        except (SQLAlchemyError, OSError) as e:
             raise _unavailable() from e
         if door is None:
             raise Refused(401, "unauthenticated", "this routing key is not known", WWW_Authenticate="Bearer")
-        if source not in ADAPTERS:
-            raise Refused(404, "not_found", f"there is no source {source!r}; known are {', '.join(sorted(ADAPTERS))}")
-        if door.entrance.source != source:
-            raise Refused(403, "wrong_source", f"this routing key is for the source {door.entrance.source}")
-        if not door.enabled:
-            raise Refused(403, "disabled", f"the integration {door.key} is disabled")
         return door
+
+    async def _put(self, request: Request) -> Answer:
+        try:
+            return await self._commits.put(request)
+        except Unavailable as e:
+            log.warning("intake_unavailable", error=str(e))
+            raise _unavailable() from e
+
+
+def _may_enter(door: Door, source: str) -> None:
+    if source not in ADAPTERS:
+        raise Refused(404, "not_found", f"there is no source {source[:40]!r}; known are {', '.join(sorted(ADAPTERS))}")
+    if door.entrance.source != source:
+        raise Refused(403, "wrong_source", f"this routing key is for the source {door.entrance.source}")
+    if not door.enabled:
+        raise Refused(403, "disabled", f"the integration {door.key} is disabled")
 
 
 def _route(scope: Scope) -> tuple[str, str | None] | None:
@@ -136,15 +160,15 @@ def _credential(authorization: str) -> str | None:
 
 
 async def _read(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    declared = headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
+    declared = headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "disconnected", "the sender went away")
+            raise Gone
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -161,15 +185,21 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """gzip and deflate, never more than the limit of output."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Refused(415, "unsupported_encoding", f"the encoding {encoding[:40]!r} is not known; use gzip or none")
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        plain = inflater.decompress(body, limit + 1)
-    except zlib.error as e:
-        raise Refused(400, "unparsable", f"the body is not {encoding}: {e}") from e
-    if len(plain) > limit:
-        raise _too_large(limit)
-    if not inflater.eof:
-        raise Refused(400, "unparsable", f"the {encoding} body ends too early")
+    plain, rest, members = b"", body, 0
+    while rest:  # gzip may come in several members, one after the other (RFC 1952, 2.2)
+        members += 1
+        if members > MEMBERS:
+            raise Refused(400, "unparsable", f"the body has more than {MEMBERS} {encoding} members", kept=body)
+        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            plain += inflater.decompress(rest, limit + 1 - len(plain))
+        except zlib.error as e:
+            raise Refused(400, "unparsable", f"the body is not {encoding}: {e}", kept=body) from e
+        if len(plain) > limit:
+            raise _too_large(limit)
+        if not inflater.eof:
+            raise Refused(400, "unparsable", f"the {encoding} body ends too early", kept=body)
+        rest = inflater.unused_data.lstrip(b"\0")
     return plain
 
 
@@ -188,9 +218,9 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
     receipt = {"Tocsin-Receipt": str(answer.receipt_id)}
     if source == "prometheus":
         complaint = answer.error or "; ".join(answer.refused)
-        status = 400 if complaint else 200
-        await _respond(send, status, dumps(complaint).encode() if complaint else b"", receipt)
-        return status
+        refused = answer.status >= 400
+        await _respond(send, answer.status, dumps(complaint).encode() if refused else b"", receipt)
+        return answer.status
     body: dict[str, Any] = {"receipt": str(answer.receipt_id), "status": answer.status, "events": outcomes}
     if answer.error:
         body["detail"] = answer.error
@@ -203,7 +233,10 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
 async def _refuse(send: Send, e: Refused) -> None:
     body = {"type": f"/problems/{e.code}", "title": e.code.replace("_", " "), "status": e.status, "code": e.code,
             "detail": e.detail}  # fmt: skip
-    await _respond(send, e.status, dumps(body).encode(), e.headers, "application/problem+json")
+    headers = dict(e.headers)
+    if e.receipt is not None:
+        body["receipt"] = headers["Tocsin-Receipt"] = e.receipt
+    await _respond(send, e.status, dumps(body).encode(), headers, "application/problem+json")
 
 
 async def _respond(
