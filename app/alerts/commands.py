@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,20 +19,17 @@ from app.db.engine import Raced
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
     """③ Decides and writes the alerts of a batch. Raises `Raced` when another process made one of them meanwhile."""
-    known = await store.lock(conn, {a.identity for a in arrivals})
-    folded = dedup.fold(known, arrivals, now)
-    heard = folded.heard
+    heard = Counter(a.identity for a in arrivals)
+    folded = dedup.fold(await store.hear(conn, heard, now), arrivals, now)
     if folded.created:
         decisions = sorted(folded.created.values(), key=lambda d: d.arrival.identity)
         made = await store.insert(conn, decisions, [heard[d.arrival.identity] for d in decisions], now)
         if made != len(decisions):
             raise Raced("alerts")
     if folded.rewritten:
-        decisions = sorted(folded.rewritten.values(), key=lambda d: d.arrival.identity)
-        await store.rewrite(conn, decisions, [heard[d.arrival.identity] for d in decisions], now)
-    if folded.touched:
-        keys = sorted(folded.touched)
-        await store.touch(conn, [folded.touched[k] for k in keys], [heard[k] for k in keys], now)
+        await store.rewrite(conn, list(folded.rewritten.values()))
+    if folded.moved:
+        await store.move(conn, list(folded.moved.values()))
     return folded
 
 

@@ -88,21 +88,19 @@ class Decision:
 
 @dataclass(slots=True)
 class Folded:
-    """The batch, decided: each event's outcome, the alerts to write, and how often each was heard of."""
+    """The batch, decided: each event's outcome, and the alerts to write."""
 
     decisions: list[Decision] = field(default_factory=list)
     created: dict[tuple[int, str], Decision] = field(default_factory=dict)
     rewritten: dict[tuple[int, str], Decision] = field(default_factory=dict)
-    touched: dict[tuple[int, str], AlertState] = field(default_factory=dict)
-    heard: dict[tuple[int, str], int] = field(default_factory=dict)
+    moved: dict[tuple[int, str], AlertState] = field(default_factory=dict)
+    """Alerts of which a repeat moved an instant and nothing else."""
 
 
 def digest(event: Event, ignored: frozenset[str] = _NO_LABELS) -> int:
     """64 bits of labels and severity, signed as PostgreSQL's bigint: equal means that nothing changed."""
-    h = blake2b(event.severity.encode(), digest_size=8)
-    for name, value in sorted(event.labels.items()):
-        if name not in ignored:
-            h.update(f"\x00{name}\x01{value}".encode("utf-8", "surrogatepass"))
+    told = [event.severity, *[f"{n}\x01{v}" for n, v in sorted(event.labels.items()) if n not in ignored]]
+    h = blake2b("\x00".join(told).encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(h.digest(), "big", signed=True)
 
 
@@ -116,18 +114,17 @@ def fold(known: Iterable[AlertState], arrivals: Sequence[Arrival], now: datetime
         decision = decide(before, arrival, now)
         states[key] = decision.alert
         result.decisions.append(decision)
-        result.heard[key] = result.heard.get(key, 0) + 1
         if before is None:
             result.created[key] = decision
         elif key in result.created:
             result.created[key] = replace(decision, arrival=_said_more(result.created[key], decision))
         elif decision.outcome.changes:
             result.rewritten[key] = decision
-            result.touched.pop(key, None)
+            result.moved.pop(key, None)
         elif key in result.rewritten:
             result.rewritten[key] = replace(result.rewritten[key], alert=decision.alert)
-        else:
-            result.touched[key] = decision.alert
+        elif decision.alert is not before:
+            result.moved[key] = decision.alert
     return result
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import metrics
 from app.db import ids
 from app.db.engine import Raced, dumps, on_commit
+from app.db.hot import Hot
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 
@@ -71,7 +72,7 @@ def _value(column: str) -> str:
     return f"CAST(t.{column} AS jsonb)" if _TYPES[column] == "jsonb" else f"t.{column}"
 
 
-LOCK_FOR_BATCH = text(f"""
+LOCK_FOR_BATCH = Hot(f"""
     SELECT {_ALL} FROM incidents i
     WHERE i.id IN (
         SELECT o.id FROM incidents o WHERE o.open_key = ANY (CAST(:keys AS text[]))
@@ -86,7 +87,7 @@ incidents of occurrences that changed."""
 
 LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR UPDATE")
 
-INSERT = text(f"""
+INSERT = Hot(f"""
     INSERT INTO incidents ({", ".join(_WRITTEN)})
     SELECT {", ".join(_value(c) for c in _WRITTEN)} FROM {_unnest(_WRITTEN)}
     ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO NOTHING
@@ -94,7 +95,7 @@ INSERT = text(f"""
 """)
 """New incidents. One whose key another process took meanwhile is missing from the answer."""
 
-UPDATE = text(f"""
+UPDATE = Hot(f"""
     UPDATE incidents i
     SET {", ".join(f"{c} = {_value(c)}" for c in _WRITTEN if c != "id")}, version = i.version + 1
     FROM {_unnest(_WRITTEN)}
@@ -131,9 +132,9 @@ NEXT_DUE = text("""
                  (SELECT min(paging_due_at) FROM incidents WHERE paging_due_at IS NOT NULL))
 """)
 
-INSERT_TIMELINE = text("""
+INSERT_TIMELINE = Hot("""
     INSERT INTO timeline_entries (id, incident_id, at, kind, actor, data)
-    SELECT t.id, t.incident_id, :now, t.kind, t.actor, CAST(t.data AS jsonb)
+    SELECT t.id, t.incident_id, CAST(:now AS timestamptz), t.kind, t.actor, CAST(t.data AS jsonb)
     FROM unnest(CAST(:id AS uuid[]), CAST(:incident_id AS uuid[]), CAST(:kind AS text[]), CAST(:actor AS text[]),
                 CAST(:data AS text[])) AS t (id, incident_id, kind, actor, data)
 """)
@@ -174,8 +175,8 @@ _COUNTED: dict[str, Callable[[Mapping[str, Any]], None]] = {
 async def lock_for_batch(
     conn: AsyncConnection, keys: Collection[str], incident_ids: Collection[UUID]
 ) -> dict[UUID, Incident]:
-    rows = await conn.execute(LOCK_FOR_BATCH, {"keys": sorted(keys), "ids": list(incident_ids)})
-    return {r.id: Incident(*r) for r in rows}
+    rows = await LOCK_FOR_BATCH.rows(conn, {"keys": sorted(keys), "ids": list(incident_ids)})
+    return {row[0]: Incident(*row) for row in rows}
 
 
 async def lock(conn: AsyncConnection, incident_ids: Collection[UUID]) -> dict[UUID, Incident]:
@@ -199,15 +200,15 @@ async def insert(conn: AsyncConnection, incidents: Sequence[Incident]) -> dict[U
     """Writes new incidents and returns their numbers. Raises `Raced` when a key was taken meanwhile."""
     if not incidents:
         return {}
-    rows = (await conn.execute(INSERT, _arrays(incidents))).all()
+    rows = await INSERT.rows(conn, _arrays(incidents))
     if len(rows) != len(incidents):
         raise Raced("incidents")
-    return {r.id: r.number for r in rows}
+    return dict(rows)
 
 
 async def update(conn: AsyncConnection, incidents: Sequence[Incident]) -> None:
     if incidents:
-        await conn.execute(UPDATE, _arrays(incidents))
+        await UPDATE.count(conn, _arrays(incidents))
 
 
 async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: datetime) -> None:
@@ -216,8 +217,8 @@ async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: d
         if (count := _COUNTED.get(entry.kind)) is not None:
             on_commit(conn, partial(count, entry.data))
     if entries:
-        await conn.execute(
-            INSERT_TIMELINE,
+        await INSERT_TIMELINE.count(
+            conn,
             {
                 "now": now,
                 "id": [ids.new(now) for _ in entries],

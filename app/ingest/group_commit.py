@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app import clock, metrics
 from app.db.engine import Raced
 from app.db.hot import BATCHES
+from app.db.hot import BATCHES
 from app.ingest.requests import Answer, Received, Request
 
 Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]

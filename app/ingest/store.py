@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import dumps
+from app.db.hot import Hot
 from app.ingest.event import Event
 
 ENTRANCES = text("""
@@ -21,19 +22,19 @@ ENTRANCES = text("""
     WHERE k.expires_at IS NULL OR k.expires_at > :now
 """)
 
-INSERT_RECEIPTS = text("""
+INSERT_RECEIPTS = Hot("""
     INSERT INTO receipts (id, integration_id, at, status, size, error, outcomes)
-    SELECT t.id, t.integration_id, :now, t.status, t.size, t.error, CAST(t.outcomes AS jsonb)
+    SELECT t.id, t.integration_id, CAST(:now AS timestamptz), t.status, t.size, t.error, CAST(t.outcomes AS jsonb)
     FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:status AS smallint[]),
                 CAST(:size AS integer[]), CAST(:error AS text[]), CAST(:outcomes AS text[]))
          AS t (id, integration_id, status, size, error, outcomes)
 """)
 
-INSERT_EVENTS = text("""
+INSERT_EVENTS = Hot("""
     INSERT INTO events (id, receipt_id, alert_id, occurrence_id, at, kind, outcome, severity, starts_at, ends_at,
                         labels, annotations, details)
-    SELECT t.id, t.receipt_id, t.alert_id, t.occurrence_id, :now, t.kind, t.outcome, t.severity, t.starts_at, t.ends_at,
-           CAST(t.labels AS jsonb), CAST(t.annotations AS jsonb), CAST(t.details AS jsonb)
+    SELECT t.id, t.receipt_id, t.alert_id, t.occurrence_id, CAST(:now AS timestamptz), t.kind, t.outcome, t.severity,
+           t.starts_at, t.ends_at, CAST(t.labels AS jsonb), CAST(t.annotations AS jsonb), CAST(t.details AS jsonb)
     FROM unnest(CAST(:id AS uuid[]), CAST(:receipt_id AS uuid[]), CAST(:alert_id AS uuid[]),
                 CAST(:occurrence_id AS uuid[]), CAST(:kind AS text[]), CAST(:outcome AS text[]),
                 CAST(:severity AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:ends_at AS timestamptz[]),
@@ -112,8 +113,8 @@ class EventRecord:
 
 
 async def keep_receipts(conn: AsyncConnection, rows: Sequence[ReceiptRow], now: datetime) -> None:
-    await conn.execute(
-        INSERT_RECEIPTS,
+    await INSERT_RECEIPTS.count(
+        conn,
         {
             "now": now,
             "id": [r.id for r in rows],
@@ -130,8 +131,8 @@ async def keep_events(conn: AsyncConnection, rows: Sequence[EventRecord], now: d
     if not rows:
         return
     events = [r.event for r in rows]
-    await conn.execute(
-        INSERT_EVENTS,
+    await INSERT_EVENTS.count(
+        conn,
         {
             "now": now,
             "id": [r.id for r in rows],
