@@ -95,7 +95,7 @@ async def test_a_hot_repeat_changes_nothing_but_counts(town: Town) -> None:
 async def _sizes(town: Town) -> dict[str, int]:
     tables = ("alerts", "occurrences", "events", "incidents", "timeline_entries", "notifications", "receipts")
     counts = " UNION ALL ".join(f"SELECT '{t}', count(*) FROM {t}" for t in tables)
-    return {table: count for table, count in await town.rows(counts)}
+    return dict([tuple(row) for row in await town.rows(counts)])
 
 
 async def test_watchdogs_and_severity_none_page_nobody_and_are_kept(town: Town) -> None:

@@ -1,4 +1,4 @@
-"""How a town is furnished: by the commands that the API and the command line use, so that audit and versions are real."""
+"""How a town is furnished: by the commands that the API and the command line use: audit and versions are real."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from app.escalation.policy_document import LastResort, PolicyDocument, StepDocum
 from app.ingest.adapters import ADAPTERS
 from app.oncall import commands as oncall
 from app.oncall.schedule_document import ScheduleDocument
-from app.priority.documents import PriorityRule, plain
 from app.priority.assign import PRIORITY_RULES
+from app.priority.documents import PriorityRule, plain
 from app.rules import commands as rules
 from town.residents import Resident
 
@@ -52,7 +52,7 @@ def target(who: Any) -> Target:
 
 
 def steps(rungs: Rungs) -> list[StepDocument]:
-    """Somebody and the delay after them; a list or tuple is one step with several targets. Without a delay: 5 minutes."""
+    """Somebody and the delay after them, else 5 minutes; a list or tuple is one step with several targets."""
     made: list[StepDocument] = []
     waiting: list[Target] | None = None
     for rung in rungs:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import flow
@@ -118,7 +119,13 @@ class Town:
 
     async def _tick(self, process: Tocsin) -> None:
         assert process.worker is not None
-        await process.worker.tick()
+        for tries_left in range(5, -1, -1):
+            try:
+                await process.worker.tick()
+                break
+            except (DBAPIError, OSError):  # the metronome would try again after a second
+                if not tries_left:
+                    raise
         await process.worker.delivery.settle()
 
     async def _due(self) -> datetime | None:
@@ -186,7 +193,7 @@ class Town:
     async def until(self, happened: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
         """Looks again and again, for what a process outside does in its own time."""
         async with asyncio.timeout(within_s):
-            while not await happened():
+            while not await happened():  # noqa: ASYNC110  # a process outside cannot set an event here
                 await asyncio.sleep(0.005)
 
     async def watchdog(self) -> Watchdog:
