@@ -32,6 +32,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "apply": Command("app.cli.apply", "Make the configuration as a YAML document says.", CONFIGURE),
     "export": Command("app.cli.export", "Write the configuration as one YAML document.", CONFIGURE),
     "demo": Command("app.cli.demo", "A playground: a service, two phones' worth of people and an alert.", TRY),
+    "bench": Command(
+        "app.cli.bench", "What Tocsin can do on this machine, beside a reference that runs in the same minutes.", TRY
+    ),
     "version": Command("app.cli.version", "Say which version this is, and what it runs on.", LOOK_AFTER),
 }
 

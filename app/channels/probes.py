@@ -1,0 +1,56 @@
+"""Asks the configured providers whether they would take messages, without sending any. For `tocsin doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiosmtplib
+
+from app.channels import mail, sms
+from app.channels.channel import SendFailed
+from app.channels.hosts import HostPolicy
+from app.channels.http import Blocked, Http, Unreachable
+from app.settings import Settings
+
+WITHIN_S = 10.0
+
+
+async def probe(channel: str, settings: Settings) -> str:
+    """What was found out, for people. Raises `SendFailed` when the provider would not take a message now."""
+    return await {"sms": twilio, "mail": smtp}[channel](settings)
+
+
+async def twilio(settings: Settings) -> str:
+    """Lists one message: the address, the account and its token are right."""
+    base_url = settings.twilio_base_url or sms.BASE_URL
+    http = Http(HostPolicy.of(settings, base_url), timeout_s=WITHIN_S)
+    account = settings.twilio_account_sid
+    url = f"{base_url.rstrip('/')}/2010-04-01/Accounts/{account}/Messages.json"
+    try:
+        answer = await http.request("GET", url, params={"PageSize": "1"}, auth=(account, settings.twilio_auth_token))
+    except (Blocked, Unreachable) as e:
+        raise SendFailed(f"Twilio cannot be reached: {e}", code="unreachable") from e
+    finally:
+        await http.close()
+    if answer.status == 401:
+        raise SendFailed("Twilio does not know this account and token", code="401", configuration=True)
+    if answer.status != 200:
+        raise SendFailed(f"Twilio answered with {answer.status}", code=str(answer.status))
+    return "Twilio answers, account and token are right"
+
+
+async def smtp(settings: Settings) -> str:
+    """Connects, with TLS and login as a mail would, and says goodbye."""
+    server = mail.server(settings.smtp_url)
+    client = mail._client(server, "localhost")  # made as for a mail, which is the point
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await client.connect()
+            await client.quit()
+    except (aiosmtplib.SMTPException, OSError, ValueError) as e:  # TimeoutError is an OSError
+        words = str(e).replace("\n", " ") or f"no answer within {WITHIN_S:g} s"
+        raise SendFailed(f"{server.host}:{server.port}: {words}", code="smtp") from e
+    finally:
+        client.close()
+    login = " and takes the login" if server.username else ""
+    return f"{server.host} answers{login}"

@@ -1,0 +1,33 @@
+"""SQL: who is paged by the configuration as it is, and by what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# Users named by a policy, the last resort or a schedule, or members of a team that one of the first two names.
+_PAGED = text("""
+    WITH targets AS (
+        SELECT 'policy ' || p.key AS place, g.user_id, g.team_id
+        FROM escalation_targets g JOIN escalation_steps s ON s.id = g.step_id
+        JOIN escalation_policies p ON p.id = s.policy_id
+        UNION ALL SELECT 'last resort', user_id, team_id FROM last_resort_targets
+    ), named AS (
+        SELECT place, user_id FROM targets WHERE user_id IS NOT NULL
+        UNION ALL SELECT t.place, m.user_id FROM targets t JOIN team_members m ON m.team_id = t.team_id
+        UNION ALL SELECT 'schedule ' || c.key, CAST(member AS bigint)
+        FROM layers l JOIN schedules c ON c.id = l.schedule_id, jsonb_path_query(l.members, '$[*][*]') AS member
+        WHERE l.ends_at IS NULL OR l.ends_at > :now
+        UNION ALL SELECT 'schedule ' || c.key, o.user_id FROM overrides o JOIN schedules c ON c.id = o.schedule_id
+        WHERE o.ends_at > :now
+    )
+    SELECT n.user_id, array_agg(DISTINCT n.place ORDER BY n.place) AS places
+    FROM named n JOIN users u ON u.id = n.user_id WHERE u.active GROUP BY n.user_id ORDER BY n.user_id
+""")
+
+
+async def paged(conn: AsyncConnection, now: datetime) -> dict[int, list[str]]:
+    """By id of an active user: what pages them now or later, e.g. `policy checkout`, `schedule payments`."""
+    return {row.user_id: list(row.places) for row in await conn.execute(_PAGED, {"now": now})}
