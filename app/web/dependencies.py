@@ -21,6 +21,7 @@ from app.access.throttle import Throttle
 from app.channels.channel import Channel
 from app.db import engine as db
 from app.settings import Settings
+from app.web.body_limit import BodyLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,15 @@ class Transaction:
 def install(
     app: FastAPI, *, engine: AsyncEngine, settings: Settings, secrets: Secrets, channels: Mapping[str, Channel]
 ) -> None:
-    """Hands the application what its endpoints use: `app.state.engine`, `.settings`, `.secrets`, `.channels`."""
+    """Hands the application what its endpoints use: `app.state.engine`, `.settings`, `.secrets`, `.channels`; `.wake`
+    does nothing until somebody gives it a worker. Bounds every body."""
+    app.add_middleware(BodyLimit)
     app.state.engine = engine
     app.state.settings = settings
     app.state.secrets = secrets
     app.state.channels = channels
     app.state.throttle = Throttle()
+    app.state.wake = lambda: None
 
 
 async def transaction(request: Request) -> AsyncIterator[Transaction]:

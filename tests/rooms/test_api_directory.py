@@ -145,10 +145,12 @@ async def test_a_contact_method_is_added_and_verified(client, engine):
     path = added.headers["location"].removeprefix("/api/v1")
     assert path == f"/users/ana/contact-methods/{added.json()['id']}"
     assert (await client.get(path)).json()["verified_at"] is None
+    woken: list[str] = []
+    client._transport.app.state.wake = lambda: woken.append("worker")
     sent = await client.post(f"{path}/code")
-    assert sent.status_code == 202
+    assert (sent.status_code, woken) == (202, ["worker"])
     too_soon = await client.post(f"{path}/code")
-    assert (too_soon.status_code, too_soon.json()["code"]) == (429, "throttled")
+    assert (too_soon.status_code, too_soon.json()["code"], woken) == (429, "throttled", ["worker"])
     code = await code_sent(engine)
     assert code not in sent.text
     wrong = f"{(int(code) + 1) % 1_000_000:06}"

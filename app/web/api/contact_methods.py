@@ -112,7 +112,7 @@ async def remove_contact_method(method_id: MethodId, tx: Tx, expected: IfMatch, 
 
 
 @router.post("/{id}/code", status_code=202, dependencies=[idempotent])
-async def send_code(method_id: MethodId, tx: Tx, person: EditPerson) -> CodeSent:
+async def send_code(method_id: MethodId, request: Request, tx: Tx, person: EditPerson) -> CodeSent:
     """Sends six digits to the address, good for 15 minutes. 429 within a minute, and after five in an hour."""
     code = await contact_methods.new_code(tx.conn, tx.now, person.id, method_id, actor=person.actor)
     await queue_message(
@@ -126,6 +126,7 @@ async def send_code(method_id: MethodId, tx: Tx, person: EditPerson) -> CodeSent
         content={"code": code.text},
         key=f"verification:{method_id}:{tx.now.isoformat()}",
     )
+    tx.after_commit(request.app.state.wake)
     return CodeSent(expires_at=tx.now + contact_methods.CODE_VALID_FOR)
 
 
