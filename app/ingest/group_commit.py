@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app import clock, metrics
 from app.db.engine import Raced
 from app.db.hot import BATCHES
-from app.db.hot import BATCHES
 from app.ingest.requests import Answer, Received, Request
 
 Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]
@@ -50,15 +49,17 @@ class GroupCommit:
         self._something = asyncio.Event()
         self._conn: AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="group commit")
 
     async def stop(self) -> None:
-        """Commits what waits, then ends."""
-        while self._waiting:
-            await asyncio.wait([f for _, f in self._waiting])
+        """Takes nothing more, commits what is in flight and what waits, then ends."""
+        self._stopping = True
+        self._something.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=ANSWER_WITHIN_S)
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -67,6 +68,8 @@ class GroupCommit:
     async def put(self, request: Request) -> Answer:
         """Returns after the commit. Raises `Unavailable` when the store cannot take it; it may have taken it all the
         same, and a sender that comes again is then merely repeated."""
+        if self._stopping:
+            raise Unavailable("this process is stopping")
         if self._waiting_bytes > MOST_WAITING_BYTES:
             raise Unavailable("too much is waiting to be stored")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -80,7 +83,7 @@ class GroupCommit:
             raise Unavailable("the store did not answer in time") from e
 
     async def _run(self) -> None:
-        while True:
+        while self._waiting or not self._stopping:
             await self._something.wait()
             batch = self._take()
             if batch:
