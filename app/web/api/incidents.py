@@ -183,7 +183,7 @@ async def resolve(number: Number, tx: Tx, caller: Responding, body: ResolveBody 
         return await _action(tx, number, "still_firing", firing=done.firing)
     if isinstance(done, AlreadyResolved):
         return await _action(tx, number, "already_resolved", by=done.by, at=done.at)
-    return await _action(tx, number, "resolved", by=caller.actor, at=tx.now)
+    return await _action(tx, number, "resolved", by=_responder(caller).actor, at=tx.now)
 
 
 @router.post("/{number}/mitigate")

@@ -114,11 +114,16 @@ async def _integration_of(tx: Transaction, routing_key: str) -> int:
 async def list_quarantine(
     tx: Tx,
     page: Page,
-    state: Annotated[Literal["waiting", "replayed", "discarded"] | None, Query()] = "waiting",
+    state: Annotated[Literal["waiting", "replayed", "discarded", "all"], Query()] = "waiting",
     integration: Annotated[Key | None, Query()] = None,
 ) -> Listed[QuarantinedAnswer]:
     """What could not be processed, newest first."""
-    named = {"before": page.after_uuid, "state": state, "integration": integration, "limit": page.fetch}
+    named = {
+        "before": page.after_uuid,
+        "state": None if state == "all" else state,
+        "integration": integration,
+        "limit": page.fetch,
+    }
     rows = (await tx.conn.execute(store.QUARANTINE_PAGE, named)).mappings()
     return page.of([QuarantinedAnswer.model_validate(row) for row in rows], lambda item: item.id)
 
