@@ -1,0 +1,66 @@
+"""A telephone provider that takes every message at once and remembers when it came: Twilio's `Messages.json`, and
+nothing of what the exchange of the tests can do beyond that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from time import perf_counter
+from typing import Final
+
+from app.dev import wire
+
+ACCOUNT: Final = "AC" + "0" * 32
+TOKEN: Final = "bench"
+NAME: Final = re.compile(r"BenchPage\d+")
+
+
+class Provider:
+    """`arrived`: when each named page was asked for, on perf_counter's clock; more than once is a duplicate."""
+
+    def __init__(self) -> None:
+        self.arrived: dict[str, list[float]] = {}
+        self.messages = 0
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._server = wire.Server(self._answer)
+
+    async def start(self) -> None:
+        await self._server.start("127.0.0.1", 0)
+
+    async def stop(self) -> None:
+        await self._server.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Settings that make `tocsin serve` send here."""
+        return {
+            "TOCSIN_TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
+            "TOCSIN_TWILIO_FROM": "+15005550006",
+            "TOCSIN_TWILIO_BASE_URL": f"http://127.0.0.1:{self._server.port}",
+        }
+
+    async def comes(self, name: str, within_s: float) -> float | None:
+        """When the page named so came; None: it did not."""
+        event = self._waiting.setdefault(name, asyncio.Event())
+        if name not in self.arrived:
+            try:
+                async with asyncio.timeout(within_s):
+                    await event.wait()
+            except TimeoutError:
+                return None
+        return self.arrived[name][0]
+
+    async def _answer(self, request: wire.Request) -> wire.Answer:
+        now = perf_counter()
+        if request.method != "POST" or not request.path.endswith("/Messages.json"):
+            return wire.Answer(200, b'{"messages":[]}', {"Content-Type": "application/json"})
+        form = request.form
+        self.messages += 1
+        if found := NAME.search(form["Body"]):
+            self.arrived.setdefault(found[0], []).append(now)
+            if (event := self._waiting.pop(found[0], None)) is not None:
+                event.set()
+        made = {"sid": f"SM{self.messages:032x}", "status": "queued", "to": form["To"], "body": form["Body"]}
+        return wire.Answer(201, json.dumps(made).encode(), {"Content-Type": "application/json"})
