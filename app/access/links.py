@@ -27,8 +27,6 @@ LINK = text("""
     FROM link_tokens t JOIN users u ON u.id = t.user_id WHERE t.token_hash = :hash
 """)
 
-DELETE_EXPIRED = text("DELETE FROM link_tokens WHERE expires_at < :before")
-
 
 @dataclass(frozen=True, slots=True)
 class Link:

@@ -200,6 +200,8 @@ async def keep_answer(conn: AsyncConnection, row: Mapping[str, Any]) -> None:
 _SWEEP = (
     text("DELETE FROM sessions WHERE expires_at <= :now"),
     text("DELETE FROM idempotency_keys WHERE created_at <= CAST(:now AS timestamptz) - interval '24 hours'"),
+    # an expired link still leads to the login, for as long as somebody may look at an old message
+    text("DELETE FROM link_tokens WHERE expires_at <= CAST(:now AS timestamptz) - interval '30 days'"),
     text("DELETE FROM one_time_links WHERE expires_at <= CAST(:now AS timestamptz) - interval '30 days'"),
 )
 
