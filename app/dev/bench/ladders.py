@@ -40,7 +40,7 @@ _WRITTEN: Final = """
     FROM notifications n JOIN incidents i ON i.id = n.incident_id WHERE i.title = $1
 """
 _OLDEST: Final = (
-    "SELECT clock_timestamp() AS at, (SELECT min(next_step_at) FROM ladders WHERE next_step_at <= $1) AS due"
+    "SELECT tocsin_now() AS at, (SELECT min(next_step_at) FROM ladders WHERE next_step_at <= $1) AS due"
 )
 
 
@@ -69,7 +69,7 @@ async def fall_due(town: Town, title: str, count: int, over_s: float) -> Watched
     """`count` ladders, one after the other within `over_s` seconds (0: all at once), starting in a moment."""
     async with town.conn.transaction():
         await town.conn.execute(_INCIDENTS, title, count)
-        began = await town.value("SELECT clock_timestamp() + make_interval(secs => $1)", 1 + count / 20_000)
+        began = await town.value("SELECT tocsin_now() + make_interval(secs => $1)", 1 + count / 20_000)
         apart = timedelta(seconds=over_s / count)
         await town.conn.execute(_LADDERS, title, began, apart)
     due = [began + apart * n for n in range(count)]
