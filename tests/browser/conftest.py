@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from house import House, living
 from playwright.async_api import Browser, async_playwright
 
@@ -17,8 +18,9 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for all tests; each has contexts of its own, which share nothing."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no browser at {CHROMIUM}: apt-get install chromium, or set TOCSIN_TEST_CHROMIUM")
     async with async_playwright() as playwright:
@@ -27,7 +29,7 @@ async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     async with living(database_url, tmp_path) as house:
         yield house

@@ -62,8 +62,8 @@ class House:
         """Alertmanager tells that an alert fires, or with `status="resolved"` that it is over."""
         await self._send(service, name, {"status": "firing", "severity": "critical", "summary": name} | changes)
 
-    async def resolves(self, name: str, service: str = "checkout") -> None:
-        await self._send(service, name, {"status": "resolved", "severity": "critical", "summary": name})
+    async def resolves(self, name: str, service: str = "checkout", **changes: Any) -> None:
+        await self._send(service, name, {"status": "resolved", "severity": "critical", "summary": name} | changes)
 
     async def _send(self, service: str, name: str, given: dict[str, str]) -> None:
         resolved = given["status"] == "resolved"
