@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from app.cli import plan_text, remote, running
+from app.cli import plan_text, remote, telling
 from app.configuration import yaml_text
 from app.errors import Invalid
 
@@ -37,7 +37,7 @@ def apply(
 
     Routing keys of new integrations are printed once, when they are made. `tocsin export` writes such a document.
     """
-    with running.explained(), remote.client(url) as client:
+    with telling.explained(), remote.client(url) as client:
         document = _read(file)
         query = {"prune": "true"} if prune else {}
         response = client.post("/configuration/plan", json=document, params=query)
@@ -61,7 +61,7 @@ def _read(name: str) -> Any:
 
 def _ask(planned: dict[str, Any], file: str) -> None:
     for line in plan_text.lines(planned, coloured=sys.stderr.isatty() and "NO_COLOR" not in os.environ):
-        running.say(line)
+        telling.say(line)
     if file == "-" or not sys.stdin.isatty():
         raise Invalid(f"{plan_text.summary(planned, done=False)} Nobody is here to be asked: add --yes to do it")
     typer.confirm(f"\n{plan_text.summary(planned, done=False)} Do it?", abort=True, err=True)

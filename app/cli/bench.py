@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import running
+from app.cli import telling
 from app.dev import bench
 from app.dev.bench import programs
 from app.dev.bench.numbers import Value
@@ -48,10 +48,10 @@ def paging(as_json: AsJson = False, quick: Quick = False, history: History = Fal
 
 def _show(measure: Callable[[], Mapping[str, Value]], as_json: bool) -> None:
     try:
-        with running.explained():
+        with telling.explained():
             report = measure()
     except programs.Failed as e:
-        running.fail(str(e))
+        telling.fail(str(e))
     if as_json:
         print(json.dumps(report, indent=2))
         return

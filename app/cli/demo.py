@@ -18,7 +18,7 @@ from typing import Annotated, Final
 import typer
 
 from app import settings
-from app.cli import running
+from app.cli import telling
 from app.dev import demo as playing
 from app.dev import story
 from app.dev.http import Refused
@@ -56,7 +56,7 @@ def demo(
     """
     if script:
         raise typer.Exit(_script(speed or 60.0, as_json))
-    with running.explained(), _directory(keep) as directory:
+    with telling.explained(), _directory(keep) as directory:
         if prometheus and (absent := missing()):
             raise Invalid(
                 f"--prometheus: {' and '.join(absent)} not found; on Debian: apt-get install {' '.join(absent)}"
@@ -67,7 +67,7 @@ def demo(
             raise Conflict(str(e.exceptions[0]), code="demo") from None
         except* KeyboardInterrupt:
             pass
-    running.say("The demo is over.")
+    telling.say("The demo is over.")
 
 
 @contextmanager

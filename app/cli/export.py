@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import remote, running
+from app.cli import remote, telling
 from app.configuration import yaml_text
 
 app = typer.Typer()
@@ -27,7 +27,7 @@ def export(
 
     Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope configure.
     """
-    with running.explained(), remote.client(url) as client:
+    with telling.explained(), remote.client(url) as client:
         document = remote.answer(client.get("/configuration/export"))
         text = json.dumps(document, ensure_ascii=False, indent=2) + "\n" if as_json else yaml_text.write(document)
         if output is None:

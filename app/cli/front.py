@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from app.cli import running
+from app.cli import telling
 from app.errors import Invalid
 
 FINISH_WITHIN_S: Final = 15
@@ -101,13 +101,13 @@ class Signals:
 
     def _hear(self, number: int, task: asyncio.Task[Any]) -> None:
         if self.first:
-            running.say("tocsin: ended at once")
+            telling.say("tocsin: ended at once")
             os._exit(128 + number)
         self.first = True
         if self.server is None:
             task.cancel()
         else:
-            running.say("tocsin: stopping; once more to stop at once")
+            telling.say("tocsin: stopping; once more to stop at once")
             self.server.should_exit = True
 
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from app import settings
 from app.access import api_keys
 from app.channels import registry
-from app.cli import running
+from app.cli import running, telling
 from app.configuration import founding
 from app.configuration.founding import Founded
 from app.db import migrate
@@ -70,7 +70,7 @@ def init(
     Asks for what the options leave out when a person is there to answer. Run again it changes nothing, says so, and
     exits 0. For a new link: `tocsin user link KEY`.
     """
-    with running.explained():
+    with telling.explained():
         s = settings.read()
         ask = sys.stdin.isatty() and not as_json
         given = {"organisation": organisation, "time-zone": time_zone, "name": name, "email": email}

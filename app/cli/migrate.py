@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import settings
-from app.cli import running
+from app.cli import running, telling
 from app.db import migrate as migrations
 from app.errors import Invalid
 from app.settings import Settings
@@ -33,7 +33,7 @@ def migrate(
     before. Programs that do it at the same time wait for one another. A statement that has to wait for a lock for
     more than 10 s gives up, and nothing has changed.
     """
-    with running.explained():
+    with telling.explained():
         s = settings.read()
     running.run(_show(s) if show else _move(s, to, yes))
 

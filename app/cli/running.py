@@ -1,22 +1,20 @@
-"""What all commands share: the loop, the database, and how a failure is told to whoever typed the command."""
+"""What commands that need the database share: the loop, the connection, and how its failures are told."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
-import typer
 import uvloop
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.cli import telling
 from app.db import engine as db
 from app.db.embedded import DATABASE, EmbeddedServer, ServerFailed
-from app.errors import Refusal
 from app.settings import Settings
 
 T = TypeVar("T")
@@ -25,38 +23,21 @@ ACTOR: Final = "command_line"
 """Who did it, in audit records: somebody with a shell on the machine."""
 
 
-def say(line: str) -> None:
-    """A line for people, on stderr: stdout is for what a program may read."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def fail(message: str, code: int = 1) -> NoReturn:
-    say(f"tocsin: {message}")
-    raise typer.Exit(code)
-
-
 @contextmanager
-def explained() -> Iterator[None]:
-    """What people can do something about becomes one line and exit code 1; anything else is a bug with a traceback."""
+def _database_explained() -> Iterator[None]:
     try:
         yield
-    except Refusal as e:
-        for error in getattr(e, "errors", [])[1:]:
-            say(f"  {error['field']}: {error['message']}")
-        fail(e.message)
     except ServerFailed as e:
-        fail(str(e))
+        telling.fail(str(e))
     except DBAPIError as e:
-        fail(f"the database refused: {str(e.orig).splitlines()[0]}")
+        telling.fail(f"the database refused: {str(e.orig).splitlines()[0]}")
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
-        fail(f"the database refused the connection: {e}")
-    except OSError as e:  # TimeoutError is an OSError
-        fail(f"{e.strerror or e or type(e).__name__}{f': {e.filename}' if e.filename else ''}")
+        telling.fail(f"the database refused the connection: {e}")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs a command's coroutine on uvloop, explaining its failures."""
-    with explained(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with telling.explained(), _database_explained(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
 
@@ -66,7 +47,7 @@ async def database(settings: Settings) -> AsyncIterator[str]:
     if not settings.embedded:
         yield settings.database_url
         return
-    async with EmbeddedServer(settings.data_dir, bindir=settings.postgres_bindir, log=say) as server:
+    async with EmbeddedServer(settings.data_dir, bindir=settings.postgres_bindir, log=telling.say) as server:
         yield server.url_for(DATABASE)
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from app import logs, settings
-from app.cli import running
+from app.cli import running, telling
 from app.cli.front import ProbesOnly, Server, Signals, address, bind
 from app.cli.release import VERSION
 from app.db import clock_control, migrate
@@ -49,7 +49,7 @@ def serve(
     recorded. A second one ends it at once; nothing that was answered is lost even then.
     """
     given = {"TOCSIN_LISTEN": listen, "TOCSIN_ROLES": roles, "TOCSIN_DATA_DIR": data_dir and str(data_dir)}
-    with running.explained():
+    with telling.explained():
         read = settings.read({**os.environ, **{name: value for name, value in given.items() if value}})
         logs.configure(read.log_level)
         for name in CHATTY:
@@ -73,7 +73,7 @@ async def _serve(s: Settings, speed: float | None) -> None:
         except asyncio.CancelledError:
             if not signals.first:
                 raise
-            running.say("tocsin: stopped before it was ready")
+            telling.say("tocsin: stopped before it was ready")
 
 
 @asynccontextmanager

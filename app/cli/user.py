@@ -8,7 +8,7 @@ import typer
 
 from app import settings
 from app.access import commands as access
-from app.cli import running
+from app.cli import running, telling
 from app.db.engine import transaction
 from app.directory import people
 from app.errors import Conflict
@@ -29,7 +29,7 @@ def link(key: Annotated[str, typer.Argument(help="The user's key, e.g. ana.", me
     For an admin who is locked out: an admin who is not gives links to others on the screens. Links given before stop
     working, sessions go on until the password is set. It is on record who asked: whoever has a shell on this machine.
     """
-    with running.explained():
+    with telling.explained():
         s = settings.read()
     print(running.run(_link(s, key)))
 

@@ -44,13 +44,13 @@ class Client:
         assert parts.scheme == "http"
         assert parts.hostname is not None
         self._host, self._port = parts.hostname, parts.port or 80
-        self._headers = dict(headers or {})
+        self.headers = dict(headers or {})
 
     async def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Raises OSError when there is no answer."""
-        return await asyncio.to_thread(self._request, method, path, body, self._headers | dict(headers or {}))
+        return await asyncio.to_thread(self._request, method, path, body, self.headers | dict(headers or {}))
 
     def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
