@@ -64,6 +64,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "acknowledgement_expired": lambda d: f"The acknowledgement of {d.get('name', 'nobody')} expired",
     "snoozed": lambda d: f"Snoozed by {d.get('name', '')}{_until(d)}",
     "snooze_ended": lambda d: "The snooze ended",
+    "mitigated": lambda d: f"Mitigated by {d.get('name', '')}: the pain is over, the fault is not",
     "resolved": lambda d: f"Resolved{_why(d)}",
     "closed": lambda d: f"Closed{_why(d)}",
     "reassigned": lambda d: f"Handed to {d['name']}{_why(d)}",

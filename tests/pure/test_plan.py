@@ -1,0 +1,74 @@
+"""What is sent to whom, when: notification rules, their defaults, and keys that nothing else has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from app.directory.contacts import Person, Rule, UsableMethod
+from app.escalation.ladder import PageOrder
+from app.notifications.plan import Planned, plan
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+SMS, MAIL, SECOND = UsableMethod(1, "sms", "+1"), UsableMethod(2, "mail", "a@b"), UsableMethod(3, "sms", "+2")
+ORDER = PageOrder(UUID(int=1), UUID(int=2), "page", 1, 1, 0, 5, "loud", "named in the policy")
+
+
+def person(*methods: UsableMethod, rules: tuple[tuple[str, Rule], ...] = ()) -> Person:
+    return Person(5, "ana", "Ana", True, None, methods, rules)
+
+
+def brief(planned: list[Planned]) -> list[tuple[str, float]]:
+    return [(p.address, (p.due_at - NOW).total_seconds()) for p in planned]
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        ((SMS,), [("+1", 0), ("+1", 300)]),
+        ((MAIL,), [("a@b", 0)]),
+        ((SMS, MAIL), [("+1", 0), ("a@b", 0), ("+1", 300)]),
+        ((), []),
+    ],
+)
+def test_loud_by_default_uses_everything_at_once_and_texts_again(
+    methods: tuple[UsableMethod, ...], expected: list[tuple[str, float]]
+) -> None:
+    assert brief(plan([ORDER], {5: person(*methods)}, NOW)) == expected
+
+
+def test_quiet_by_default_is_a_mail_or_what_there_is() -> None:
+    quiet = replace(ORDER, loudness="quiet")
+    assert brief(plan([quiet], {5: person(SMS, MAIL)}, NOW)) == [("a@b", 0)]
+    assert brief(plan([quiet], {5: person(SMS, SECOND)}, NOW)) == [("+1", 0)]
+
+
+def test_rules_of_ones_own_count_for_their_loudness_only() -> None:
+    own = (("loud", Rule("rule-1", 60, MAIL)), ("loud", Rule("rule-2", 120, SECOND)))
+    someone = person(SMS, MAIL, SECOND, rules=own)
+    assert brief(plan([ORDER], {5: someone}, NOW)) == [("a@b", 60), ("+2", 120)]
+    assert brief(plan([replace(ORDER, loudness="quiet")], {5: someone}, NOW)) == [("a@b", 0)]
+
+
+def test_a_message_that_waits_says_what_for() -> None:
+    at_once, later = plan([ORDER], {5: person(SMS)}, NOW)
+    assert (at_once.because, later.because) == ("", "waits 5 min as its notification rule says")
+
+
+def test_whoever_is_gone_gets_nothing() -> None:
+    assert plan([ORDER], {}, NOW) == []
+
+
+def test_planning_the_same_page_again_gives_the_same_keys_and_any_other_page_gives_others() -> None:
+    people = {5: person(SMS, MAIL), 6: person(SMS)}
+    others = [
+        replace(ORDER, epoch=2), replace(ORDER, round=2), replace(ORDER, step=1), replace(ORDER, user_id=6),
+        replace(ORDER, ladder_id=UUID(int=9)), replace(ORDER, step=-1),
+    ]  # fmt: skip
+    first = [p.key for p in plan([ORDER], people, NOW)]
+    assert first == [p.key for p in plan([ORDER], people, NOW + timedelta(hours=1))]
+    keys = [p.key for p in plan([ORDER, *others], people, NOW)]
+    assert len(keys) == len(set(keys))
