@@ -105,9 +105,10 @@ LOCK_EXPIRED = text("""
     SELECT a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
            a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at, a.service_id
     FROM alerts a WHERE a.expiry_due_at <= :now
-    ORDER BY a.integration_id, a.dedup_key LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY a.expiry_due_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-"""Alerts whose expiry is to be looked at: renewed ones are only due again later."""
+"""Alerts whose expiry is to be looked at: renewed ones are only due again later. What is locked is skipped, so the order
+may be that of the index on what is due."""
 
 REARM = text("""
     UPDATE alerts a SET expiry_due_at = a.expires_at WHERE a.id = ANY (CAST(:ids AS uuid[]))

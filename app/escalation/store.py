@@ -22,14 +22,16 @@ START = text("""
 """)
 
 CLAIM = text("""
+    WITH due AS MATERIALIZED (
+        SELECT * FROM ladders l WHERE l.next_step_at <= :now ORDER BY l.next_step_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED)
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
            i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id
-    FROM ladders l JOIN incidents i ON i.id = l.incident_id
-    WHERE l.next_step_at <= :now
-    ORDER BY l.next_step_at LIMIT :limit
-    FOR UPDATE OF l SKIP LOCKED
+    FROM due l JOIN incidents i ON i.id = l.incident_id
+    ORDER BY l.next_step_at
 """)
-"""Ladders that are due, each for one worker only."""
+"""Ladders that are due, each for one worker only. Locked first and looked up after: however many are due, only those
+that are claimed are joined."""
 
 HELD_BEFORE = text("""
     SELECT a.incident_id, a.user_id FROM acknowledgements a

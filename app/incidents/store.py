@@ -106,21 +106,22 @@ UPDATE = Hot(f"""
 DUE = {
     "wakes": text(f"""
         SELECT {_ALL} FROM incidents i WHERE i.wakes_at <= :now
-        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        ORDER BY i.wakes_at LIMIT :limit FOR UPDATE SKIP LOCKED"""),
     "recovery": text(f"""
         SELECT {_ALL} FROM incidents i WHERE i.recovery_due_at <= :now
-        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        ORDER BY i.recovery_due_at LIMIT :limit FOR UPDATE SKIP LOCKED"""),
     "loud": text(f"""
         SELECT {_ALL} FROM incidents i WHERE i.loud_due_at <= :now
-        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        ORDER BY i.loud_due_at LIMIT :limit FOR UPDATE SKIP LOCKED"""),
 }
 """Incidents to which time did something: an acknowledgement expired or a snooze ended; a recovery delay passed; support
-hours began."""
+hours began. In the order of their due index: asked for in the order of ids, PostgreSQL would walk all incidents that
+ever were. What is locked is skipped, so the order cannot deadlock."""
 
 CLAIM_TRIGGERED = text("""
     UPDATE incidents SET paging_due_at = NULL WHERE id IN (
         SELECT i.id FROM incidents i WHERE i.paging_due_at <= :now
-        ORDER BY i.id LIMIT :limit FOR UPDATE SKIP LOCKED)
+        ORDER BY i.paging_due_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING id
 """)
 """Incidents that begin a new epoch, each for one worker."""

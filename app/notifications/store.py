@@ -34,7 +34,7 @@ _DETAILED = """
            m.broken_at IS NULL AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') AS usable,
            i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
            i.reopened, s.name AS service, s.runbook_url
-    FROM notifications n
+    FROM {notifications} n
     JOIN users u ON u.id = n.user_id
     JOIN organisation o ON o.id = 1
     LEFT JOIN contact_methods m ON m.id = n.contact_method_id
@@ -42,14 +42,18 @@ _DETAILED = """
     LEFT JOIN services s ON s.id = i.service_id
 """
 
-CLAIM = text(f"""{_DETAILED}
-    WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[]))
-    ORDER BY n.due_at LIMIT :limit
-    FOR UPDATE OF n SKIP LOCKED
+CLAIM = text(f"""
+    WITH due AS MATERIALIZED (
+        SELECT * FROM notifications n
+        WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[]))
+        ORDER BY n.due_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED)
+    {_DETAILED.format(notifications="due")} ORDER BY n.due_at
 """)
-"""Pending notifications that are due on channels with room, with all that rendering and cancelling need."""
+"""Pending notifications that are due on channels with room, with all that rendering and cancelling need. Locked first
+and looked up after: however many wait, only those that are claimed are joined and sorted."""
 
-DETAILS = text(f"{_DETAILED} WHERE n.id = ANY (CAST(:ids AS uuid[]))")
+DETAILS = text(f"{_DETAILED.format(notifications='notifications')} WHERE n.id = ANY (CAST(:ids AS uuid[]))")
 
 CANCEL_ORPHANS = text("""
     UPDATE notifications n SET state = 'failed', because = 'its channel is not configured', finished_at = :now
