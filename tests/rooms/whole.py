@@ -5,19 +5,17 @@ To start it takes longer than most questions to it, so a file of tests shares on
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from api_client import KEYS, MANAGER, PEOPLE
 from databases import TestServer
 from rows import cast
+from served import bound, served
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,8 +25,6 @@ from app.db.engine import transaction
 from app.ingest.adapters import ADAPTERS
 from app.main import Tocsin
 from app.settings import Settings
-
-App = Callable[[MutableMapping[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 INTEGRATIONS = text("""
     INSERT INTO integrations (key, name, source, service_id, created_at, updated_at)
@@ -123,24 +119,6 @@ async def furnish(conn: AsyncConnection, now: Any) -> None:
 
 
 @asynccontextmanager
-async def served(app: App) -> AsyncIterator[str]:
-    """The address at which an ASGI application is served on loopback, as `tocsin serve` does it."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, lifespan="off", http="httptools", ws="none", log_config=None, access_log=False)
-        config.load()
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        await server.startup(sockets=[listening])
-        beat = asyncio.create_task(server.main_loop())
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await beat
-            await server.shutdown(sockets=[listening])
-
-
-@asynccontextmanager
 async def whole(database_url: str, directory: Path, **settings: Any) -> AsyncIterator[Whole]:
     """Only the role `web` unless told otherwise: nothing climbs and nobody is told."""
     given = replace(Settings(data_dir=directory, roles=("web",), secret_key="k" * 40), **settings)
@@ -149,8 +127,9 @@ async def whole(database_url: str, directory: Path, **settings: Any) -> AsyncIte
     async with tocsin.running():
         async with transaction(engine) as (conn, now):
             await furnish(conn, now)
-        async with served(tocsin.asgi) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
-            yield Whole(tocsin, url, http, engine)
+        with bound() as (listening, url):
+            async with served(tocsin.asgi, listening), httpx.AsyncClient(base_url=url, timeout=30) as http:
+                yield Whole(tocsin, url, http, engine)
     await engine.dispose()
 
 
