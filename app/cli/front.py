@@ -47,9 +47,12 @@ class ProbesOnly:
 
 
 class Server(uvicorn.Server):
-    """uvicorn on a socket that is bound already; signals are ours. `ready` is called once it accepts."""
+    """uvicorn on a socket that is bound already; signals are ours. `ready` is called once it accepts, `closing` when it
+    begins to stop: what would stream for ever is to end."""
 
-    def __init__(self, app: App, trusted_proxies: Sequence[str], ready: Callable[[], None]) -> None:
+    def __init__(
+        self, app: App, trusted_proxies: Sequence[str], ready: Callable[[], None], closing: Callable[[], None]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -66,12 +69,16 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=FINISH_WITHIN_S,
             )
         )
-        self._ready = ready
+        self._ready, self._closing = ready, closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing()
+        await super().shutdown(sockets=sockets)
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # it uses no more than that
         return nullcontext()

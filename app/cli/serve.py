@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -67,7 +68,8 @@ async def _serve(s: Settings, speed: float | None) -> None:
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)
                 async with _running(tocsin):
                     greeting = await _greeting(tocsin, address(socket))
-                    server = Server(front, s.trusted_proxies, lambda: print(greeting, flush=True))
+                    ready, closing = partial(print, greeting, flush=True), tocsin.api.state.live.close
+                    server = Server(front, s.trusted_proxies, ready, closing)
                     signals.server = server
                     await server.serve(sockets=[socket])
         except asyncio.CancelledError:

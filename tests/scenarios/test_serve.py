@@ -16,6 +16,7 @@ from time import monotonic
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.cli.front import FINISH_WITHIN_S
 from app.db import clock_control
 from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
@@ -120,14 +121,18 @@ async def test_what_was_answered_survives_a_stop_and_a_kill(place: Path) -> None
         for path in ("/healthz", "/readyz", "/metrics"):
             assert (await client.request("GET", path)).status == 200, path
 
+        watching = await follow_along(settings, client)
         request = Halfway(settings, key, "InFlight")
         await request.begin()
         assert first.process is not None
         first.process.send_signal(signal.SIGTERM)
         await until(stopping(first), "the first signal is heard")
         await until(lambda: not accepts(settings), "it takes no new connections")
+        began = monotonic()
         assert (await request.finish()).startswith(b"HTTP/1.1 202 ")
         assert await first.process.wait() == 0
+        assert monotonic() - began < FINISH_WITHIN_S, "a screen that follows along does not keep it"
+        watching.close()
 
     async with serving(settings, place, "second") as second:
         assert await titles(client) == ["InFlight"]
@@ -145,6 +150,15 @@ async def test_what_was_answered_survives_a_stop_and_a_kill(place: Path) -> None
         await until(stopping(third), "the first signal is heard")
         third.process.send_signal(signal.SIGTERM)
         assert await third.process.wait() == 128 + signal.SIGTERM
+
+
+async def follow_along(settings: Mapping[str, str], client: Client) -> asyncio.StreamWriter:
+    """A screen's stream of events, which ends when the service ends it."""
+    host, _, port = settings["listen"].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET /live HTTP/1.1\r\nHost: t\r\nAuthorization: {client.headers['Authorization']}\r\n\r\n".encode())
+    await reader.readuntil(b"event: ready")
+    return writer
 
 
 def accepts(settings: Mapping[str, str]) -> bool:
