@@ -26,6 +26,8 @@ from app.standing import Standings
 CLAIM = 500
 RETRY_AFTER_S = 1.0
 MOST_S = 60.0
+CHORES_AFTER_S = 2.0
+"""Whoever starts has something better to do first."""
 OVERDUE_S = 0.1
 
 log = structlog.get_logger()
@@ -67,7 +69,8 @@ class Worker:
     def start(self) -> None:
         self._scheduler.add_job(self._beat, "interval", seconds=1, id="beat")
         if self._keep_house is not None:
-            self._scheduler.add_job(self._chores, "interval", seconds=60, id="chores", next_run_time=datetime.now(UTC))
+            first = datetime.now(UTC) + timedelta(seconds=CHORES_AFTER_S)
+            self._scheduler.add_job(self._chores, "interval", seconds=60, id="chores", next_run_time=first)
         self._scheduler.start()
         if self._listener is not None:
             self._listener.start()

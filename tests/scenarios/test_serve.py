@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.front import FINISH_WITHIN_S
-from app.db import clock_control
+from app.db import clock_control, partition_store
 from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
 from app.dev.senders import Alertmanager
@@ -183,7 +183,9 @@ async def exported_and_applied_again_changes_nothing(client: Client, settings: M
     assert (await client.get("/api/v1/organisation"))["name"] == "Example Inc"
 
 
-async def test_web_and_worker_may_be_processes_of_their_own(place: Path, database_url: str) -> None:
+async def test_web_and_worker_may_be_processes_of_their_own(
+    place: Path, engine: AsyncEngine, database_url: str
+) -> None:
     exchange = PhoneExchange()
     await exchange.start()
     common = {
@@ -208,9 +210,20 @@ async def test_web_and_worker_may_be_processes_of_their_own(place: Path, databas
             assert (await only_probes.request("POST", f"/v1/intake/{key}/alertmanager", b"{}")).status == 404
             assert (await only_probes.request("GET", "/api/v1/incidents")).status == 404
             assert (await client.request("GET", "/readyz")).json()["roles"] == ["web"]
+            await partitions_are_made(engine)
             assert await working.stop() == 0
     finally:
         await exchange.stop()
+
+
+async def partitions_are_made(engine: AsyncEngine) -> None:
+    """The worker keeps house soon after its start."""
+    for _ in range(int(PATIENCE / 0.1)):
+        async with engine.connect() as conn:
+            if len(await partition_store.existing(conn, "timeline_entries")) > 1:
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError("no partition was made")
 
 
 async def test_a_clock_that_is_played_with_is_for_demos_only(
