@@ -184,7 +184,8 @@ def _fail(batch: Sequence[tuple[Request, asyncio.Future[Answer]]], error: Unavai
 
 _TRANSIENT_STATES = ("08", "40", "53", "55", "57", "23505", "23P01")
 """SQLSTATE classes: connection, serialization and deadlock, resources, lock not available, shutdown; and a key that
-another process took between our look and our write."""
+another process took between our look and our write. The same goes for a row whose partition is made in the moment in
+which it waits to enter the default one: PostgreSQL refuses it there, and the next try finds its place."""
 
 
 def _transient(error: Exception) -> bool:
@@ -192,5 +193,6 @@ def _transient(error: Exception) -> bool:
         return True
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or state.startswith(_TRANSIENT_STATES)
+        moved = state == "23514" and "violates partition constraint" in str(error.orig)
+        return error.connection_invalidated or moved or state.startswith(_TRANSIENT_STATES)
     return False

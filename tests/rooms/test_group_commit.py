@@ -21,6 +21,11 @@ DOOR = Door(Entrance(1, "generic", 1), "generic", 300, True)
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 WRITE = text("INSERT INTO kept (body, batch) VALUES (:body, :batch)")
 
+WAITING = text("""
+    SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE NOT l.granted AND d.datname = current_database()
+""")
+
 
 class Road:
     """A road of one table: keeps every body with the number of its transaction; what begins with `poison` it cannot."""
@@ -125,3 +130,25 @@ async def test_a_stop_commits_what_is_in_flight_and_what_waits(engine: AsyncEngi
         await stopping
         assert {(await first).status, (await second).status} == {202}
     assert await kept(engine) == ["in flight", "waits"]
+
+
+async def test_a_row_whose_partition_is_made_while_it_waits_finds_its_place(engine: AsyncEngine) -> None:
+    class Partitioned(Road):
+        async def receive(self, conn: AsyncConnection, requests: Sequence[Request]) -> Received:
+            for request in requests:
+                await conn.execute(WRITE, {"body": request.body.decode(), "batch": 5})
+            return Received([Answer(ids.new(NOW), 202) for _ in requests])
+
+    async with committing(engine, Partitioned()) as commits, engine.connect() as house:
+        await house.execute(text("DROP TABLE kept"))
+        await house.execute(text("CREATE TABLE kept (body text, batch integer) PARTITION BY RANGE (batch)"))
+        await house.execute(text("CREATE TABLE kept_default PARTITION OF kept DEFAULT"))
+        await house.execute(text("CREATE TABLE kept_few (body text, batch integer)"))
+        await house.commit()
+        await house.execute(text("ALTER TABLE kept ATTACH PARTITION kept_few FOR VALUES FROM (1) TO (10)"))
+        answer = asyncio.create_task(commits.put(request(b"a")))
+        while not (await house.execute(WAITING)).scalar_one():  # noqa: ASYNC110  # PostgreSQL sets no event
+            await asyncio.sleep(0.005)
+        await house.commit()
+        assert (await answer).error is None
+        assert (await house.execute(text("SELECT body FROM kept_few"))).scalars().all() == ["a"]
