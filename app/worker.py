@@ -60,6 +60,7 @@ class Worker:
         self._listener = Listener(listen_url, self.wake) if listen_url else None
         self._task: asyncio.Task[None] | None = None
         self.delivery = Delivery(engine, channels, links, public_url, self.wake)
+        self._stopping = False
         self.seen_at: float | None = None
         """When the last tick ended, on the monotonic clock."""
 
@@ -77,11 +78,14 @@ class Worker:
         self._task = asyncio.create_task(self._run(), name="worker")
 
     async def stop(self, grace_s: float = 20.0) -> None:
-        """Claims nothing more, and lets what is in flight be recorded."""
+        """Ends its pass, claims nothing more, and lets what is in flight be recorded."""
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
+        self._stopping = True
+        self._due.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=grace_s)
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -99,7 +103,7 @@ class Worker:
             if climbed.unreachable:
                 self._unreachable(climbed.unreachable)
             sent = await flow.deliver(self.delivery)
-            if len(climbed.lateness) < CLAIM and not sent and not climbed.pages:
+            if self._stopping or (len(climbed.lateness) < CLAIM and not sent and not climbed.pages):
                 return climbed.wait_s
 
     async def _beat(self) -> None:
@@ -116,6 +120,8 @@ class Worker:
     async def _run(self) -> None:
         while True:
             await self._due.wait()
+            if self._stopping:
+                return
             self._due.clear()
             started = clock.elapsed()
             try:

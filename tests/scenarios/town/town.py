@@ -182,6 +182,13 @@ class Town:
         return process
 
     @asynccontextmanager
+    async def metronome(self, **settings: Any) -> AsyncIterator[Tocsin]:
+        """A worker that wakes by itself, as in life: by NOTIFY, at the next due time, every second."""
+        process = Tocsin(replace(self.settings, roles=("worker",), **settings), self.database_url)
+        async with process.running():
+            yield process
+
+    @asynccontextmanager
     async def doomed_worker(self) -> AsyncIterator[Doomed]:
         """A worker process outside, whose metronome runs; `kill` it."""
         doomed = await Doomed.born(self.settings, self.database_url)
