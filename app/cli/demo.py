@@ -63,9 +63,9 @@ def demo(
             )
         try:
             asyncio.run(playing.run(directory, speed=speed or 10.0, port=_port(port), prometheus=prometheus))
-        except* (NotReady, Refused) as e:
-            raise Conflict(str(e.exceptions[0]), code="demo") from None
-        except* KeyboardInterrupt:
+        except (NotReady, Refused, AssertionError) as e:
+            raise Conflict(str(e), code="demo") from None
+        except KeyboardInterrupt:
             pass
     telling.say("The demo is over.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -50,17 +50,8 @@ class Demo:
             await self._make_senders()
             self._introduce()
             self._listening = True
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch())
-                tasks.create_task(self._repeat())
-                await self._next()
-                async for key in _keys():
-                    if key in ("q", "quit", "exit"):
-                        break
-                    await self._next()
-                else:
-                    await asyncio.Event().wait()  # nobody types: until Ctrl-C
-                raise _Enough
+            await self._next()
+            await _first_of(self._watch(), self._repeat(), self._obey())
 
     async def _make_senders(self) -> None:
         keys, url = self._playground.routing_keys, self._playground.url
@@ -111,6 +102,14 @@ class Demo:
         quiet = "It is quiet: a mail, and nobody is woken; unanswered it climbs after hours of work."
         self._terminal.under(answer if sender.loud else quiet, "dim")
         self._terminal.under("Enter: let it resolve    q: stop", "dim")
+
+    async def _obey(self) -> None:
+        """Until somebody types q; where nobody can type, until Ctrl-C."""
+        async for key in _keys():
+            if key in ("q", "quit", "exit"):
+                return
+            await self._next()
+        await asyncio.Event().wait()
 
     async def _repeat(self) -> None:
         """A source says again and again what is wrong; it is known, so nobody hears of it."""
@@ -167,16 +166,22 @@ class Demo:
         return f"{seconds / self._speed:.0f} s"
 
 
-class _Enough(Exception):
-    """Ends the task group: whoever is at the terminal has seen enough."""
-
-
 async def run(directory: Path, *, speed: float, port: int, prometheus: bool) -> None:
-    """The demo until q or Ctrl-C."""
+    """The demo until q or Ctrl-C. Raises what `Demo.run` raises."""
+    await Demo(directory, speed=speed, port=port, prometheus=prometheus).run()
+
+
+async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Runs all until one of them ends or fails."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
-        await Demo(directory, speed=speed, port=port, prometheus=prometheus).run()
-    except* _Enough:
-        pass
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
