@@ -61,6 +61,7 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self.delivery = Delivery(engine, channels, links, public_url, self.wake)
         self._stopping = False
+        self._cleaning: asyncio.Task[None] | None = None
         self.seen_at: float | None = None
         """When the last tick ended, on the monotonic clock."""
 
@@ -82,6 +83,9 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            await asyncio.wait({self._cleaning})
         self._stopping = True
         self._due.set()
         if self._task is not None:
@@ -110,7 +114,12 @@ class Worker:
         self._due.set()
 
     async def _chores(self) -> None:
-        """Apart from the tick: nobody's page waits for a partition."""
+        """Apart from the tick: nobody's page waits for a partition. A job that is cut off would be logged as an error,
+        so it only starts a task."""
+        if self._cleaning is None or self._cleaning.done():
+            self._cleaning = asyncio.create_task(self._clean(), name="chores")
+
+    async def _clean(self) -> None:
         assert self._keep_house is not None
         try:
             await self._keep_house()
