@@ -167,7 +167,7 @@ async def test_a_contact_method_counts_once_its_code_came_back(house: House, bro
         await page.goto("/account")
         await log_in(page)
         await page.get_by_label("Address").fill("+49 30 901820009")
-        await page.get_by_role("button", name="Add").click()
+        await page.get_by_role("button", name="Add").first.click()
         await expect(page.get_by_text("not verified")).to_be_visible()
         await expect_accessible(page)
         await page.get_by_role("button", name="Send a code").click()
@@ -179,6 +179,24 @@ async def test_a_contact_method_counts_once_its_code_came_back(house: House, bro
         await page.get_by_role("button", name="Verify").click()
         await expect(page.get_by_text("verified", exact=True)).to_have_count(2)
         await expect(page.get_by_text("SMS to +4930901820009")).to_have_count(2)
+
+
+async def test_one_says_what_is_used_when(house: House, browser: Browser) -> None:
+    async with desk(browser, house) as page:
+        await page.goto("/account")
+        await log_in(page)
+        await expect(page.get_by_text("(default plan)")).to_have_count(2)
+        await page.get_by_label("After minutes").first.fill("7")
+        await page.get_by_role("button", name="Add").nth(1).click()
+        await expect(page.get_by_text("after 7 min: SMS to")).to_be_visible()
+        await expect(page.get_by_text("(default plan)")).to_have_count(1)
+        await page.get_by_role("listitem").filter(has_text="after 5 min").get_by_role("button", name="Remove").click()
+        await expect(page.get_by_text("after 5 min")).to_have_count(0)
+        await expect_accessible(page)
+        for _ in range(2):
+            await page.locator(".plan").first.get_by_role("button", name="Remove").first.click()
+            await expect(page.get_by_role("status").first).to_be_attached()
+        await expect(page.get_by_text("(default plan)")).to_have_count(2)
 
 
 async def test_every_screen_warns_while_nobody_is_left(house: House, browser: Browser) -> None:

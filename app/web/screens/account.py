@@ -30,10 +30,12 @@ TOLD: Final = {
     "sent": "A code is on its way. It is good for 15 minutes.",
     "verified": "Verified: you are reached there from now on.",
     "removed": "Removed.",
+    "rules": "This is how you are paged from now on.",
 }
 
 
-def _me(reader: Reader) -> tuple[int, str]:
+def me(reader: Reader) -> tuple[int, str]:
+    """(id, key) of whoever reads. Raises `NotFound` for a machine's API key."""
     caller = reader.caller
     if caller.user_id is None or caller.user_key is None:
         raise NotFound("this API key acts for no person", code="no_person")
@@ -50,7 +52,7 @@ async def show_account(
 async def _show(
     request: Request, reader: Reader, settings: SettingsGiven, told: str = "", *, wrong: str = "", status: int = 200
 ) -> Response:
-    user_id, key = _me(reader)
+    user_id, key = me(reader)
     conn = reader.tx.conn
     own = await contact_store.methods(conn, user_id)
     channels = request.app.state.channels
@@ -79,7 +81,7 @@ async def add_method(
     address: Annotated[str, Form(max_length=500)],
     label: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    user_id, _ = _me(reader)
+    user_id, _ = me(reader)
     try:
         given = {"channel": channel, "address": address.strip(), "label": label.strip()}
         document = ContactMethodDocument.model_validate(given)
@@ -88,12 +90,12 @@ async def add_method(
         return await _show(request, reader, settings, wrong="This address cannot be used.", status=422)
     except Refusal as refused:
         return await _show(request, reader, settings, wrong=refused.message, status=422)
-    return _back("added")
+    return back("added")
 
 
 @router.post("/contact-methods/{method_id}/code")
 async def send_code(request: Request, method_id: MethodId, reader: Editing, settings: SettingsGiven) -> Response:
-    user_id, _ = _me(reader)
+    user_id, _ = me(reader)
     tx = reader.tx
     try:
         code = await contact_methods.new_code(tx.conn, tx.now, user_id, method_id, actor=reader.caller.actor)
@@ -111,7 +113,7 @@ async def send_code(request: Request, method_id: MethodId, reader: Editing, sett
         key=f"verification:{method_id}:{tx.now.isoformat()}",
     )
     tx.after_commit(request.app.state.wake)
-    return _back("sent")
+    return back("sent")
 
 
 @router.post("/contact-methods/{method_id}/verify")
@@ -123,11 +125,11 @@ async def verify(
     code: Annotated[str, Form(max_length=20)],
 ) -> Response:
     """A wrong code is counted, so its answer is committed as well."""
-    user_id, _ = _me(reader)
+    user_id, _ = me(reader)
     tx = reader.tx
     entered = await contact_methods.verify(tx.conn, tx.now, user_id, method_id, code, actor=reader.caller.actor)
     if isinstance(entered, Verified):
-        return _back("verified")
+        return back("verified")
     wrong = "No code counts any more: ask for a new one."
     if isinstance(entered, WrongCode):
         wrong = f"This is not the code that was sent. {entered.tries_left} tries are left."
@@ -136,9 +138,9 @@ async def verify(
 
 @router.post("/contact-methods/{method_id}/remove")
 async def remove(method_id: MethodId, reader: Editing) -> Response:
-    user_id, _ = _me(reader)
+    user_id, _ = me(reader)
     await contact_methods.remove(reader.tx.conn, reader.tx.now, user_id, method_id, actor=reader.caller.actor)
-    return _back("removed")
+    return back("removed")
 
 
 @router.post("/password")
@@ -151,7 +153,7 @@ async def change_password(
     new: Annotated[str, Form(max_length=500)],
 ) -> Response:
     """Ends all sessions, this one included."""
-    user_id, _ = _me(reader)
+    user_id, _ = me(reader)
     try:
         await access.change_password(reader.tx.conn, reader.tx.now, throttle, user_id, current=current, new=new)
     except Invalid as refused:
@@ -163,5 +165,6 @@ async def change_password(
     return shown
 
 
-def _back(told: str) -> Response:
+def back(told: str) -> Response:
+    """To the account's screen by GET, with one of the sentences of `TOLD`."""
     return RedirectResponse(f"/account?told={told}", 303, dict(HEADERS))

@@ -93,15 +93,17 @@ def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 
 def span(length: timedelta) -> str:
-    """`40 s`, `3 min`, `2 h 05 min`, `4 days`: as exact as somebody cares for."""
+    """`40 s`, `3 min`, `2 h 05 min`, `4 days`: as exact as somebody cares for, and never broken over two lines."""
     seconds = max(0, round(length.total_seconds()))
     if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    if seconds < 86_400:
-        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
-    return f"{seconds // 86_400} days" if seconds >= 2 * 86_400 else "1 day"
+        words = f"{seconds} s"
+    elif seconds < 3600:
+        words = f"{seconds // 60} min"
+    elif seconds < 86_400:
+        words = f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+    else:
+        words = "1 day" if seconds < 2 * 86_400 else f"{seconds // 86_400} days"
+    return words.replace(" ", "\u00a0")
 
 
 def countdown(length: timedelta) -> str:

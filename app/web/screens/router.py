@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from app.web.screens import account, actions, incident, incidents, live, login, on_call, refusals, static
+from app.web.screens import (
+    account,
+    actions,
+    incident,
+    incidents,
+    live,
+    login,
+    notification_rules,
+    on_call,
+    refusals,
+    static,
+)
 from app.web.screens.live import Live
 
 router = APIRouter(include_in_schema=False)
@@ -16,6 +27,7 @@ router.include_router(incident.router)
 router.include_router(actions.router)
 router.include_router(on_call.router)
 router.include_router(account.router)
+router.include_router(notification_rules.router)
 
 
 def install(app: FastAPI) -> None:

@@ -18,11 +18,11 @@ const two = (n) => String(n).padStart(2, "0");
 
 function span(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
-  const days = Math.floor(s / 86400);
-  return days === 1 ? "1 day" : `${days} days`;
+  let words = `${s} s`;
+  if (s >= 60) words = `${Math.floor(s / 60)} min`;
+  if (s >= 3600) words = `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
+  if (s >= 86400) words = s < 172800 ? "1 day" : `${Math.floor(s / 86400)} days`;
+  return words.replaceAll(" ", "\u00a0");
 }
 
 function countdown(ms) {
