@@ -26,7 +26,7 @@ async def correlate(
     keys = {h.correlation_key for h in happenings if h.kind == "opened"}
     known = await store.lock_for_batch(conn, keys, {h.incident_id for h in happenings if h.incident_id is not None})
     result = correlation.correlate(known.values(), happenings, rank, now)
-    await store.update(conn, list(result.changed.values()))
+    await store.update(conn, list(result.changed.values()), known)
     numbers = await store.insert(conn, list(result.opened.values()))
     result.opened = {i: replace(incident, number=numbers[i]) for i, incident in result.opened.items()}
     await store.write_timeline(conn, result.entries, now)

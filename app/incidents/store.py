@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -102,6 +103,16 @@ UPDATE = Hot(f"""
     WHERE i.id = t.id
 """)
 """Incidents after what happened to them. The row was locked when it was read, so that nothing is lost."""
+
+_COUNTS = ("firing", "occurrences", "last_occurrence_at", "recovery_due_at")
+_beside_counts = attrgetter(*[c for c in _WRITTEN if c not in _COUNTS])
+
+COUNT = Hot(f"""
+    UPDATE incidents i SET {", ".join(f"{c} = t.{c}" for c in _COUNTS)}, version = i.version + 1
+    FROM {_unnest(("id", *_COUNTS))}
+    WHERE i.id = t.id
+""")
+"""Incidents that alerts joined or left, and nothing else happened to: most of what a storm does."""
 
 DUE = {
     "wakes": text(f"""
@@ -207,9 +218,17 @@ async def insert(conn: AsyncConnection, incidents: Sequence[Incident]) -> dict[U
     return dict(rows)
 
 
-async def update(conn: AsyncConnection, incidents: Sequence[Incident]) -> None:
-    if incidents:
-        await UPDATE.count(conn, _arrays(incidents))
+async def update(
+    conn: AsyncConnection, incidents: Sequence[Incident], before: Mapping[UUID, Incident] | None = None
+) -> None:
+    """Writes incidents that are locked. `before`: as they were read, where the caller still has them."""
+    read = before or {}
+    counted = [i for i in incidents if i.id in read and _beside_counts(i) == _beside_counts(read[i.id])]
+    if counted:
+        await COUNT.count(conn, {c: [getattr(i, c) for i in counted] for c in ("id", *_COUNTS)})
+    if len(counted) < len(incidents):
+        done = {i.id for i in counted}
+        await UPDATE.count(conn, _arrays([i for i in incidents if i.id not in done]))
 
 
 async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: datetime) -> None:
