@@ -67,6 +67,7 @@ class Delivery:
         self._freed = freed
         self._tasks: set[asyncio.Task[None]] = set()
         self._flying: Counter[str] = Counter()
+        self._mine: set[UUID] = set()
 
     async def send_due(self) -> int:
         """Claims what is due on channels with room, and starts to send it. Returns how many it claimed."""
@@ -81,7 +82,7 @@ class Delivery:
     async def recover(self) -> int:
         """Takes over what another worker claimed and never recorded. Returns how many."""
         async with transaction(self._engine) as (conn, now):
-            named = {"before": now - LEASE, "channels": list(self._channels), "limit": ROOM}
+            named = {"before": now - LEASE, "channels": list(self._channels), "mine": list(self._mine), "limit": ROOM}
             ids_ = [r.id for r in await conn.execute(store.LOST, named)]
             if not ids_:
                 return 0
@@ -102,11 +103,13 @@ class Delivery:
     def _start(self, job: Job, work: Any) -> None:
         channel = job.lost.channel
         self._flying[channel] += 1
+        self._mine.add(job.lost.id)
         task = asyncio.create_task(work)
         self._tasks.add(task)
 
         def done(finished: asyncio.Task[None]) -> None:
             self._tasks.discard(finished)
+            self._mine.discard(job.lost.id)
             if self._flying[channel] == ROOM:
                 self._freed()
             self._flying[channel] -= 1

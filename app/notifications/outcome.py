@@ -39,8 +39,8 @@ async def drop_pointless(
     for r in rows:
         if (because := _pointless(r)) is not None:
             ended.append((r, "cancelled", because))
-        elif r.contact_method_id is not None and not r.usable:
-            ended.append((r, "failed", "the contact method cannot be used any more"))
+        elif (because := _unreachable(r)) is not None:
+            ended.append((r, "failed", because))
         else:
             going.append(r)
     if ended:
@@ -62,8 +62,6 @@ async def drop_pointless(
 
 
 def _pointless(row: Any) -> str | None:
-    if not row.active and row.purpose != "verification":
-        return "the user is not active any more"
     if row.purpose != "page" or row.incident_id is None:
         return None
     if row.incident_state != "triggered":
@@ -71,6 +69,13 @@ def _pointless(row: Any) -> str | None:
     if row.incident_epoch != row.epoch:
         return "the incident pages anew since"
     return None
+
+
+def _unreachable(row: Any) -> str | None:
+    """A contact method that was removed is as bad as a broken one: nothing is sent to its address."""
+    if not row.active and row.purpose != "verification":
+        return "the user is not active any more"
+    return None if row.usable and row.contact_method_id is not None else "the contact method cannot be used any more"
 
 
 async def record(

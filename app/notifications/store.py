@@ -128,9 +128,11 @@ SET_STATE = text("""
 LOST = text("""
     SELECT n.id FROM notifications n
     WHERE n.state = 'sending' AND n.claimed_at <= :before AND n.channel = ANY (CAST(:channels AS text[]))
+      AND n.id <> ALL (CAST(:mine AS uuid[]))
     ORDER BY n.claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-"""Claimed and never recorded: their worker died, or its database was away."""
+"""Claimed and never recorded: their worker died, or its database was away. `mine` are those that the worker which
+asks is still sending: its clock may run fast."""
 
 LOST_DETAILS = text("""
     SELECT n.id, a.id AS attempt_id, a.number, a.started_at FROM notifications n

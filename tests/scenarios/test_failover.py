@@ -137,3 +137,34 @@ async def test_when_nothing_at_all_can_be_sent_the_last_resort_is_tried_every_mi
     await cara.phone.expects_sms("HighErrorRate")
     await ana.phone.expects_sms("HighErrorRate")
     await ana.phone.expects_sms("HighErrorRate")  # the second text of an earlier round had been planned
+
+
+async def test_a_phone_that_its_owner_removed_gets_nothing_any_more(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with=("sms", "mail"))
+    await town.build.notification_rules(ana, [("loud", minutes(5), "sms")])
+    await town.build.notification_rules(ben, [("loud", minutes(0), "mail")])
+    await town.service("checkout", policy=[ana, minutes(30), ben, minutes(30)])
+    await town.alertmanager.fires("HighErrorRate")
+    await town.wait(minutes(2))
+    for channel in ("sms", "mail"):
+        await ana.asks("DELETE", f"/api/v1/users/ana/contact-methods/{ana.methods[channel]}")
+    await town.wait(minutes(3))
+    await ben.expects_mail("HighErrorRate")
+
+
+async def test_a_permanent_refusal_of_a_mail_goes_to_the_phone(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with=("sms", "mail"))
+    await town.service("checkout", policy=[ana, minutes(600)])
+    town.mailbox.refuses("550 5.1.1 No such user", to=ana.address)
+    await town.alertmanager.fires("DiskFilling", severity="warning")  # quiet: a mail alone was planned
+    await ana.phone.expects_sms("DiskFilling")
+    await ana.phone.expects_sms("Your mail address on Tocsin does not work any more")
+
+
+async def test_a_mail_server_that_is_busy_is_asked_again(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(600)])
+    town.mailbox.refuses("451 4.7.1 Try later", to=ana.address, times=2)
+    await town.alertmanager.fires("HighErrorRate")
+    await town.wait(seconds(45))
+    await ana.expects_mail("HighErrorRate")

@@ -47,3 +47,19 @@ async def test_stopped_while_the_provider_takes_its_time_it_records_the_answer_f
     (attempt,) = await town.rows("SELECT provider_id, finished_at FROM attempts")
     assert attempt.provider_id == town.exchange.texts[0].sid
     assert attempt.finished_at is not None
+
+
+@pytest.mark.parametrize("town", [{"workers": 0}], indirect=True)
+async def test_what_a_worker_is_still_sending_is_not_taken_for_lost_however_fast_the_clock(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="sms")
+    await town.build.notification_rules(ana, [("loud", seconds(0), "sms")])
+    await town.service("checkout", policy=[ana, seconds(600_000)])
+    town.exchange.troubles.dawdles(0.3, to=ana.number)
+    await town.clock.run(speed=1000)  # the lease of a minute is over after 0.06 s
+    async with town.metronome():
+        sender = town.alertmanager
+        alert = sender.alert("HighErrorRate", sender.labels("HighErrorRate", "checkout", "critical", {}))
+        await sender.send("checkout", sender.body(alert))
+        await ana.phone.expects_sms("HighErrorRate")
+        await town.until(lambda: town.rows("SELECT 1 FROM attempts WHERE finished_at IS NOT NULL"))
+    assert [r.method for r in town.exchange.requests] == ["POST"]

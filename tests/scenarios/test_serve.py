@@ -20,8 +20,8 @@ from app.cli.front import FINISH_WITHIN_S
 from app.db import clock_control, partition_store
 from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
+from app.dev.program import NotReady, Service, free_port, tocsin, tocsin_json
 from app.dev.senders import Alertmanager
-from app.dev.service import NotReady, Service, free_port, tocsin, tocsin_json
 
 PATIENCE = 30.0
 FOUNDING = ("--organisation", "Example Inc", "--time-zone", "UTC", "--name", "Ana", "--email", "ana@example.org",

@@ -197,7 +197,7 @@ class Town:
         finally:
             await doomed.kill()
 
-    async def until(self, happened: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
+    async def until(self, happened: Callable[[], Awaitable[object]], within_s: float = 20) -> None:
         """Looks again and again, for what a process outside does in its own time."""
         async with asyncio.timeout(within_s):
             while not await happened():  # noqa: ASYNC110  # a process outside cannot set an event here
