@@ -34,7 +34,6 @@ NAMED: Final = 5
 """So many people are named; the others are counted."""
 
 _VERSION: Final = text("SELECT current_setting('server_version'), current_setting('server_version_num')::int / 10000")
-_CLOCK: Final = text("SELECT clock_timestamp()")
 
 
 def of_settings(s: Settings) -> Iterator[Finding]:
@@ -105,7 +104,7 @@ async def _version(conn: AsyncConnection) -> Finding:
 async def _skew(conn: AsyncConnection) -> Finding:
     """This machine's clock against the database's, to half the time that asking took."""
     began = clock.elapsed()
-    theirs: datetime = (await conn.execute(_CLOCK)).scalar_one()
+    theirs = await clock_control.real(conn)
     took = timedelta(seconds=clock.elapsed() - began)
     ours = datetime.now(UTC)  # noqa: TID251  # this machine's clock is what is measured
     skew = abs(ours - theirs) - took

@@ -22,8 +22,8 @@ from app.cli import telling
 from app.dev import demo as playing
 from app.dev import story
 from app.dev.http import Refused
+from app.dev.program import NotReady
 from app.dev.prometheus import missing
-from app.dev.service import NotReady
 from app.errors import Conflict, Invalid
 
 app = typer.Typer()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _THERE = text("SELECT to_regclass('clock_control') IS NOT NULL")
+_REAL = text("SELECT statement_timestamp()")
 _SPEED = text("SELECT speed FROM clock_control")
 # Time goes on from where it is, at another speed.
 _RUN = text("""
@@ -21,6 +24,12 @@ async def speed(conn: AsyncConnection) -> float | None:
     if not (await conn.execute(_THERE)).scalar_one():
         return None
     found: float | None = (await conn.execute(_SPEED)).scalar_one_or_none()
+    return found
+
+
+async def real(conn: AsyncConnection) -> datetime:
+    """What the clock of the database's machine says, whatever the row does to ours. Only `tocsin doctor` asks."""
+    found: datetime = (await conn.execute(_REAL)).scalar_one()
     return found
 
 

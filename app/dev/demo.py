@@ -41,7 +41,7 @@ class Demo:
         self._over: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Raises `service.NotReady`, `http.Refused`, OSError when it cannot start."""
+        """Raises `program.NotReady`, `http.Refused`, OSError when it cannot start."""
         self._terminal.line("say", "Starting", "PostgreSQL, the service, a telephone exchange, a mail server")
         async with self._playground as playground, _stopped(self._senders):
             for incident in await playground.incidents():  # of an earlier time

@@ -17,7 +17,7 @@ from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
 from app.dev.mailbox import Mailbox
 from app.dev.phone import Phone
-from app.dev.service import Service, free_port, tocsin_json
+from app.dev.program import Service, free_port, tocsin_json
 
 CODE_WITHIN_S: Final = 20.0
 NOTES: Final = "demo.json"
@@ -29,7 +29,7 @@ class Playground:
 
     `directory` holds the data; what is in it from an earlier time goes on. `port` 0: any free one. `speed`: how many
     seconds pass in one. `texted` and `mailed` get a line for every message that arrives, `tell` one for every part
-    that runs. Raises `service.NotReady` when the service does not start, `http.Refused` when it does not take the
+    that runs. Raises `program.NotReady` when the service does not start, `http.Refused` when it does not take the
     configuration.
     """
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.dev import wire
 from app.dev.http import Client
-from app.dev.service import end_with_parent, free_port
+from app.dev.program import end_with_parent, free_port
 
 PROGRAMS: Final = ("prometheus", "prometheus-alertmanager")
 READY_WITHIN_S: Final = 20.0

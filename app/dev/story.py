@@ -13,8 +13,8 @@ from app.dev.browser import press
 from app.dev.example import ANA, BEN, CARA
 from app.dev.http import Refused
 from app.dev.playground import Playground
+from app.dev.program import NotReady
 from app.dev.senders import Alertmanager
-from app.dev.service import NotReady
 
 ALERT: Final = "HighErrorRate"
 STEP_S: Final = 300
