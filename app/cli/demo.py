@@ -34,7 +34,10 @@ _PLACES: Final = ("TOCSIN_DATA_DIR", "XDG_DATA_HOME", "HOME")
 @app.command()
 def demo(
     speed: Annotated[
-        float | None, typer.Option(help="So many seconds pass in one: 60 makes minutes of seconds.", min=1.0, max=600.0)
+        float | None,
+        typer.Option(
+            help="So many seconds pass in one: 60 makes seconds of minutes (10, scripted 90).", min=1.0, max=600.0
+        ),
     ] = None,
     port: Annotated[
         int | None, typer.Option(help="Where the screens are (8080, or any that is free).", min=1, max=65535)
@@ -55,7 +58,7 @@ def demo(
     --script plays fire, page, nobody answers, climb, acknowledge by the link, resolve, in under 20 seconds.
     """
     if script:
-        raise typer.Exit(_script(speed or 60.0, as_json))
+        raise typer.Exit(_script(speed or 90.0, as_json))
     with telling.explained(), _directory(keep) as directory:
         if prometheus and (absent := missing()):
             raise Invalid(
