@@ -46,7 +46,7 @@ async def _recover(conn: AsyncConnection, now: datetime) -> None:
     changed: list[Incident] = []
     entries: list[Entry] = []
     for incident in await store.due(conn, "recovery", now):
-        if incident.state == "resolved" and incident.firing:
+        if not incident.is_open and incident.firing:
             changed.append(states.reopen(incident, now, None))
             because = f"{incident.firing} alerts still fire"
             entries.append(Entry(incident.id, "reopened", data={"priority": incident.priority, "because": because}))

@@ -129,8 +129,8 @@ def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime 
 
 
 def close(incident: Incident, now: datetime) -> Incident:
-    """Nothing more to do."""
-    return replace(incident, state="closed", closed_at=now, recovery_due_at=None, loud_due_at=None)
+    """Nothing more to do; but what a person resolved while it fired is still looked at once more."""
+    return replace(incident, state="closed", closed_at=now, loud_due_at=None)
 
 
 def with_priority(incident: Incident, priority: int, impact: int, urgency: int, verdict: Mapping[str, Any]) -> Incident:

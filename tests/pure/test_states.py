@@ -78,7 +78,7 @@ MOVES: dict[str, Move] = {
     "resolve": lambda i, now: states.resolve(i, now, "source") if i.is_open else i,
     "resolve while firing": lambda i, now: states.resolve(i, now, "user:ana", now + MINUTE) if i.is_open else i,
     "reopen": lambda i, now: states.reopen(i, now, "7:X") if i.state == "resolved" else i,
-    "look again": lambda i, now: states.reopen(i, now, None) if i.state == "resolved" else i,
+    "look again": lambda i, now: i if i.is_open else states.reopen(i, now, None),
     "close": lambda i, now: states.close(i, now) if i.state == "resolved" else i,
     "raise": lambda i, now: states.with_priority(i, max(i.priority - 1, 1), 1, 1, {}),
     "loud": lambda i, now: states.with_loudness(i, "loud", None),

@@ -106,6 +106,18 @@ async def test_a_person_who_resolves_what_then_stops_firing_hears_no_more_of_it(
     assert (await town.incident()).state == "resolved"
 
 
+async def test_closing_it_does_not_hide_that_it_still_fires(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(600)])
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.resolves(confirmed=True)
+    await ana.closes()
+    await town.wait(minutes(15))
+    await ana.expects_mail("HighErrorRate")
+    assert (await town.incident()).state == "triggered"
+
+
 async def test_pinned_open_only_a_person_resolves_it(town: Town) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana, minutes(600)])

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import flow
 from app.channels import registry
@@ -22,13 +21,13 @@ from app.db import engine as db
 from app.dev.exchange import PhoneExchange
 from app.dev.mailbox import Mailbox
 from app.escalation.policy_document import Target
-from app.incidents import timeline
 from app.main import Tocsin
 from app.settings import Settings
 from town.browser import Browser
 from town.building import Builder, Rungs
 from town.clock import MONDAY, VirtualClock
 from town.ears import Ears
+from town.looking import Looking
 from town.residents import Resident
 from town.senders import Alertmanager, Generic, Prometheus
 from town.serving import PUBLIC_URL, Doomed, Watchdog, Web, worker
@@ -36,14 +35,8 @@ from town.serving import PUBLIC_URL, Doomed, Watchdog, Web, worker
 STEPS_AT_MOST = 2000
 PASSES_AT_MOST = 100
 
-INCIDENTS = text("""
-    SELECT i.*, s.key AS service, u.key AS acknowledged_by FROM incidents i JOIN services s ON s.id = i.service_id
-    LEFT JOIN users u ON u.id = i.acknowledged_by_id ORDER BY i.number
-""")
-TIMELINE = text("SELECT kind, actor, data FROM timeline_entries WHERE incident_id = :id ORDER BY at, id")
 
-
-class Town:
+class Town(Looking):
     """`now` is the virtual instant. `workers` tick only when the town waits or settles, never by themselves."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, url: str, at: datetime) -> None:
@@ -137,36 +130,6 @@ class Town:
         return self.now + timedelta(microseconds=math.ceil(float(wait_s) * 1_000_000 - 0.01))
 
     # -- looking
-
-    async def incidents(self) -> list[Any]:
-        """All incidents, oldest first: their columns, `service` and `acknowledged_by` by key."""
-        return await self.rows(INCIDENTS)
-
-    async def incident(self) -> Any:
-        """The only one there is."""
-        found = await self.incidents()
-        assert len(found) == 1, f"there are {len(found)} incidents"
-        return found[0]
-
-    async def story(self, incident: Any = None) -> list[str]:
-        """The timeline of an incident (of the only one) in words."""
-        about = incident or await self.incident()
-        return [timeline.describe(r.kind, r.data) for r in await self.rows(TIMELINE, id=about.id)]
-
-    async def rows(self, statement: Any, **named: Any) -> list[Any]:
-        async with self.engine.connect() as conn:
-            asked = text(statement) if isinstance(statement, str) else statement
-            return list((await conn.execute(asked, named)).all())
-
-    async def execute(self, statement: str, **named: Any) -> None:
-        """For what no command can do: damage."""
-        async with self.engine.begin() as conn:
-            await conn.execute(text(statement), named)
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-        async with db.transaction(self.engine) as (conn, now):
-            yield conn, now
 
     def nothing_else_arrived(self) -> None:
         """Up to here every message was expected."""
