@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access import commands as access
@@ -58,9 +59,11 @@ class House:
     def phone(self, person: str) -> Phone:
         return self.exchange.phone(NUMBERS[person], person)
 
-    async def fires(self, name: str, service: str = "checkout", **changes: Any) -> None:
-        """Alertmanager tells that an alert fires, or with `status="resolved"` that it is over."""
+    async def fires(self, name: str, service: str = "checkout", **changes: Any) -> int:
+        """Alertmanager tells that an alert fires. The number of the newest incident: they may have gaps."""
         await self._send(service, name, {"status": "firing", "severity": "critical", "summary": name} | changes)
+        async with transaction(self.tocsin.engine) as (conn, _):
+            return int((await conn.execute(text("SELECT max(number) FROM incidents"))).scalar_one())
 
     async def resolves(self, name: str, service: str = "checkout", **changes: Any) -> None:
         await self._send(service, name, {"status": "resolved", "severity": "critical", "summary": name} | changes)

@@ -86,10 +86,10 @@ async def test_the_list_follows_along(house: House, browser: Browser) -> None:
 
 
 async def test_an_incident_from_first_page_to_the_end(house: House, browser: Browser) -> None:
-    await house.fires("HighErrorRate", summary=TITLE)
+    number = await house.fires("HighErrorRate", summary=TITLE)
     await house.phone("ana").expects_sms(TITLE)
     async with desk(browser, house) as page:
-        await page.goto("/incidents/1")
+        await page.goto(f"/incidents/{number}")
         await log_in(page)
         standing = page.get_by_role("region", name="How it stands")
         await expect(standing).to_contain_text("Nobody has it yet")
@@ -121,10 +121,10 @@ async def test_an_incident_from_first_page_to_the_end(house: House, browser: Bro
 
 
 async def test_two_people_look_at_one_incident(house: House, browser: Browser) -> None:
-    await house.fires("HighErrorRate", summary=TITLE)
+    number = await house.fires("HighErrorRate", summary=TITLE)
     async with desk(browser, house) as hers, desk(browser, house) as his:
         for page, person in ((hers, "ana"), (his, "ben")):
-            await page.goto("/incidents/1")
+            await page.goto(f"/incidents/{number}")
             await log_in(page, person)
             await expect(page.get_by_text("Live", exact=True)).to_be_visible()
         await hers.get_by_role("button", name="Acknowledge").click()
@@ -216,11 +216,11 @@ async def test_every_screen_warns_while_nobody_is_left(house: House, browser: Br
 
 
 async def test_every_screen_fits_a_phone_and_can_be_read(house: House, browser: Browser) -> None:
-    await house.fires("HighErrorRate", summary=TITLE + " and-a-word-that-is-too-long-" + "x" * 80)
+    number = await house.fires("HighErrorRate", summary=TITLE + " and-a-word-that-is-too-long-" + "x" * 80)
     async with desk(browser, house) as page:
         await page.goto("/incidents")
         await log_in(page)
         await page.set_viewport_size(PHONE)
-        for path in ("/incidents", "/incidents/1", "/on-call", "/account", "/nothing", "/incidents/99"):
+        for path in ("/incidents", f"/incidents/{number}", "/on-call", "/account", "/nothing", "/incidents/99"):
             await page.goto(path)
             await expect_accessible(page)

@@ -47,7 +47,11 @@ setInterval(tick, 1000);
 function replace(part, newer) {
   const ours = part.querySelector("[data-rows]"), theirs = newer.querySelector("[data-rows]");
   if (!ours || !theirs) {
-    if (part.innerHTML !== newer.innerHTML) part.innerHTML = newer.innerHTML;
+    if (part.innerHTML !== newer.innerHTML) {
+      const held = part.contains(document.activeElement) ? document.activeElement.textContent : null;
+      part.innerHTML = newer.innerHTML;
+      if (held) [...part.querySelectorAll("a, button, summary")].find((e) => e.textContent === held)?.focus();
+    }
     part.className = newer.className;
     return [];
   }
@@ -84,15 +88,23 @@ function same(a, b) {
   return a.className.replace(/ ?\bnew\b/, "") === b.className && plain(a) === plain(b);
 }
 
+// Somebody is filling in a form: it stays. What is sent from it is checked against how things are then.
+function inUse(part) {
+  return part.querySelector("form :is(input, select, textarea):focus") || part.querySelector(".more details[open]");
+}
+
+// Once a second at most, however much happens.
+const PAUSE = 1000, RETRY = 5000;
 let loading = false, again = false;
 async function load() {
   if (loading) {
     again = true;
     return;
   }
-  loading = true;
+  [loading, again] = [true, false];
+  const url = new URL(document.body.dataset.address ?? location.href, location.href);
+  let pause = PAUSE;
   try {
-    const url = new URL(document.body.dataset.address ?? location.href, location.href);
     const answer = await fetch(url, { headers: { Accept: "text/html" }, redirect: "error" });
     if (!answer.ok) throw new Error(String(answer.status));
     const newer = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -103,20 +115,20 @@ async function load() {
     const arrived = [];
     for (const part of document.querySelectorAll("[data-part]")) {
       const other = newer.getElementById(part.id);
-      if (!other) location.reload();
-      else if (!part.querySelector("details[open] :focus, textarea:focus")) arrived.push(...replace(part, other));
+      if (!other) location.assign(url);
+      else if (!inUse(part)) arrived.push(...replace(part, other));
     }
     tick();
     announce(arrived);
+    if (events?.readyState === EventSource.OPEN) tell("Live", "on");
   } catch {
     tell("Not live: load again", "off");
-  } finally {
-    loading = false;
-    if (again) {
-      again = false;
-      load();
-    }
+    [again, pause] = [true, RETRY];
   }
+  setTimeout(() => {
+    loading = false;
+    if (again) load();
+  }, pause);
 }
 
 function announce(rows) {
@@ -125,8 +137,8 @@ function announce(rows) {
   said.textContent = (rows.length > 3 ? `${rows.length} new. ` : "New: ") + words.join("; ");
 }
 
-if (live) {
-  const events = new EventSource("/live");
+const events = live ? new EventSource("/live") : null;
+if (events) {
   let before = false;
   events.addEventListener("ready", () => {
     tell("Live", "on");
