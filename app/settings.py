@@ -16,6 +16,7 @@ from app.errors import Invalid
 ROLES = ("web", "worker")
 LISTEN = "127.0.0.1:8080"
 MOST_DAYS = 36_500
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:
@@ -143,3 +144,7 @@ def _check(s: Settings) -> None:
         raise Invalid("Twilio needs TOCSIN_TWILIO_FROM or TOCSIN_TWILIO_MESSAGING_SERVICE_SID")
     if s.smtp_url and not s.mail_from:
         raise Invalid("TOCSIN_SMTP_URL needs TOCSIN_MAIL_FROM")
+    if bool(s.watchdog_smtp_url) != bool(s.watchdog_to):
+        raise Invalid("TOCSIN_WATCHDOG_SMTP_URL and TOCSIN_WATCHDOG_TO belong together")
+    if s.log_level not in LOG_LEVELS:
+        raise Invalid(f"TOCSIN_LOG_LEVEL knows {', '.join(LOG_LEVELS)}, not {s.log_level!r}")
