@@ -10,7 +10,6 @@ What is answered is behaviour.md 1: 2xx only after the commit; every authenticat
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -154,7 +153,7 @@ def _credential(authorization: str) -> str | None:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, no ASCII, or no UTF-8 inside
             return None
     return None
 

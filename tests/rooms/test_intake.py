@@ -170,7 +170,10 @@ async def test_other_bodies_and_other_integrations_are_kept_by_themselves(house)
         bearer("nobody"),
         basic("tocsin", "nobody"),
         basic("", ""),
-        *({"Authorization": value} for value in ("", "Bearer", "Digest x", "Basic !!", "Basic //46eA==")),
+        *(
+            {"Authorization": value}
+            for value in ("", "Bearer", "Digest x", "Basic !!", "Basic //46eA==", b"Basic \xff", b"Bearer \xff")
+        ),
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/intake/generic", "/api/v2/alerts"])
