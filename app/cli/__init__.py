@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "doctor": Command("app.cli.doctor", "Say what would keep a page from arriving.", LOOK_AFTER),
     "migrate": Command("app.cli.migrate", "Bring the database to the schema of this version.", LOOK_AFTER),
     "user": Command("app.cli.user", "Help people back in, from the machine itself.", LOOK_AFTER),
+    "api-key": Command("app.cli.api_key", "Make an API key for a program, from the machine itself.", LOOK_AFTER),
     "apply": Command("app.cli.apply", "Make the configuration as a YAML document says.", CONFIGURE),
     "export": Command("app.cli.export", "Write the configuration as one YAML document.", CONFIGURE),
     "demo": Command("app.cli.demo", "A playground: a service, two phones' worth of people and an alert.", TRY),
@@ -64,7 +65,15 @@ def load(name: str) -> Any:
     finally:
         gc.enable()
     command.name = name
+    _reflow(command)
     return command
+
+
+def _reflow(command: Any) -> None:
+    """Paragraphs of help as wide as the terminal is: Typer keeps the line breaks of the source, except in the first."""
+    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    for below in getattr(command, "commands", {}).values():
+        _reflow(below)
 
 
 app = typer.Typer(

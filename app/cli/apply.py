@@ -15,7 +15,7 @@ from app.cli import plan_text, remote, telling
 from app.configuration import yaml_text
 from app.errors import Invalid
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from app.dev import bench
 from app.dev.bench import programs
 from app.dev.bench.numbers import Value
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A rougher answer, in less than 40 seconds.")]

@@ -86,7 +86,10 @@ async def _of_engine(s: Settings, engine: AsyncEngine) -> AsyncIterator[Finding]
         yield await _skew(conn)
     revision, newest = await current(engine), migrate.head()
     if revision != newest:
-        yield problem("schema", f"at {revision or 'nothing'}, this version knows {newest}", "Run `tocsin migrate`.")
+        if revision is None:
+            yield problem("schema", "the database is empty", "Run `tocsin init`.")
+        else:
+            yield problem("schema", f"at {revision}, this version knows {newest}", "Run `tocsin migrate`.")
         return
     yield ok("schema", f"at {revision}")
     async with engine.connect() as conn:

@@ -26,7 +26,7 @@ from app.dev.program import NotReady
 from app.dev.prometheus import missing
 from app.errors import Conflict, Invalid
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _PLACES: Final = ("TOCSIN_DATA_DIR", "XDG_DATA_HOME", "HOME")
 

@@ -14,7 +14,7 @@ from app.cli import checks, findings, running
 from app.cli.findings import Finding, problem
 from app.errors import Invalid
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 from app.cli import remote, telling
 from app.configuration import yaml_text
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

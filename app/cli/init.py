@@ -23,12 +23,15 @@ from app.configuration.founding import Founded
 from app.db import migrate
 from app.db.engine import transaction
 from app.directory import store
+from app.directory.contact_methods import Channels
 from app.directory.documents import ContactMethodDocument, OrganisationEdit, UserDocument
 from app.errors import Invalid
 from app.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
+OPTIONS: Final = {"sms": ("--phone", "TOCSIN_TWILIO_*"), "mail": ("--mail", "TOCSIN_SMTP_URL")}
+"""For a channel the option that takes its address, and the settings it needs."""
 SCOPES: Final = ["read", "respond", "configure", "admin"]
 
 
@@ -117,6 +120,7 @@ async def _init(
             _tell_done(there.document.name, as_json)
             return
         wanted = _checked(questions.answers(), key, reached_at, api_key)
+        _check_addresses(wanted.reached_by, channels)
         async with transaction(engine) as (conn, now):
             made = await founding.found(
                 conn,
@@ -144,8 +148,8 @@ async def _api_key(conn: Any, now: datetime, key: str | None) -> str | None:
 
 def _checked(answers: dict[str, str], key: str | None, at: dict[str, str | None], api_key: str | None) -> Wanted:
     """Raises `Invalid` naming the option."""
-    if api_key is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", api_key):
-        raise Invalid("--api-key takes lower case letters, digits, - and _")
+    if api_key is not None:
+        checked_key(api_key, "--api-key")
     try:
         return Wanted(
             OrganisationEdit(name=answers["organisation"].strip(), time_zone=answers["time-zone"].strip()),
@@ -163,6 +167,24 @@ def _checked(answers: dict[str, str], key: str | None, at: dict[str, str | None]
         option = str(first["loc"][0]).replace("_", "-")
         option = "organisation" if wrong.title == "OrganisationEdit" and option == "name" else option
         raise Invalid(f"--{option}: {str(first['msg']).removeprefix('Value error, ')}") from None
+
+
+def checked_key(key: str, option: str) -> None:
+    """Raises `Invalid` naming the option."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", key):
+        raise Invalid(f"{option} takes lower case letters, digits, - and _")
+
+
+def _check_addresses(methods: list[ContactMethodDocument], channels: Channels) -> None:
+    """Raises `Invalid` naming the option."""
+    for method in methods:
+        option, needed = OPTIONS[method.channel]
+        if method.channel not in channels:
+            raise Invalid(f"{option} needs {needed}: that channel is not configured here")
+        try:
+            channels[method.channel].normalise(method.address)
+        except Invalid as wrong:
+            raise Invalid(f"{option}: {wrong.message}") from None
 
 
 def key_of(name: str) -> str:

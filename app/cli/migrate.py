@@ -16,7 +16,7 @@ from app.db import migrate as migrations
 from app.errors import Invalid
 from app.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

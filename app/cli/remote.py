@@ -49,8 +49,8 @@ def _api_key() -> str:
     key = os.environ.get("TOCSIN_API_KEY", "").strip()
     if not key:
         raise Invalid(
-            "TOCSIN_API_KEY is not set: it takes an API key with the scope configure (Account, API keys; or "
-            "`tocsin init --api-key NAME`)"
+            "TOCSIN_API_KEY is not set: it takes an API key with the scope configure, as "
+            "`tocsin api-key KEY` makes them where Tocsin runs"
         )
     return key
 

@@ -14,7 +14,7 @@ from app.directory import people
 from app.errors import Conflict
 from app.settings import Settings
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

@@ -12,7 +12,7 @@ import typer
 from app.cli.release import VERSION
 from app.db import migrate
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -147,6 +147,9 @@ def test_help_says_what_the_list_says_and_more(name: str) -> None:
     assert shown.exit_code == 0
     for option in command.params:
         assert option.help or option.hidden, f"{name} {option.name} explains itself"
+    assert "completion" not in shown.stdout, "the installed command has none"
+    for one in (command, *getattr(command, "commands", {}).values()):
+        assert not re.search(r"[^\n]\n[^\n]", one.help), "paragraphs are as wide as the terminal, not as the source"
 
 
 def test_a_misspelt_command_is_corrected() -> None:
@@ -223,7 +226,7 @@ def test_init_migrates_an_empty_database(server: TestServer, tmp_path: Path, mon
         (("--organisation", " "), "--organisation: "),
         (("--key", "Ana"), "--key: "),
         (("--api-key", "C I"), "--api-key "),
-        (("--phone", "+4915112345678"), "channel: sms is not configured here"),
+        (("--phone", "+4915112345678"), "--phone needs TOCSIN_TWILIO_*: "),
     ],
 )
 def test_init_names_the_option_that_is_wrong(
@@ -245,6 +248,27 @@ def test_init_can_make_an_api_key_for_programs(tocsin: Tocsin, database_url: str
     secret = json.loads(tocsin("init", *FOUNDING, "--api-key", "ci", "--json").stdout)["api_key"]
     assert secret.startswith("tocsin_")
     assert rows(database_url, "SELECT key, user_id, hint FROM api_keys") == [("ci", None, secret[-4:])]
+
+
+def test_init_names_the_option_of_an_address_that_cannot_be(tocsin: Tocsin, outside: Outside) -> None:
+    for option, address in (("--phone", "0770"), ("--mail", "ana@")):
+        told = tocsin("init", *FOUNDING, option, address, **outside.settings())
+        assert told.stderr.startswith(f"tocsin: {option}: "), told.stderr
+
+
+# -- api-key
+
+
+def test_an_api_key_is_made_where_there_is_none(tocsin: Tocsin, database_url: str) -> None:
+    tocsin("init", *FOUNDING)
+    told = tocsin("api-key", "ci")
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith("tocsin_")
+    assert told.stdout.count("\n") == 1, "nothing but the key, for $(...)"
+    assert rows(database_url, "SELECT key, scopes, user_id FROM api_keys") == [("ci", ["configure", "read"], None)]
+    assert tocsin("api-key", "ci").stderr == "tocsin: there is an API key 'ci' already\n"
+    assert tocsin("api-key", "C I").stderr.startswith("tocsin: KEY takes ")
+    assert "scopes: unknown: all; known: " in tocsin("api-key", "other", "--scope", "all").stderr
 
 
 # -- user
