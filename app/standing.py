@@ -19,7 +19,7 @@ from app.escalation import policy_store
 from app.hours import WeeklyHours
 from app.incidents.correlation import Happening, Rank, Ranking
 from app.priority import store as priority_store
-from app.priority.assign import PRIORITY_RULES, assign, loudness
+from app.priority.assign import PRIORITY_RULES, assign, loudness_at
 from app.priority.facts import facts
 from app.priority.matrix import Matrix
 from app.rules import store as rules_store
@@ -90,9 +90,7 @@ class Standing:
                     counts=Counts(alerts=alerts),
                 ),
             )
-            loud = loudness(verdict.priority, in_support_hours=in_hours)
-            later = verdict.priority == 3 and loud == "quiet"
-            return Ranking(verdict, loud, hours.next_open(service.hours, now) if later else None)
+            return Ranking(verdict, *loudness_at(verdict.priority, service.hours, now))
 
         return judge
 

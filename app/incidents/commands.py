@@ -14,9 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
 from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.hours import WeeklyHours
 from app.incidents import states, store
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
+from app.priority.assign import loudness_at
+from app.priority.matrix import Matrix
 
 EXPIRES_AFTER = {1: timedelta(minutes=30), 2: timedelta(minutes=60)}
 """How long an acknowledgement lasts, by priority; others last (behaviour.md 5)."""
@@ -211,18 +214,20 @@ async def pin_priority(
     *,
     impact: int,
     urgency: int,
-    priority: int,
-    loudness: str,
+    matrix: Matrix,
+    support: WeeklyHours | None,
     reason: str,
 ) -> Incident:
-    """A person's word, which automation does not change. A raise pages again."""
+    """A person's word, through the matrix, which automation does not change. A raise pages again. `support`: the
+    service's support hours."""
     if not reason.strip():
         raise Invalid("say why", errors=[{"field": "reason", "message": "must not be empty"}])
     incident = await _locked(conn, incident_id)
     must_be_open(incident)
+    priority = matrix.priority(impact, urgency)
     pin = {"by": who.key, "at": now.isoformat(timespec="seconds"), "reason": reason}
     after = states.with_priority(incident, priority, impact, urgency, incident.verdict)
-    after = replace(states.with_loudness(after, loudness, None), priority_pin=pin)
+    after = replace(states.with_loudness(after, *loudness_at(priority, support, now)), priority_pin=pin)
     if priority < incident.priority:
         after = states.trigger(after, now)
     said = {"was": incident.priority, "priority": priority, "reason": reason}

@@ -45,9 +45,14 @@ async def _recover(conn: AsyncConnection, now: datetime) -> None:
     """A recovery delay has passed without a new occurrence; or 15 minutes since a person resolved what still fired."""
     changed: list[Incident] = []
     entries: list[Entry] = []
-    for incident in await store.due(conn, "recovery", now):
+    due = await store.due(conn, "recovery", now)
+    held = await store.held_keys(conn, {i.correlation_key for i in due if not i.is_open})
+    for incident in due:
         if not incident.is_open and incident.firing:
-            changed.append(states.reopen(incident, now, None))
+            # It takes new occurrences of its key again, unless another one does by now.
+            key = None if incident.correlation_key in held else incident.correlation_key
+            changed.append(states.reopen(incident, now, key))
+            held.add(incident.correlation_key)
             because = f"{incident.firing} alerts still fire"
             entries.append(Entry(incident.id, "reopened", data={"priority": incident.priority, "because": because}))
         elif incident.is_open and not incident.firing and not incident.held_open:

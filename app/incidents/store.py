@@ -1,4 +1,5 @@
-"""All SQL of incidents. Rows are locked in the order of their ids."""
+"""All SQL of incidents. Rows are locked in the order of their ids, and their ids not at all: who writes a notification
+about an incident need not wait for whoever changes it."""
 
 from __future__ import annotations
 
@@ -81,12 +82,12 @@ LOCK_FOR_BATCH = Hot(f"""
         UNION SELECT newest.id FROM unnest(CAST(:keys AS text[])) AS k (key) CROSS JOIN LATERAL (
             SELECT n.id FROM incidents n WHERE n.correlation_key = k.key ORDER BY n.id DESC LIMIT 1) AS newest
     )
-    ORDER BY i.id FOR UPDATE
+    ORDER BY i.id FOR NO KEY UPDATE
 """)
 """What a batch may join, end or reopen: the holders of its correlation keys, the newest incident of each key, and the
 incidents of occurrences that changed."""
 
-LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR UPDATE")
+LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR NO KEY UPDATE")
 
 INSERT = Hot(f"""
     INSERT INTO incidents ({", ".join(_WRITTEN)})
@@ -117,13 +118,13 @@ COUNT = Hot(f"""
 DUE = {
     "wakes": text(f"""
         SELECT {_ALL} FROM incidents i WHERE i.wakes_at <= :now
-        ORDER BY i.wakes_at LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        ORDER BY i.wakes_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"""),
     "recovery": text(f"""
         SELECT {_ALL} FROM incidents i WHERE i.recovery_due_at <= :now
-        ORDER BY i.recovery_due_at LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        ORDER BY i.recovery_due_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"""),
     "loud": text(f"""
         SELECT {_ALL} FROM incidents i WHERE i.loud_due_at <= :now
-        ORDER BY i.loud_due_at LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        ORDER BY i.loud_due_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"""),
 }
 """Incidents to which time did something: an acknowledgement expired or a snooze ended; a recovery delay passed; support
 hours began. In the order of their due index: asked for in the order of ids, PostgreSQL would walk all incidents that
@@ -132,10 +133,12 @@ ever were. What is locked is skipped, so the order cannot deadlock."""
 CLAIM_TRIGGERED = text("""
     UPDATE incidents SET paging_due_at = NULL WHERE id IN (
         SELECT i.id FROM incidents i WHERE i.paging_due_at <= :now
-        ORDER BY i.paging_due_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        ORDER BY i.paging_due_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
 """)
 """Incidents that begin a new epoch, each for one worker."""
+
+HELD_KEYS = text("SELECT i.open_key FROM incidents i WHERE i.open_key = ANY (CAST(:keys AS text[]))")
 
 NEXT_DUE = text("""
     SELECT least((SELECT min(wakes_at) FROM incidents WHERE wakes_at IS NOT NULL),
@@ -206,6 +209,11 @@ async def names(conn: AsyncConnection, user_ids: Collection[int]) -> dict[int, s
 async def due(conn: AsyncConnection, what: str, now: datetime, limit: int = 500) -> list[Incident]:
     """`what`: one of `DUE`."""
     return [Incident(*r) for r in await conn.execute(DUE[what], {"now": now, "limit": limit})]
+
+
+async def held_keys(conn: AsyncConnection, keys: Collection[str]) -> set[str]:
+    """Those of the correlation keys that an open incident holds."""
+    return set((await conn.execute(HELD_KEYS, {"keys": list(keys)})).scalars())
 
 
 async def insert(conn: AsyncConnection, incidents: Sequence[Incident]) -> dict[UUID, int]:

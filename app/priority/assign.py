@@ -25,8 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
+from app import hours
+from app.hours import WeeklyHours
 from app.priority.matrix import INPUTS, PRIORITIES, Matrix
 from app.rules.facts import Facts
 from app.rules.rulesets import Failure, Kind, RuleSet, decide
@@ -122,6 +125,12 @@ def loudness(priority: int, *, in_support_hours: bool) -> Loudness:
     if priority not in PRIORITIES:
         raise ValueError(f"a priority is 1 to 5, not {priority}")
     return "loud" if priority <= 2 or (priority == 3 and in_support_hours) else "quiet"
+
+
+def loudness_at(priority: int, support: WeeklyHours | None, now: datetime) -> tuple[Loudness, datetime | None]:
+    """Loudness at an instant, and when it becomes loud by itself: a P3 when support hours begin."""
+    loud = loudness(priority, in_support_hours=hours.within(support, now))
+    return loud, hours.next_open(support, now) if priority == 3 and loud == "quiet" else None
 
 
 _INPUTS: tuple[Input, Input] = ("impact", "urgency")

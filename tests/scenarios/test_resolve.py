@@ -129,3 +129,15 @@ async def test_pinned_open_only_a_person_resolves_it(town: Town) -> None:
     assert (await town.incident()).state == "triggered"
     await ana.holds_open(False)
     assert (await town.incident()).state == "resolved"
+
+
+async def test_reopened_because_it_still_fires_it_takes_new_occurrences_again(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(300)])
+    await town.alertmanager.fires("HighErrorRate", instance="a")
+    await ana.expects_mail("HighErrorRate")
+    await ana.resolves(confirmed=True)
+    await town.wait(minutes(16))
+    await ana.expects_mail("HighErrorRate", "Reopened")
+    await town.alertmanager.fires("HighErrorRate", instance="b")
+    assert [(i.state, i.firing) for i in await town.incidents()] == [("triggered", 2)]

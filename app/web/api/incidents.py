@@ -18,7 +18,6 @@ from app.incidents import store as incident_store
 from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, Responder, StillFiring
 from app.notifications import reading as notification_reading
 from app.priority import store as priority_store
-from app.priority.assign import loudness
 from app.web.api.incident_models import (
     ActionAnswer,
     AlertAnswer,
@@ -247,10 +246,7 @@ async def pin_priority(
 ) -> ActionAnswer:
     """Sets impact and urgency by hand, with a reason; automation does not change them any more. A raise pages again."""
     detail = await _detail(tx.conn, number)
-    published = await priority_store.current(tx.conn)
-    priority = published.matrix.priority(body.impact, body.urgency)
     support = detail.support_hours
-    in_hours = support is None or hours.within(hours.parse_hours(support), tx.now)
     await commands.pin_priority(
         tx.conn,
         tx.now,
@@ -258,8 +254,8 @@ async def pin_priority(
         _responder(caller),
         impact=body.impact,
         urgency=body.urgency,
-        priority=priority,
-        loudness=loudness(priority, in_support_hours=in_hours),
+        matrix=(await priority_store.current(tx.conn)).matrix,
+        support=hours.parse_hours(support) if support else None,
         reason=body.reason,
     )
     tx.after_commit(request.app.state.wake)

@@ -21,7 +21,6 @@ from app.incidents import commands
 from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Resolved, Responder, StillFiring
 from app.priority import store as priority_store
-from app.priority.assign import loudness
 from app.web.link_view import Action, View
 from app.web.screens.incident import STALE, Number, found, show
 from app.web.screens.reader import Reader, reads
@@ -185,9 +184,7 @@ async def pin_priority(
 ) -> Response:
     """By impact and urgency, through the organisation's matrix. A raise pages again."""
     detail = await found(reader, number)
-    priority = (await priority_store.current(reader.tx.conn)).matrix.priority(impact, urgency)
     support = detail.support_hours
-    in_hours = support is None or hours.within(hours.parse_hours(support), reader.tx.now)
     await commands.pin_priority(
         reader.tx.conn,
         reader.tx.now,
@@ -195,8 +192,8 @@ async def pin_priority(
         _responder(reader),
         impact=impact,
         urgency=urgency,
-        priority=priority,
-        loudness=loudness(priority, in_support_hours=in_hours),
+        matrix=(await priority_store.current(reader.tx.conn)).matrix,
+        support=hours.parse_hours(support) if support else None,
         reason=_storable(reason).strip(),
     )
     reader.tx.after_commit(request.app.state.wake)
