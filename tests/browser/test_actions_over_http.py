@@ -123,7 +123,8 @@ async def test_a_screen_that_is_out_of_date_takes_nothing(house: House, ana: htt
 
 async def test_a_note_and_what_it_must_not_be(house: House, ana: httpx.AsyncClient) -> None:
     assert await press(ana, "note", text="line one\r\nline <two>\x00") == "The note is on the timeline."
-    assert "line one\nline &lt;two&gt;" in (await ana.get(screen(ana))).text
+    shown = (await ana.get(screen(ana))).text
+    assert "line one\nline &lt;two&gt;" in shown
     for wrong in ("   ", "x" * 10_001):
         assert (await ana.post("note", data={"text": wrong})).status_code == 422
 
