@@ -47,10 +47,24 @@ class UserEntry(UserDocument):
     notification_rules: Annotated[list[NotificationRuleEntry], Field(max_length=50)] | None = None
 
 
+_EXAMPLE: dict[str, Any] = {
+    "format": 1,
+    "users": [{"key": "ana", "name": "Ana", "email": "ana@example.org", "role": "operator"}],
+    "policies": [
+        {
+            "key": "checkout",
+            "name": "Checkout",
+            "steps": [{"delay_s": 300, "targets": [{"type": "user", "key": "ana"}]}],
+        }
+    ],
+    "services": [{"key": "checkout", "name": "Checkout", "policy": "checkout"}],
+}
+
+
 class ConfigurationDocument(Document):
     """All configuration of an installation, or a part of it."""
 
-    model_config = ConfigDict(serialize_by_alias=True)
+    model_config = ConfigDict(serialize_by_alias=True, json_schema_extra={"examples": [_EXAMPLE]})
 
     format: Literal[1] = 1
     organisation: OrganisationEdit | None = None

@@ -67,10 +67,13 @@ class Member(Document):
     role: Literal["member", "manager"] = "member"
 
 
+_TEAM: dict[str, Any] = {"name": "Payments", "members": [{"user": "ana", "role": "manager"}, {"user": "ben"}]}
+
+
 class TeamEdit(Document):
     """All of a team that may change; `members` is the whole list."""
 
-    model_config = _example(name="Payments", members=[{"user": "ana", "role": "manager"}, {"user": "ben"}])
+    model_config = _example(**_TEAM)
 
     name: Name
     members: Annotated[list[Member], Field(max_length=1000)] = []
@@ -87,14 +90,19 @@ class TeamEdit(Document):
 class TeamDocument(TeamEdit):
     """A team with its key, which never changes."""
 
+    model_config = _example(key="payments", **_TEAM)
+
     key: Key
+
+
+_USER = {"name": "Ana", "email": "ana@example.org", "role": "operator", "time_zone": "Europe/Berlin"}
 
 
 class UserEdit(Document):
     """All of a user that may change. An inactive user can neither log in nor be paged. `time_zone` null: the
     organisation's."""
 
-    model_config = _example(name="Ana", email="ana@example.org", role="operator", time_zone="Europe/Berlin")
+    model_config = _example(**_USER)
 
     name: Name
     email: Email
@@ -105,6 +113,8 @@ class UserEdit(Document):
 
 class UserDocument(UserEdit):
     """A user with the key, which never changes."""
+
+    model_config = _example(key="ana", **_USER)
 
     key: Key
 
@@ -163,25 +173,28 @@ class NotificationRulesEdit(Document):
         return sorted(rules, key=lambda r: (r.loudness, r.delay_s, r.contact_method))
 
 
+_SERVICE: dict[str, Any] = {
+    "name": "Checkout",
+    "description": "Takes the money",
+    "team": "payments",
+    "policy": "checkout-primary",
+    "criticality": 1,
+    "tags": ["revenue"],
+    "support_hours": {
+        "time_zone": "Europe/Berlin",
+        "spans": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}],
+    },
+    "runbook_url": "https://wiki.example.org/checkout",
+    "runbook_text": "Look at the queue first.",
+    "recovery_delay_s": 0,
+}
+
+
 class ServiceEdit(Document):
     """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on.
     `recovery_delay_s`: how long all alerts must be gone before its incidents resolve."""
 
-    model_config = _example(
-        name="Checkout",
-        description="Takes the money",
-        team="payments",
-        policy="checkout-primary",
-        criticality=1,
-        tags=["revenue"],
-        support_hours={
-            "time_zone": "Europe/Berlin",
-            "spans": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}],
-        },
-        runbook_url="https://wiki.example.org/checkout",
-        runbook_text="Look at the queue first.",
-        recovery_delay_s=0,
-    )
+    model_config = _example(**_SERVICE)
 
     name: Name
     description: Text = ""
@@ -210,6 +223,8 @@ class ServiceEdit(Document):
 
 class ServiceDocument(ServiceEdit):
     """A service with its key, which never changes."""
+
+    model_config = _example(key="checkout", **_SERVICE)
 
     key: Key
 

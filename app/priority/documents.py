@@ -26,17 +26,19 @@ class PriorityOutcome(_Document):
         return {name: value for name, value in serialise(self).items() if value is not None}
 
 
+_RULE: dict[str, Any] = {
+    "key": "pci-first",
+    "name": "PCI first",
+    "when": '"pci" in service.tags',
+    "then": {"impact": 1},
+}
+
+
 class PriorityRule(_Document):
     """`when` is a CEL expression (`severity == "critical" && "pci" in service.tags`) or Alertmanager matchers
     (`{team="db",severity=~"critical|error"}`)."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"key": "pci-first", "name": "PCI first", "when": '"pci" in service.tags', "then": {"impact": 1}}
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_RULE]})
 
     key: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9]+([-_.][a-z0-9]+)*$")]
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
@@ -47,6 +49,8 @@ class PriorityRule(_Document):
 
 class PriorityRulesEdit(_Document):
     """All priority rules, in order."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rules": [_RULE]}]})
 
     rules: Annotated[list[PriorityRule], Field(max_length=1000)]
 

@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 
 from app.escalation import policies, policy_store
-from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit
+from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit, Target
 from app.escalation.policy_store import StoredPolicy
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
 from app.web.idempotency import Route, idempotent
-from app.web.models import Key
+from app.web.models import Answer, Key
 from app.web.pages import Listed, Page
 from app.web.versions import IfMatch, set_etag
 
@@ -26,6 +26,12 @@ class PolicyAnswer(PolicyDocument):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class LastResortAnswer(Answer):
+    """Whom the last resort pages; nobody before somebody has said so."""
+
+    targets: list[Target]
 
 
 def _answer(stored: StoredPolicy) -> PolicyAnswer:
@@ -95,9 +101,9 @@ async def delete_policy(key: Key, tx: Tx, expected: IfMatch, caller: Annotated[C
 
 
 @router.get("/last-resort", dependencies=[permission("policies.read")])
-async def read_last_resort(tx: Tx) -> LastResort:
+async def read_last_resort(tx: Tx) -> LastResortAnswer:
     """Who is paged when nobody else was reached."""
-    return LastResort.model_construct(targets=await policy_store.last_resort_by_key(tx.conn))
+    return LastResortAnswer(targets=await policy_store.last_resort_by_key(tx.conn))
 
 
 @router.put("/last-resort")
