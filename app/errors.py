@@ -5,7 +5,8 @@ What is normal is not an error: `acknowledge` returns `AlreadyAcknowledged`, it 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 
 class Refusal(Exception):
@@ -48,3 +49,28 @@ class Invalid(Refusal):
     ) -> None:
         super().__init__(message, code=code, **fields)
         self.errors = errors or []
+
+
+PATTERNS: Final = (
+    ("[a-z0-9]", "a key takes lower case letters, digits, - and _, and begins with a letter or a digit"),
+    ("@", "give a mail address, like ana@example.org"),
+    ("https?://", "give an address that begins with http:// or https://"),
+    (r"\S", "it must not be blank"),
+    (r"\x00-\x1f", "it must not be blank, nor hold line breaks or control characters"),
+)
+"""What people are told in place of a pattern in which the first text occurs: regular expressions are for programs."""
+
+
+def field_message(error: Mapping[str, Any]) -> str:
+    """What is wrong with a member, for whoever wrote it, from one of Pydantic's errors."""
+    kind, message = error["type"], str(error["msg"])
+    if kind == "extra_forbidden":
+        return "there is no such member here; is it misspelt?"
+    if kind == "missing":
+        return "is missing"
+    if kind == "string_pattern_mismatch":
+        pattern = str(error["ctx"]["pattern"])
+        return next((words for part, words in PATTERNS if part in pattern), message)
+    if kind in ("too_short", "string_too_short") and error["ctx"]["min_length"] == 1:
+        return "it must not be empty"
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

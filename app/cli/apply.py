@@ -53,7 +53,10 @@ def apply(
 
 def _read(name: str) -> Any:
     """The document as JSON values. Raises `Invalid`, OSError."""
-    document = yaml_text.read(sys.stdin.read() if name == "-" else Path(name).read_text())
+    try:
+        document = yaml_text.read(sys.stdin.read() if name == "-" else Path(name).read_text())
+    except Invalid as wrong:
+        raise Invalid(f"{name}: {wrong.message}") from None
     if not isinstance(document, dict):
         raise Invalid(f"{name}: a configuration is a mapping with sections like users, teams and services")
     return document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,9 +28,19 @@ def export(
     Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope configure.
     """
     with telling.explained(), remote.client(url) as client:
-        document = remote.answer(client.get("/configuration/export"))
+        document = _keys_first(remote.answer(client.get("/configuration/export")))
         text = json.dumps(document, ensure_ascii=False, indent=2) + "\n" if as_json else yaml_text.write(document)
         if output is None:
             print(text, end="")
         else:
             output.write_text(text)
+
+
+def _keys_first(value: Any) -> Any:
+    """Entries begin with their key, as people write them."""
+    if isinstance(value, list):
+        return [_keys_first(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    first = ["key"] if "key" in value and "type" not in value else []
+    return {name: _keys_first(value[name]) for name in dict.fromkeys([*first, *value])}

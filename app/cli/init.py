@@ -25,7 +25,7 @@ from app.db.engine import transaction
 from app.directory import store
 from app.directory.contact_methods import Channels
 from app.directory.documents import ContactMethodDocument, OrganisationEdit, UserDocument
-from app.errors import Invalid
+from app.errors import Invalid, field_message
 from app.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -166,7 +166,7 @@ def _checked(answers: dict[str, str], key: str | None, at: dict[str, str | None]
         first = wrong.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
         option = "organisation" if wrong.title == "OrganisationEdit" and option == "name" else option
-        raise Invalid(f"--{option}: {str(first['msg']).removeprefix('Value error, ')}") from None
+        raise Invalid(f"--{option}: {field_message(dict(first))}") from None
 
 
 def checked_key(key: str, option: str) -> None:

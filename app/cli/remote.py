@@ -61,10 +61,17 @@ def answer(response: httpx.Response) -> Any:
         return response.json() if response.content else None
     try:
         problem = response.json()
-        lines = [str(problem["detail"])]
-        lines += [f"{e['field']}: {e['message']}" for e in problem.get("errors", [])]
+        lines = _reasons(problem)
     except (ValueError, KeyError, TypeError):
         lines = [f"{response.request.url} was answered with {response.status_code} {response.reason_phrase}"]
     if response.status_code == 401:
         lines.append("(the API key of TOCSIN_API_KEY)")
-    raise Answered(list(dict.fromkeys(lines)))
+    raise Answered(lines)
+
+
+def _reasons(problem: dict[str, Any]) -> list[str]:
+    """One reason in a line of its own; several under a line that counts them. Raises KeyError, TypeError."""
+    at = ".".join(filter(None, [problem.get("at"), problem.get("field")]))
+    errors = [f"{e['field']}: {e['message']}" if e["field"] else str(e["message"]) for e in problem.get("errors") or []]
+    reasons = list(dict.fromkeys(errors)) or [f"{at}: {problem['detail']}" if at else str(problem["detail"])]
+    return reasons if len(reasons) == 1 else [f"{len(reasons)} things are wrong", *reasons]

@@ -22,7 +22,7 @@ from app.directory.documents import (
     TeamDocument,
     UserDocument,
 )
-from app.errors import Invalid
+from app.errors import Invalid, field_message
 from app.escalation.policy_document import PolicyDocument, Target
 from app.oncall.schedule_document import ScheduleDocument
 from app.priority.documents import PriorityRule, Row
@@ -92,9 +92,7 @@ def parse(value: object) -> ConfigurationDocument:
     try:
         return ConfigurationDocument.model_validate(value)
     except ValidationError as wrong:
-        errors = [
-            {"field": _path(e["loc"]), "message": str(e["msg"]).removeprefix("Value error, ")} for e in wrong.errors()
-        ]
+        errors = [{"field": _path(e["loc"]), "message": field_message(dict(e))} for e in wrong.errors()]
         first = errors[0]
         raise Invalid(f"{first['field'] or 'the document'}: {first['message']}", errors=errors) from None
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from app.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from app.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, field_message
 
 log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     where, *path = error["loc"]
-    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = field_message(error)
     if where == "body" and not path:
         message = "a JSON object is needed, sent as application/json"
     return {"in": str(where), "field": field_path(path), "message": message}
