@@ -42,7 +42,7 @@ class Tocsin:
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self.settings = settings
-        self.engine = db.create(database_url)
+        self.engine = db.create(database_url, behind_pooler=bool(settings.database_listen_url))
         self.secrets = Secrets.load(settings)
         self.channels: Mapping[str, Channel] = registry.channels(settings)
         self.links = Links(self.secrets)
@@ -104,6 +104,8 @@ class Tocsin:
     async def running(self) -> AsyncIterator[None]:
         """Migrates, starts; at the end commits what waits and records what is in flight."""
         await migrate.upgrade(self.engine)
+        # Before anybody writes: attaching a partition to a busy table makes its writers try again.
+        await self._keep_house()
         stop = asyncio.Event()
         async with AsyncExitStack() as parts:
             parts.push_async_callback(self.engine.dispose)

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from sqlalchemy import make_url, text
 from app.db import engine as db_engine
 from app.db import migrate
 from app.db.embedded import EmbeddedServer
+from app.db.partitions import keep_house, partitioned
 
 
 class TestServer:
@@ -40,6 +42,7 @@ class TestServer:
         await self._execute(f"CREATE DATABASE {self.template}")
         engine = db_engine.create(self.address(self.template), size=1)
         await migrate.upgrade(engine)
+        await keep_house(engine, partitioned(receipts=timedelta(days=14), history=timedelta(days=400)))
         await engine.dispose()
 
     async def clone(self) -> str:

@@ -73,8 +73,9 @@ class Delivery:
         """Claims what is due on channels with room, and starts to send it. Returns how many it claimed."""
         room = [c for c in self._channels if self._flying[c] < ROOM]
         async with transaction(self._engine) as (conn, now):
-            await outcome.fail_unconfigured(conn, now, list(self._channels))
             jobs = await self._claim(conn, now, room) if room else []
+            if not jobs:  # it reads all that is due, which in a burst is much
+                await outcome.fail_unconfigured(conn, now, list(self._channels))
         for job in jobs:
             self._start(job, self._send(job))
         return len(jobs)

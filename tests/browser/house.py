@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access import commands as access
 from app.db.engine import transaction
-from app.db.partitions import keep_house, partitioned
 from app.dev.exchange import PhoneExchange
 from app.dev.phone import Phone
 from app.directory import contact_methods, integrations, people, services, teams
@@ -114,8 +113,6 @@ async def living(database_url: str, directory: Path, **changes: Any) -> AsyncIte
         tocsin = Tocsin(Settings(**(given | changes)), database_url)
         house = House(url, tocsin, exchange)
         server = uvicorn.Server(uvicorn.Config(tocsin.asgi, log_level="warning", lifespan="off"))
-        # Before anything is written: partitions that are made while rows come in hide them for an instant.
-        await keep_house(tocsin.engine, partitioned(receipts=timedelta(days=14), history=timedelta(days=400)), ())
         async with tocsin.running():
             async with transaction(tocsin.engine) as (conn, now):
                 await _furnish(conn, now, house)
