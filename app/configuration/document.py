@@ -23,7 +23,7 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.errors import Invalid, field_message
-from app.escalation.policy_document import PolicyDocument, Target
+from app.escalation.policy_document import PolicyDocument, Targets
 from app.oncall.schedule_document import ScheduleDocument
 from app.priority.documents import PriorityRule, Row
 
@@ -74,7 +74,7 @@ class ConfigurationDocument(Document):
     policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
     services: Annotated[list[ServiceDocument], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
-    last_resort: Annotated[list[Target], Field(min_length=1, max_length=50)] | None = None
+    last_resort: Targets | None = None
     priority_rules: Annotated[list[PriorityRule], Field(max_length=1000)] | None = None
     priority_matrix: Annotated[list[Row], Field(min_length=3, max_length=3)] | None = None
 

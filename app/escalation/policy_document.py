@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MIN_DELAY_S = 30
 """There is no exception: people who should be paged at the same time are targets of the same step."""
@@ -34,14 +34,16 @@ def _each_once(targets: list[Target]) -> list[Target]:
     return targets
 
 
+Targets = Annotated[list[Target], Field(min_length=1, max_length=50), AfterValidator(_each_once)]
+"""At least one, each named once."""
+
+
 class StepDocument(_Document):
     """One rung. `delay_s` is the wait before the next step; after the last one before the next round, or before the
     last resort."""
 
     delay_s: Annotated[int, Field(ge=MIN_DELAY_S, le=MAX_DELAY_S, description="seconds before the next step")]
-    targets: Annotated[list[Target], Field(min_length=1, max_length=50)]
-
-    _once = field_validator("targets")(_each_once)
+    targets: Targets
 
 
 _EXAMPLE: dict[str, Any] = {
@@ -79,6 +81,4 @@ class LastResort(_Document):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"targets": [{"type": "user", "key": "cara"}]}]})
 
-    targets: Annotated[list[Target], Field(min_length=1, max_length=50)]
-
-    _once = field_validator("targets")(_each_once)
+    targets: Targets

@@ -333,6 +333,8 @@ def test_a_key_is_named_once() -> None:
     with pytest.raises(Invalid, match="services: named twice: checkout") as refused:
         town(services=section("services")[:1] * 2)
     assert [e["field"] for e in refused.value.errors] == ["services"]
+    with pytest.raises(Invalid, match="last_resort: user cara is named twice"):
+        town(last_resort=[{"type": "user", "key": "cara"}] * 2)
 
 
 def test_the_shipped_schema_is_the_one_that_is_served() -> None:
