@@ -8,11 +8,14 @@ alert never starts in our future: else a resolve could not end it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from app.db import ids
 from app.ingest.event import Event
@@ -36,11 +39,13 @@ class Outcome(StrEnum):
     @property
     def changes(self) -> bool:
         """Whether the event is kept as a row."""
-        return self not in (Outcome.REPEATED, Outcome.STALE, Outcome.QUARANTINED)
+        return self in _CHANGING
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+_CHANGING = frozenset(Outcome) - {Outcome.REPEATED, Outcome.STALE, Outcome.QUARANTINED}
+
+
+class Arrival(Struct, frozen=True):
     """An event as it entered: through which integration, in which request, at which place in its body."""
 
     event: Event
@@ -58,8 +63,7 @@ class Arrival:
         return self.integration_id, self.event.dedup_key
 
 
-@dataclass(frozen=True, slots=True)
-class AlertState:
+class AlertState(Struct, frozen=True):
     """An alert's row as far as dedup needs it."""
 
     id: UUID
@@ -77,8 +81,7 @@ class AlertState:
     expiry_due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What one event did to its alert. `alert` is the state after it."""
 
     arrival: Arrival
@@ -98,8 +101,12 @@ class Folded:
 
 
 def digest(event: Event, ignored: frozenset[str] = _NO_LABELS) -> int:
-    """64 bits of labels and severity, signed as PostgreSQL's bigint: equal means that nothing changed."""
-    told = [event.severity, *[f"{n}\x01{v}" for n, v in sorted(event.labels.items()) if n not in ignored]]
+    """64 bits of labels and severity, signed as PostgreSQL's bigint: equal means that nothing changed.
+
+    A fingerprint stands for all labels, so that they need not be looked at, unless some of them do not count."""
+    told = [event.severity, event.fingerprint]
+    if ignored:
+        told[1:] = [f"{n}\x01{v}" for n, v in sorted(event.labels.items()) if n not in ignored]
     h = blake2b("\x00".join(told).encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(h.digest(), "big", signed=True)
 

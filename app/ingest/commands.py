@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
@@ -27,21 +27,32 @@ _ACCEPTED_BY = {"prometheus": 200}
 _KEPT_HEADERS = ("content-type", "content-encoding", "user-agent")
 
 
+READ_CLOSELY = timedelta(seconds=1)
+"""How far from the `now` of its transaction a body may have been read: senders' clocks differ by more."""
+
+
 def open_up(request: Request, now: datetime) -> None:
     """② Wire -> events, and the status that is to be answered. A body that cannot be parsed at all is kept once and
     answered 400."""
-    entrance = request.door.entrance
     request.receipt_id = ids.new(now)
+    if request.read_at is None or abs(now - request.read_at) > READ_CLOSELY:
+        read(request, now)
+
+
+def read(request: Request, at: datetime) -> None:
+    """Parses the body as of `at`. May be done ahead of the transaction, while another one is in flight."""
+    entrance = request.door.entrance
     request.parsed, request.error, request.status = NOTHING, None, accepted(entrance.source)
     if request.refusal is not None:
         request.status, request.error = request.refusal
         return
     try:
-        request.parsed = ADAPTERS[entrance.source](request.body, request.headers, entrance, now)
+        request.parsed = ADAPTERS[entrance.source](request.body, request.headers, entrance, at)
     except Unparsable as e:
         request.error, request.status = str(e), 400
     if entrance.source == "prometheus" and request.parsed.refused:
         request.status = 400
+    request.read_at = at
 
 
 def accepted(source: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +26,8 @@ class Door:
 
 @dataclass(slots=True)
 class Request:
-    """One authenticated request. The first three are what came; the rest is set inside the transaction that takes it,
-    anew with every try: `error` says why the body as a whole could not be parsed.
+    """One authenticated request. The first three are what came; the rest is set by the transaction that takes it:
+    `error` says why the body as a whole could not be parsed.
 
     `refusal`: status and reason of a request that was refused before anybody parsed it; it gets a receipt all the same.
     """
@@ -39,6 +40,8 @@ class Request:
     parsed: Parsed = NOTHING
     error: str | None = None
     status: int = 202
+    read_at: datetime | None = None
+    """As of when the body was parsed; None: not yet."""
 
     @property
     def weight(self) -> int:
@@ -64,3 +67,5 @@ class Received:
 
     answers: list[Answer] = field(default_factory=list)
     wake: bool = False
+    now: datetime | None = None
+    """The instant of its transaction."""

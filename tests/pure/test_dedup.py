@@ -29,7 +29,8 @@ def event(
     severity: str = "critical",
     **labels: str,
 ) -> Event:
-    return Event(kind, key, key, "Title", severity, {"alertname": "X"} | labels, starts, ends)  # type: ignore[arg-type]
+    every = {"alertname": "X"} | labels
+    return Event(kind, key, repr(sorted(every.items())), "Title", severity, every, starts, ends)  # type: ignore[arg-type]
 
 
 def arrival(told: Event, index: int = 0) -> Arrival:
