@@ -73,10 +73,10 @@ class House:
         alert = {
             "status": given["status"],
             "labels": {"alertname": name, "severity": given["severity"], "service": service},
-            "annotations": {"summary": given["summary"]},
+            "annotations": {"summary": given["summary"], "description": given.get("description", "")},
             "startsAt": self.began.isoformat(),
             "endsAt": datetime.now(UTC).isoformat() if resolved else "0001-01-01T00:00:00Z",
-            "generatorURL": "",
+            "generatorURL": given.get("url", ""),
         }
         body = {
             "version": "4", "groupKey": "g", "status": given["status"], "receiver": "tocsin", "groupLabels": {},

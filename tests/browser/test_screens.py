@@ -86,11 +86,14 @@ async def test_the_list_follows_along(house: House, browser: Browser) -> None:
 
 
 async def test_an_incident_from_first_page_to_the_end(house: House, browser: Browser) -> None:
-    number = await house.fires("HighErrorRate", summary=TITLE)
+    more = {"description": "Look at the provider.", "url": "http://prometheus.example.org/graph"}
+    number = await house.fires("HighErrorRate", summary=TITLE, **more)
     await house.phone("ana").expects_sms(TITLE)
     async with desk(browser, house) as page:
         await page.goto(f"/incidents/{number}")
         await log_in(page)
+        await expect(page.locator("#alerts")).to_contain_text(more["description"])
+        assert await page.locator("#alerts").get_by_role("link").get_attribute("href") == more["url"]
         standing = page.get_by_role("region", name="How it stands")
         await expect(standing).to_contain_text("Nobody has it yet")
         await expect(standing).to_contain_text(re.compile(r"Next: Ben by SMS \(step 2 of round 1\) in 0[45]:\d\d"))
@@ -166,6 +169,10 @@ async def test_a_contact_method_counts_once_its_code_came_back(house: House, bro
     async with desk(browser, house) as page:
         await page.goto("/account")
         await log_in(page)
+        await page.get_by_label("Address").fill("030 901820009")
+        await page.get_by_role("button", name="Add").first.click()
+        await expect(page.get_by_role("alert")).to_contain_text(re.compile("^A mobile number starts with"))
+        await expect(page.get_by_label("Address")).to_have_value("030 901820009")
         await page.get_by_label("Address").fill("+49 30 901820009")
         await page.get_by_role("button", name="Add").first.click()
         await expect(page.get_by_text("not verified")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/account", include_in_schema=False)
 MethodId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Editing = Annotated[Reader, reads("me.edit")]
 
+NOTHING_ENTERED: Final = {"channel": "", "address": "", "label": ""}
 TOLD: Final = {
     "added": "Added. Ask for a code next: it counts once the code came back.",
     "sent": "A code is on its way. It is good for 15 minutes.",
@@ -50,8 +52,16 @@ async def show_account(
 
 
 async def _show(
-    request: Request, reader: Reader, settings: SettingsGiven, told: str = "", *, wrong: str = "", status: int = 200
+    request: Request,
+    reader: Reader,
+    settings: SettingsGiven,
+    told: str = "",
+    *,
+    wrong: str = "",
+    status: int = 200,
+    entered: Mapping[str, str] = NOTHING_ENTERED,
 ) -> Response:
+    """`entered`: a contact method that was refused, to be put right and not typed again."""
     user_id, key = me(reader)
     conn = reader.tx.conn
     own = await contact_store.methods(conn, user_id)
@@ -68,6 +78,7 @@ async def _show(
         channels=channels,
         told=told,
         wrong=wrong,
+        entered=entered,
     )
 
 
@@ -82,14 +93,16 @@ async def add_method(
     label: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     user_id, _ = me(reader)
+    given = {"channel": channel, "address": address.strip(), "label": label.strip()}
     try:
-        given = {"channel": channel, "address": address.strip(), "label": label.strip()}
         document = ContactMethodDocument.model_validate(given)
         await contact_methods.add(reader.tx.conn, reader.tx.now, user_id, document, channels, actor=reader.caller.actor)
     except ValidationError:
-        return await _show(request, reader, settings, wrong="This address cannot be used.", status=422)
+        wrong = "This address cannot be used."
+        return await _show(request, reader, settings, wrong=wrong, status=422, entered=given)
     except Refusal as refused:
-        return await _show(request, reader, settings, wrong=refused.message, status=422)
+        wrong = refused.message.removeprefix("address: ")
+        return await _show(request, reader, settings, wrong=wrong, status=422, entered=given)
     return back("added")
 
 
@@ -132,7 +145,8 @@ async def verify(
         return back("verified")
     wrong = "No code counts any more: ask for a new one."
     if isinstance(entered, WrongCode):
-        wrong = f"This is not the code that was sent. {entered.tries_left} tries are left."
+        left = "1 try is" if entered.tries_left == 1 else f"{entered.tries_left} tries are"
+        wrong = f"This is not the code that was sent. {left} left."
     return await _show(request, reader, settings, wrong=wrong, status=422)
 
 

@@ -18,7 +18,7 @@ from app.notifications import reading as notification_reading
 from app.web.link_view import View
 from app.web.pages import PageWanted, decode, encode
 from app.web.screens.reader import Reader, reads
-from app.web.screens.rendering import CHANNEL_WORDS
+from app.web.screens.rendering import CHANNEL_WORDS, listed
 
 router = APIRouter(include_in_schema=False)
 
@@ -118,7 +118,7 @@ def _coming(following: NextStep | None, messages: Any) -> list[Coming]:
     if following is not None:
         what = "last resort" if following.step is None else f"step {following.step} of round {following.round}"
         by = " and ".join(CHANNEL_WORDS.get(c, c) for c in following.channels)
-        whom = ", ".join(following.names) or "nobody can be reached"
+        whom = listed(following.names) or "nobody can be reached"
         coming.append(Coming(following.at, f"{whom}{' by ' + by if by else ''} ({what})"))
     for message in messages:
         if message["state"] == "pending":

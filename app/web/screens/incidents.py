@@ -93,7 +93,7 @@ async def show_incidents(
 
 def _tabs(wanted: Wanted) -> list[tuple[str, str, bool]]:
     """The lists that are looked at most: word, address, and whether it is this one."""
-    offered = [("Open", Wanted()), ("Nobody has", Wanted("triggered")), ("Mine", Wanted(mine=True)),
+    offered = [("Open", Wanted()), ("Unanswered", Wanted("triggered")), ("Mine", Wanted(mine=True)),
                ("Resolved", Wanted("resolved")), ("All", Wanted("all"))]  # fmt: skip
     return [(word, other.address(), other == wanted) for word, other in offered]
 

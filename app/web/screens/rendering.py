@@ -7,7 +7,7 @@ form is sent, which `auth.own_origin` asks for.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -113,6 +113,11 @@ def countdown(length: timedelta) -> str:
     return minutes if seconds < 3600 else f"{seconds // 3600}:{minutes}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """`Ana`, `Ana and Ben`, `Ana, Ben and Cara`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def safe_url(url: str) -> str:
     """The address when it is one that a browser may open, else nothing: never `javascript:`."""
     try:
@@ -137,7 +142,7 @@ _environment.globals |= {
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,
 }
-_environment.filters["safe_url"] = safe_url
+_environment.filters |= {"safe_url": safe_url, "listed": listed}
 
 
 def screen(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, /, **given: Any) -> Response:
