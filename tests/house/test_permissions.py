@@ -70,6 +70,14 @@ def test_the_openapi_document_resolves(app):
             assert ref.removeprefix("#/components/schemas/") in document["components"]["schemas"], ref
 
 
+def test_generated_clients_get_names_that_people_would_choose(app):
+    document = app.openapi()
+    names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if "api_v1" in name] == []
+    assert [name for name in document["components"]["schemas"] if "__" in name] == [], "two models of one name"
+
+
 def test_every_body_shows_an_example(app):
     document = app.openapi()
     bare = [

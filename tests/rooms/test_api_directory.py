@@ -219,6 +219,7 @@ async def test_an_integration_shows_its_routing_key_once(client, engine):
     assert rotated.status_code == 201
     assert [k["expires_at"] is None for k in rotated.json()["routing_keys"]] == [True, False]
     assert (await client.post("/integrations/am/rotate", json={"overlap_h": 169})).status_code == 422
+    assert (await client.post("/integrations/am/rotate")).status_code == 201, "nothing need be said"
     unknown = await client.post("/integrations", json=ENTRANCE | {"key": "x", "source": "telegraph"})
     assert "known: alertmanager" in unknown.json()["errors"][0]["message"]
     off = await client.put("/integrations/am", json={"name": "AM", "service": "checkout", "enabled": False})

@@ -30,7 +30,7 @@ class Difference(Answer):
     after: Any
 
 
-class ChangeAnswer(Answer):
+class ConfigurationChange(Answer):
     action: Literal["create", "edit", "delete", "deactivate"]
     kind: str
     key: str
@@ -49,7 +49,7 @@ class PlanAnswer(Answer):
     """What an apply would do, in its order. Send `version` as `If-Match` to apply exactly this."""
 
     version: int
-    changes: list[ChangeAnswer]
+    changes: list[ConfigurationChange]
     kept: list[KeptAnswer]
 
 
@@ -59,8 +59,8 @@ class ApplyAnswer(PlanAnswer):
     routing_keys: dict[str, str] | None
 
 
-def _change(change: Change) -> ChangeAnswer:
-    return ChangeAnswer(
+def _change(change: Change) -> ConfigurationChange:
+    return ConfigurationChange(
         action=change.action,
         kind=change.kind,
         key=change.key,

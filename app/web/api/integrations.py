@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -49,6 +49,10 @@ class Rotation(Body):
     model_config = example(overlap_h=24)
 
     overlap_h: Annotated[int, Field(ge=0, le=integrations.MAX_OVERLAP_H, description="hours")] = 24
+
+
+USUAL_ROTATION: Final = Rotation()
+"""When nothing is sent."""
 
 
 async def _answers(tx: Transaction, found: list[Stored[IntegrationDocument]]) -> list[IntegrationAnswer]:
@@ -132,11 +136,11 @@ async def delete_integration(
 @router.post("/{key}/rotate", status_code=201, dependencies=[idempotent])
 async def rotate_routing_key(
     key: Key,
-    body: Rotation,
     request: Request,
     tx: Tx,
     response: Response,
     caller: Annotated[Caller, needs("integrations.edit")],
+    body: Rotation = USUAL_ROTATION,
 ) -> IntegrationCreated:
     """A new routing key, shown this once; the one before stays valid for `overlap_h` hours, any older one ends now."""
     caller.require_team((await integrations.read(tx.conn, key)).team_id)

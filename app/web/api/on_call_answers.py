@@ -46,7 +46,7 @@ class ShiftAnswer(Answer):
     override: int | None
 
 
-class ChangeAnswer(Answer):
+class HoursChanged(Answer):
     """What one user would gain and lose."""
 
     user: Person
@@ -77,9 +77,9 @@ def shift_answers(shifts: Iterable[Shift], schedule: Schedule, names: Names, key
     ]
 
 
-def change_answers(changes: Iterable[Change], names: Names) -> list[ChangeAnswer]:
+def change_answers(changes: Iterable[Change], names: Names) -> list[HoursChanged]:
     return [
-        ChangeAnswer(
+        HoursChanged(
             user=person(change.user_id, names),
             gained_seconds=change.gained_seconds,
             lost_seconds=change.lost_seconds,

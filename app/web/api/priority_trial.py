@@ -140,7 +140,7 @@ class RefusedAnswer(Answer):
     error: str
 
 
-class IncidentAnswer(Answer):
+class IncidentTrial(Answer):
     """What automation would do to the incident: it only raises, and never what a person pinned."""
 
     number: int
@@ -156,7 +156,7 @@ class TrialAnswer(Answer):
     matrix_version: int | None
     verdicts: list[VerdictAnswer]
     refused: list[RefusedAnswer]
-    incident: IncidentAnswer | None
+    incident: IncidentTrial | None
 
 
 @router.post("/priority-rules/try", dependencies=[permission("priority_rules.try")])
@@ -220,11 +220,11 @@ def _verdict(tried: Tried) -> VerdictAnswer:
     )
 
 
-def _incident(incident: TriedIncident, tried: list[Tried]) -> IncidentAnswer:
+def _incident(incident: TriedIncident, tried: list[Tried]) -> IncidentTrial:
     verdicts: list[PriorityVerdict] = [t.verdict for t in tried if t.verdict is not None]
     if not verdicts:
         would_be, because = incident.priority, "it has no alerts"
     else:
         outcome = raise_only(incident.priority, min(verdicts, key=lambda v: v.priority), pinned=incident.pinned)
         would_be, because = outcome.priority, getattr(outcome, "reason", "raised")
-    return IncidentAnswer(number=incident.number, priority=incident.priority, would_be=would_be, because=because)
+    return IncidentTrial(number=incident.number, priority=incident.priority, would_be=would_be, because=because)

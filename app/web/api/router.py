@@ -82,7 +82,8 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for status, description in _ANSWERS.items()
 }
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS, generate_unique_id_function=lambda route: route.name)
+"""Operations are called as their functions are, `list_teams`: generated clients make methods of these names."""
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
 router.include_router(receipts.router)

@@ -13,7 +13,7 @@ from app.oncall import commands, shifts, store
 from app.oncall.schedule_document import ScheduleDocument, ScheduleEdit, computable
 from app.oncall.shifts import Change, Schedule, Shift
 from app.oncall.store import StoredSchedule
-from app.web.api.on_call_answers import ChangeAnswer, IntervalAnswer, ShiftAnswer, change_answers, shift_answers
+from app.web.api.on_call_answers import HoursChanged, IntervalAnswer, ShiftAnswer, change_answers, shift_answers
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
 from app.web.idempotency import Route, idempotent
@@ -38,7 +38,7 @@ class Preview(Answer):
 
     starts_at: datetime
     ends_at: datetime
-    changes: list[ChangeAnswer]
+    changes: list[HoursChanged]
     shifts: list[ShiftAnswer]
     gaps: list[IntervalAnswer]
 
