@@ -163,7 +163,7 @@ class Demo:
             self._terminal.line("mail", f"Mail {NAMES.get(to, to)}", subject)
 
     def _real(self, seconds: float) -> str:
-        return f"{seconds / self._speed:.0f} s"
+        return f"{max(1, round(seconds / self._speed))} s"
 
 
 async def run(directory: Path, *, speed: float, port: int, prometheus: bool) -> None:
