@@ -107,8 +107,8 @@ LOCK_EXPIRED = text("""
     FROM alerts a WHERE a.expiry_due_at <= :now
     ORDER BY a.expiry_due_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
-"""Alerts whose expiry is to be looked at: renewed ones are only due again later. What is locked is skipped, so the order
-may be that of the index on what is due."""
+"""Alerts whose expiry is to be looked at: renewed ones are only due again later. What is locked is skipped, so the
+order may be that of the index on what is due."""
 
 REARM = text("""
     UPDATE alerts a SET expiry_due_at = a.expires_at WHERE a.id = ANY (CAST(:ids AS uuid[]))

@@ -7,10 +7,12 @@ most one incident; it is given up when the window or the cap has passed, in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from app.db import ids
 from app.incidents import states

@@ -7,17 +7,18 @@ raised priority leads back to `triggered` and begins a new epoch (behaviour.md 5
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """An incident's row, as read under its lock. The columns are explained in tables.py."""
 
     id: UUID

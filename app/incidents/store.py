@@ -4,7 +4,6 @@ about an incident need not wait for whoever changes it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -58,7 +57,7 @@ _TYPES = {
     "occurrences": "integer",
     "version": "integer",
 }
-COLUMNS = tuple(f.name for f in fields(Incident))
+COLUMNS = Incident.__struct_fields__
 """In the order of the dataclass, so that a row is its arguments."""
 _ALL = ", ".join(f"i.{c}" for c in COLUMNS)
 _WRITTEN = tuple(c for c in COLUMNS if c not in ("number", "version"))

@@ -155,6 +155,8 @@ class GroupCommit:
                     raise
                 if not isinstance(e, Raced):
                     await self._disconnect()
+                if attempt == TRIES and _taken(e):
+                    raise  # nobody is that fast that often: it is the request's own fault
                 if attempt == TRIES:
                     raise Unavailable(str(e)) from e
                 await clock.pause(0.05 * (attempt - 1) ** 2)
@@ -208,6 +210,13 @@ _TRANSIENT_STATES = ("08", "40", "53", "55", "57", "23505", "23P01")
 """SQLSTATE classes: connection, serialization and deadlock, resources, lock not available, shutdown; and a key that
 another process took between our look and our write. The same goes for a row whose partition is made in the moment in
 which it waits to enter the default one: PostgreSQL refuses it there, and the next try finds its place."""
+
+
+_TAKEN = ("23505", "23P01")
+
+
+def _taken(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _TAKEN
 
 
 def _transient(error: Exception) -> bool:

@@ -9,6 +9,7 @@ What is answered is behaviour.md 1: 2xx only after the commit; every authenticat
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import zlib
@@ -35,6 +36,7 @@ MIB = 1 << 20
 LIMITS = {"alertmanager": 8 * MIB, "prometheus": 8 * MIB}
 LIMIT = 1 * MIB
 RETRY_AFTER_S = 5
+READ_WITHIN_S = 30.0
 MEMBERS = 100
 """Of a gzip body. Nobody sends more than one; the rest is copied for each of them."""
 
@@ -91,7 +93,7 @@ class Intake:
         door = await self._door(key, headers)
         try:
             _may_enter(door, source)
-            body = await _read(receive, headers, LIMITS.get(source, LIMIT))
+            body = await _read_within(READ_WITHIN_S, receive, headers, LIMITS.get(source, LIMIT))
         except Refused as e:
             answer = await self._put(Request(door, e.kept, headers, (e.status, e.detail)))
             e.receipt = str(answer.receipt_id)
@@ -156,6 +158,15 @@ def _credential(authorization: str) -> str | None:
         except ValueError:  # no base64, no ASCII, or no UTF-8 inside
             return None
     return None
+
+
+async def _read_within(seconds: float, receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    """The body of a sender that keeps talking; one that trickles is sent away."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, headers, limit)
+    except TimeoutError as e:
+        raise Refused(408, "too_slow", f"the body did not arrive within {seconds:.0f} seconds") from e
 
 
 async def _read(receive: Receive, headers: dict[str, str], limit: int) -> bytes:

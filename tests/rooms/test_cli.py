@@ -350,7 +350,7 @@ def test_doctor_on_a_fresh_installation(tocsin: Tocsin, outside: Outside) -> Non
     assert told.exit_code == 1
     found = findings(told)
     assert {check for check, state in found.items() if state == "problem"} == {"last resort", "people"}
-    expected = {"public URL", "secret key", "watchdog", "partitions"}
+    expected = {"public URL", "secret key", "watchdog"}
     assert {check for check, state in found.items() if state == "warning"} == expected
     shown = tocsin("doctor", **outside.settings()).stdout
     assert "Ana María has no usable contact method" in shown

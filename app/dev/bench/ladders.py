@@ -39,9 +39,7 @@ _WRITTEN: Final = """
     SELECT count(*) AS rows, count(DISTINCT n.ladder_id) AS ladders
     FROM notifications n JOIN incidents i ON i.id = n.incident_id WHERE i.title = $1
 """
-_OLDEST: Final = (
-    "SELECT tocsin_now() AS at, (SELECT min(next_step_at) FROM ladders WHERE next_step_at <= $1) AS due"
-)
+_OLDEST: Final = "SELECT tocsin_now() AS at, (SELECT min(next_step_at) FROM ladders WHERE next_step_at <= $1) AS due"
 
 
 @dataclass(frozen=True, slots=True)
