@@ -98,7 +98,7 @@ def _footer(message: Message) -> str:
 def _text(message: Message) -> str:
     facts = "\n".join(f"{one_line(label)}: {one_line(value)}" for label, value in message.facts)
     link = f"{one_line(message.link_label)}: {message.link}" if message.link else ""
-    parts = (facts, _paragraphs(message), link, f"-- \n{_footer(message)}")
+    parts = (_paragraphs(message), facts, link, f"-- \n{_footer(message)}")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -54,13 +54,10 @@ def page(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: 
         facts.append(("Reopened", f"{about.reopened} times"))
     if about.runbook_url:
         facts.append(("Runbook", about.runbook_url))
-    long = "\n".join(
-        [f"P{about.priority} incident {about.number}{again}: {about.title}", ""] + [f"{k}: {v}" for k, v in facts]
-    )
     return Words(
         subject=f"[{about.service}] Incident {about.number}: {about.title}",
         text=f"P{about.priority} #{about.number}{again} {about.title}{alerts} ({about.service})",
-        text_long=long,
+        text_long=f"P{about.priority} incident {about.number}{again}: {about.title}",
         facts=tuple(facts),
         link_label="Open and acknowledge",
     )

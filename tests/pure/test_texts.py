@@ -1,0 +1,51 @@
+"""What a page says: in a text at a glance, in a mail each fact once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.headerregistry import Address
+
+from app.channels.channel import Message
+from app.channels.letter import letter
+from app.notifications.texts import About, page
+
+NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
+ABOUT = About(
+    number=42,
+    title="A quarter of all payments fail",
+    priority=1,
+    service="Checkout",
+    opened_at=NOW,
+    firing=2,
+    runbook_url="https://wiki.example.org/checkout",
+    reopened=0,
+)
+LINK = "https://tocsin.example.org/l/x"
+
+
+def test_a_mail_says_what_it_is_about_and_each_fact_once() -> None:
+    words = page(ABOUT, {"why": "named in the policy"}, "Europe/Berlin", repeated=False)
+    message = Message(
+        notification_id="1",
+        attempt=1,
+        purpose="page",
+        to="ana@example.org",
+        at=NOW,
+        subject=words.subject,
+        text=words.text,
+        text_long=words.text_long,
+        facts=words.facts,
+        link=LINK,
+        link_label=words.link_label,
+    )
+    mail = letter(message, Address("Tocsin", "tocsin", "example.org"))
+    plain, rich = (str(mail.get_body((kind,)).get_content()) for kind in ("plain", "html"))  # type: ignore[union-attr]  # both are there
+    assert plain.splitlines()[0] == "P1 incident 42: A quarter of all payments fail"
+    for fact in ("Priority", "Why you", "Runbook", "named in the policy", "Sun 22 Nov 02:14 CET"):
+        assert (plain.count(fact), rich.count(fact)) == (1, 1), fact
+    assert plain.index("Runbook") < plain.index(LINK)
+
+
+def test_a_text_says_the_priority_first_and_how_much_more_there_is() -> None:
+    words = page(ABOUT, {}, "Europe/Berlin", repeated=True)
+    assert words.text == "P1 #42 (repeat) A quarter of all payments fail +1 more (Checkout)"
