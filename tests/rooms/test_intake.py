@@ -216,6 +216,10 @@ async def test_a_disabled_integration_takes_nothing(house):
             pass
     assert (answer.status_code, answer.json()["code"]) == (403, "disabled")
     assert answer.headers["Tocsin-Receipt"] == answer.json()["receipt"]
+    await house.execute("UPDATE integrations SET enabled = true WHERE source = 'generic'")
+    async with asyncio.timeout(5):
+        while (await house.post("generic", body_of("generic"))).status_code != 202:
+            pass
 
 
 async def test_an_unknown_source_is_404_with_a_receipt_for_whom_we_know(house):
