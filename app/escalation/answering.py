@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,6 +41,7 @@ LATEST = text("""
     SELECT e.id, e.at, e.kind, e.actor, e.data, u.name AS actor_name
     FROM timeline_entries e LEFT JOIN users u ON e.actor = 'user:' || u.key
     WHERE e.incident_id = :id AND (CAST(:before AS uuid) IS NULL OR e.id < CAST(:before AS uuid))
+      AND NOT e.kind = ANY (CAST(:without AS text[]))
     ORDER BY e.id DESC LIMIT :limit
 """)
 
@@ -96,10 +97,11 @@ async def standing(conn: AsyncConnection, incident_id: UUID, reader_id: int) -> 
 
 
 async def latest(
-    conn: AsyncConnection, incident_id: UUID, limit: int, before: UUID | None = None
+    conn: AsyncConnection, incident_id: UUID, limit: int, before: UUID | None = None, without: Sequence[str] = ()
 ) -> list[TimelineLine]:
-    """The newest timeline entries, newest first; `before`: those older than this one."""
-    rows = await conn.execute(LATEST, {"id": incident_id, "limit": limit, "before": before})
+    """The newest timeline entries, newest first; `before`: those older than this one; `without`: kinds to leave out."""
+    named = {"id": incident_id, "limit": limit, "before": before, "without": list(without)}
+    rows = await conn.execute(LATEST, named)
     return [
         TimelineLine(r.id, r.at, r.kind, r.actor, r.actor_name or "", describe(r.kind, r.data), r.data) for r in rows
     ]

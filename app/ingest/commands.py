@@ -80,7 +80,8 @@ async def keep(
         found.sort(key=lambda o: o[0])
         refusals = [r.error for r in request.parsed.refused]
         answers.append(Answer(request.receipt_id, request.status, found, request.error, refusals))
-        receipts.append(_receipt(request, request.status, request.error, found))
+        why = request.error or "; ".join(f"event {r.index}: {r.error}" for r in request.parsed.refused)[:2000] or None
+        receipts.append(_receipt(request, request.status, why, found))
     await store.keep_receipts(conn, receipts, now)
     await store.keep_events(conn, events, now)
     await store.quarantine(conn, refused)

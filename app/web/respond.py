@@ -35,6 +35,8 @@ router = APIRouter(include_in_schema=False)
 
 LAST_ENTRIES = 6
 """What happened last is enough at night; the incident's own screen has the rest."""
+COMINGS_AND_GOINGS = ("joined", "alert_changed", "alert_resolved")
+"""Of single alerts: dozens of them would push out who was paged and who answered. Their number is shown above."""
 
 
 @router.api_route("/l/{token}", methods=["GET", "HEAD"], dependencies=[public("the token is the credential")])
@@ -125,7 +127,7 @@ async def _show(
         told=told,
         ask=ask,
         following=await next_step(tx.conn, seen.id, list(request.app.state.channels), tx.now),
-        happened=await answering.latest(tx.conn, seen.id, LAST_ENTRIES),
+        happened=await answering.latest(tx.conn, seen.id, LAST_ENTRIES, without=COMINGS_AND_GOINGS),
         now=tx.now,
         zone=hours.zone(seen.time_zone),
     )

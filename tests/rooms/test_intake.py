@@ -118,6 +118,7 @@ async def test_in_a_partly_valid_body_the_refused_event_is_quarantined_alone(hou
     assert (kept.kind, kept.state, str(kept.receipt_id)) == ("event", "waiting", said["receipt"])
     assert json.loads(kept.body) == body["alerts"][0]
     told = await house.receipt(said["receipt"], routing_key("alertmanager"))
+    assert told["error"] == f"event 0: {kept.error}", "whoever sent it may know why"
     assert [(e["index"], e["outcome"], e["alert"] is None) for e in told["events"]] == [
         (0, "quarantined", True),
         (1, "opened", False),

@@ -30,3 +30,16 @@ async def test_unanswered_page_climbs_to_second_step(town: Town) -> None:
     await town.wait(minutes(0.1))
     await ben.phone.expects_sms("HighErrorRate")
     await ana.phone.expects_sms("HighErrorRate")  # her own second text, after five minutes
+
+
+async def test_the_link_shows_who_was_paged_however_many_alerts_joined(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="sms")
+    await town.service("checkout", policy=[ana, minutes(30)])
+    await town.alertmanager.fires("HighErrorRate", instance="a")
+    await ana.phone.expects_sms("HighErrorRate")
+    for number in range(8):
+        await town.alertmanager.fires("HighErrorRate", instance=f"b{number}")
+    screen = await ana.follows_link()
+    assert "Ana was paged by SMS" in screen.words
+    assert "9 alerts still firing" in screen.words
+    assert "joined" not in screen.words
