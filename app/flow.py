@@ -51,7 +51,7 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
     opened = list(joined.opened.values())
     await escalation.start(conn, opened, standing.policies, now)
     answers = await ingest.keep(conn, requests, _outcomes(folded.decisions), _events(folded.decisions, now), now)
-    return Received(answers, bool(opened or joined.changed), now)
+    return Received(answers, joined.pages, now)
 
 
 async def refuse(conn: AsyncConnection, request: Request, error: str, standings: Standings) -> Answer:

@@ -68,6 +68,11 @@ class Correlated:
     priorities: dict[UUID, int] = field(default_factory=dict)
     """The priority that each occurrence would have by itself."""
 
+    @property
+    def pages(self) -> bool:
+        """Whether anybody is to be paged now. Alerts that merely join or end wake no worker: there are many."""
+        return bool(self.opened) or any(i.paging_due_at is not None for i in self.changed.values())
+
 
 def correlation_key(service_id: int, labels: Mapping[str, str], dedup_key: str) -> str:
     """The default: service and alertname; an alert without that label is its own problem."""
