@@ -7,12 +7,14 @@ bits of `rand_a` are a counter that starts again with every millisecond.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from secrets import randbits
+from os import urandom
+from random import Random
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _last = [0, 0]
+_bits = Random(urandom(32)).getrandbits  # noqa: S311  # unique, not secret: a system call for each id costs more
 
 
 def new(now: datetime) -> UUID:
@@ -22,7 +24,7 @@ def new(now: datetime) -> UUID:
         _last[1] = (_last[1] + 1) & 0xFFF
     else:
         _last[0], _last[1] = ms, 0
-    return UUID(int=(ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | _last[1] << 64 | 0b10 << 62 | randbits(62))
+    return UUID(int=(ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | _last[1] << 64 | 0b10 << 62 | _bits(62))
 
 
 def first_of(at: datetime) -> UUID:
