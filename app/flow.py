@@ -93,8 +93,8 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
 
 
 async def deliver(delivery: Delivery) -> int:
-    """Takes over what was lost, then sends what is due. Returns how many messages it claimed."""
-    return await delivery.recover() + await delivery.send_due()
+    """Sends what is due, then takes over what was lost. Returns how many messages it claimed."""
+    return await delivery.send_due() + await delivery.recover()
 
 
 async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:

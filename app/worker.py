@@ -24,6 +24,7 @@ from app.notifications.delivery import Delivery
 from app.standing import Standings
 
 CLAIM = 500
+DELIVER_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 MOST_S = 60.0
 CHORES_AFTER_S = 2.0
@@ -98,7 +99,11 @@ class Worker:
                 await self.delivery.settle()
 
     async def tick(self) -> float | None:
-        """One pass over everything that is due. Returns the real seconds until the next row falls due."""
+        """One pass over everything that is due. Returns the real seconds until the next row falls due.
+
+        When more is due than one claim takes, the climb goes first: a message can wait a second for its provider, a
+        ladder that is not climbed has not even found out whom to wake."""
+        delivered_at = -DELIVER_EVERY_S
         while True:
             async with self._engine.begin() as conn:
                 climbed = await flow.climb(conn, self._channels, self._standings)
@@ -106,7 +111,11 @@ class Worker:
                 metrics.ladder_claimed(late)
             if climbed.unreachable:
                 self._unreachable(climbed.unreachable)
+            behind = len(climbed.lateness) >= CLAIM and not self._stopping
+            if behind and clock.elapsed() - delivered_at < DELIVER_EVERY_S:
+                continue
             sent = await flow.deliver(self.delivery)
+            delivered_at = clock.elapsed()
             if self._stopping or (len(climbed.lateness) < CLAIM and not sent and not climbed.pages):
                 return climbed.wait_s
 
