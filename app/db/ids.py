@@ -30,8 +30,3 @@ def new(now: datetime) -> UUID:
 def first_of(at: datetime) -> UUID:
     """The smallest uuid v7 of the instant `at`: a bound for partitions and for slices by time."""
     return UUID(int=(((at - _EPOCH) // _MILLISECOND) & 0xFFFFFFFFFFFF) << 80)
-
-
-def instant_of(identity: UUID) -> datetime:
-    """When a uuid v7 was made, to the millisecond."""
-    return _EPOCH + (identity.int >> 80) * _MILLISECOND

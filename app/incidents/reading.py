@@ -51,7 +51,6 @@ DETAIL = text("""
     WHERE i.number = :number
 """)
 
-NUMBER_OF = text("SELECT number FROM incidents WHERE id = :id")
 ID_OF = text("SELECT id FROM incidents WHERE number = :number")
 
 TIMELINE = text("""
@@ -167,11 +166,6 @@ async def detail(conn: AsyncConnection, number: int) -> IncidentDetail | None:
 
 async def id_of(conn: AsyncConnection, number: int) -> UUID | None:
     found: UUID | None = (await conn.execute(ID_OF, {"number": number})).scalar_one_or_none()
-    return found
-
-
-async def number_of(conn: AsyncConnection, incident_id: UUID) -> int | None:
-    found: int | None = (await conn.execute(NUMBER_OF, {"id": incident_id})).scalar_one_or_none()
     return found
 
 

@@ -70,6 +70,11 @@ class Undelivered:
     round: int | None
     step: int | None
 
+    @classmethod
+    def of(cls, row: Any, notification_id: UUID) -> Undelivered:
+        """From a row that has the columns of the notification and `user_name`."""
+        return cls(notification_id, *(getattr(row, name) for name in cls.__slots__[1:]))
+
 
 async def fail_over(
     conn: AsyncConnection,
@@ -212,9 +217,6 @@ async def _follow(
     elif status in UNDONE and row.state in ("sending", "sent") and row.number == row.tries:
         because = str(report.fault) if report.fault else status
         await conn.execute(store.SET_STATE, named | {"state": "undelivered", "because": because})
-        lost = Undelivered(
-            row.notification_id, row.user_id, row.user_name, row.contact_method_id, row.channel, row.loudness,
-            row.purpose, row.incident_id, row.ladder_id, row.epoch, row.round, row.step,
-        )  # fmt: skip
+        lost = Undelivered.of(row, row.notification_id)
         broken = report.fault is not None and report.fault.broken_address
         await fail_over(conn, now, lost, because, channels, broken=broken)

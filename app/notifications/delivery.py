@@ -132,10 +132,7 @@ class Delivery:
         return jobs
 
     def _job(self, row: Any, attempt_id: UUID, tries: int, now: datetime) -> Job:
-        lost = Undelivered(
-            row.id, row.user_id, row.user_name, row.contact_method_id, row.channel, row.loudness, row.purpose,
-            row.incident_id, row.ladder_id, row.epoch, row.round, row.step,
-        )  # fmt: skip
+        lost = Undelivered.of(row, row.id)
         words = _words(row)
         message = Message(
             notification_id=str(row.id),

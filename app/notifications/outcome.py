@@ -24,10 +24,7 @@ Ended = Literal["sent", "failed"]
 async def fail_unconfigured(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> None:
     """Due on a channel that this installation no longer has: bad news like any other."""
     for r in (await conn.execute(store.CANCEL_ORPHANS, {"now": now, "channels": list(channels)})).all():
-        lost = Undelivered(
-            r.id, r.user_id, r.user_name, r.contact_method_id, r.channel, r.loudness, r.purpose, r.incident_id,
-            r.ladder_id, r.epoch, r.round, r.step,
-        )  # fmt: skip
+        lost = Undelivered.of(r, r.id)
         await fail_over(conn, now, lost, f"the channel {r.channel} is not configured", channels)
 
 
@@ -53,10 +50,7 @@ async def drop_pointless(
         await conn.execute(store.FINISH_MANY, columns)
     for r, state, because in ended:
         if state == "failed":
-            lost = Undelivered(
-                r.id, r.user_id, r.user_name, r.contact_method_id, r.channel, r.loudness, r.purpose, r.incident_id,
-                r.ladder_id, r.epoch, r.round, r.step,
-            )  # fmt: skip
+            lost = Undelivered.of(r, r.id)
             await fail_over(conn, now, lost, because, channels)
     return going
 
