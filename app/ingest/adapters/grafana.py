@@ -16,17 +16,19 @@ from app.ingest.adapters.labels import fingerprint
 from app.ingest.adapters.links import links_of
 from app.ingest.adapters.severity import severity_of
 from app.ingest.adapters.titles import one_line
-from app.ingest.adapters.webhook_v4 import read_alerts
+from app.ingest.adapters.webhook_v4 import WebhookV4
 from app.ingest.adapters.wire import collect, decode, kind_of
 from app.ingest.event import Entrance, Event, EventKind, Parsed, Unparsable
 
-_LINKS = {
-    "generatorURL": "Rule",
-    "dashboardURL": "Dashboard",
-    "panelURL": "Panel",
-    "silenceURL": "Silence",
-    "imageURL": "Image",
-}
+_WEBHOOK = WebhookV4(
+    {
+        "generatorURL": "Rule",
+        "dashboardURL": "Dashboard",
+        "panelURL": "Panel",
+        "silenceURL": "Silence",
+        "imageURL": "Image",
+    }
+)
 _LEGACY_LINKS = {"ruleUrl": "Rule", "imageUrl": "Image"}
 _LEGACY_KINDS: dict[Any, EventKind] = {"ok": "resolved", "alerting": "firing", "no_data": "firing"}
 _LEGACY_QUIET = frozenset({"paused", "pending", "unknown"})
@@ -36,11 +38,13 @@ _LEGACY_TAKEN = frozenset({"state", "ruleName", "tags", "message", *_LEGACY_LINK
 
 def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
     """One event per alert; of the legacy webhook one event, or none for a state that says nothing."""
+    if (parsed := _WEBHOOK.read_quickly(body, entrance.ignored_labels, now)) is not None:
+        return parsed
     message = decode(body)
     if type(message) is not dict:
         raise Unparsable(f"Grafana's webhook sends an object, not {kind_of(message)}")
     if type(message.get("alerts")) is list:
-        return read_alerts(message, _LINKS, entrance.ignored_labels, now)
+        return _WEBHOOK.read(message, entrance.ignored_labels, now)
     if "ruleId" not in message or "state" not in message:
         raise Unparsable(
             'there is no list of alerts: with a custom payload use {{ template "webhook.default.payload" . }},'

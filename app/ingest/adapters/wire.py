@@ -17,6 +17,7 @@ from app.ingest.adapters.details import storable
 from app.ingest.event import Event, Parsed, Refused, Unparsable
 
 _JSON = msgspec.json.Decoder()
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -40,6 +41,11 @@ def decode(body: bytes) -> Any:
         return _JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_mended(body)
+
+
+def members_of(body: bytes) -> dict[str, msgspec.Raw]:
+    """The members of an object, each still as bytes. Raises what msgspec raises when it is not one, or to be mended."""
+    return _MEMBERS.decode(_mended(body) if b"\\u0000" in body else body)
 
 
 def collect(alerts: list[Any], read: Callable[[dict[str, Any]], Event]) -> Parsed:
