@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts.dedup import AlertState, Decision
-from app.db.engine import dumps
 from app.db.hot import Hot
 
 HEAR_ALERTS = Hot("""
@@ -33,12 +32,12 @@ INSERT_ALERTS = Hot("""
                         labels, annotations, links, starts_at, ended_at, end_kind, end_received_at, first_seen_at,
                         last_seen_at, events, expires_at, expiry_due_at)
     SELECT id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
-           CAST(labels AS jsonb), CAST(annotations AS jsonb), CAST(links AS jsonb), starts_at, ended_at, end_kind,
+           labels, annotations, links, starts_at, ended_at, end_kind,
            end_received_at, CAST(:now AS timestamptz), CAST(:now AS timestamptz), events, expires_at, expiry_due_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:dedup_key AS text[]),
                 CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]), CAST(:service_id AS bigint[]),
-                CAST(:title AS text[]), CAST(:severity AS text[]), CAST(:digest AS bigint[]), CAST(:labels AS text[]),
-                CAST(:annotations AS text[]), CAST(:links AS text[]), CAST(:starts_at AS timestamptz[]),
+                CAST(:title AS text[]), CAST(:severity AS text[]), CAST(:digest AS bigint[]), CAST(:labels AS jsonb[]),
+                CAST(:annotations AS jsonb[]), CAST(:links AS jsonb[]), CAST(:starts_at AS timestamptz[]),
                 CAST(:ended_at AS timestamptz[]), CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
                 CAST(:events AS bigint[]), CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
          AS t (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest, labels,
@@ -50,14 +49,14 @@ INSERT_ALERTS = Hot("""
 REWRITE_ALERTS = Hot("""
     UPDATE alerts a
     SET state = t.state, occurrence_id = t.occurrence_id, service_id = t.service_id, title = t.title,
-        severity = t.severity, digest = t.digest, labels = CAST(t.labels AS jsonb),
-        annotations = CAST(t.annotations AS jsonb), links = CAST(t.links AS jsonb), starts_at = t.starts_at,
+        severity = t.severity, digest = t.digest, labels = t.labels,
+        annotations = t.annotations, links = t.links, starts_at = t.starts_at,
         ended_at = t.ended_at, end_kind = t.end_kind, end_received_at = t.end_received_at,
         expires_at = t.expires_at, expiry_due_at = t.expiry_due_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:title AS text[]), CAST(:severity AS text[]),
-                CAST(:digest AS bigint[]), CAST(:labels AS text[]), CAST(:annotations AS text[]),
-                CAST(:links AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
+                CAST(:digest AS bigint[]), CAST(:labels AS jsonb[]), CAST(:annotations AS jsonb[]),
+                CAST(:links AS jsonb[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
                 CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
          AS t (id, state, occurrence_id, service_id, title, severity, digest, labels, annotations, links, starts_at,
@@ -88,11 +87,11 @@ INSERT_OCCURRENCES = Hot("""
     INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
                              suppressed)
     SELECT id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-           CAST(suppressed AS jsonb)
+           suppressed
     FROM unnest(CAST(:id AS uuid[]), CAST(:alert_id AS uuid[]), CAST(:incident_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:severity AS text[]), CAST(:priority AS smallint[]),
-                CAST(:suppressed AS text[]))
+                CAST(:suppressed AS jsonb[]))
          AS t (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority, suppressed)
     ON CONFLICT (id) DO UPDATE
     SET incident_id = excluded.incident_id, ended_at = excluded.ended_at, end_kind = excluded.end_kind,
@@ -193,9 +192,9 @@ def _columns(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
         "title": [e.title for e in events],
         "severity": [a.severity for a in alerts],
         "digest": [a.digest for a in alerts],
-        "labels": [dumps(e.labels) for e in events],
-        "annotations": [dumps(e.annotations) for e in events],
-        "links": [dumps(e.links) for e in events],
+        "labels": [e.labels for e in events],
+        "annotations": [e.annotations for e in events],
+        "links": [e.links for e in events],
         "starts_at": [a.starts_at for a in alerts],
         "ended_at": [a.ended_at for a in alerts],
         "end_kind": [a.end_kind for a in alerts],
@@ -242,6 +241,6 @@ async def keep_occurrences(conn: AsyncConnection, rows: Sequence[OccurrenceRow])
             "end_kind": [r.end_kind for r in rows],
             "severity": [r.severity for r in rows],
             "priority": [r.priority for r in rows],
-            "suppressed": [None if r.suppressed is None else dumps(r.suppressed) for r in rows],
+            "suppressed": [r.suppressed for r in rows],
         },
     )

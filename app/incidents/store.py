@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import metrics
 from app.db import ids
-from app.db.engine import Raced, dumps, on_commit
+from app.db.engine import Raced, on_commit
 from app.db.hot import Hot
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
@@ -64,13 +64,9 @@ _WRITTEN = tuple(c for c in COLUMNS if c not in ("number", "version"))
 
 
 def _unnest(columns: Sequence[str]) -> str:
-    """`unnest` over one array a column; JSON travels as text."""
-    arrays = ", ".join(f"CAST(:{c} AS {'text' if _TYPES[c] == 'jsonb' else _TYPES[c]}[])" for c in columns)
+    """`unnest` over one array a column."""
+    arrays = ", ".join(f"CAST(:{c} AS {_TYPES[c]}[])" for c in columns)
     return f"unnest({arrays}) AS t ({', '.join(columns)})"
-
-
-def _value(column: str) -> str:
-    return f"CAST(t.{column} AS jsonb)" if _TYPES[column] == "jsonb" else f"t.{column}"
 
 
 LOCK_FOR_BATCH = Hot(f"""
@@ -90,7 +86,7 @@ LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid
 
 INSERT = Hot(f"""
     INSERT INTO incidents ({", ".join(_WRITTEN)})
-    SELECT {", ".join(_value(c) for c in _WRITTEN)} FROM {_unnest(_WRITTEN)}
+    SELECT {", ".join(_WRITTEN)} FROM {_unnest(_WRITTEN)}
     ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO NOTHING
     RETURNING id, number
 """)
@@ -98,7 +94,7 @@ INSERT = Hot(f"""
 
 UPDATE = Hot(f"""
     UPDATE incidents i
-    SET {", ".join(f"{c} = {_value(c)}" for c in _WRITTEN if c != "id")}, version = i.version + 1
+    SET {", ".join(f"{c} = t.{c}" for c in _WRITTEN if c != "id")}, version = i.version + 1
     FROM {_unnest(_WRITTEN)}
     WHERE i.id = t.id
 """)
@@ -148,9 +144,9 @@ NEXT_DUE = text("""
 
 INSERT_TIMELINE = Hot("""
     INSERT INTO timeline_entries (id, incident_id, at, kind, actor, data)
-    SELECT t.id, t.incident_id, CAST(:now AS timestamptz), t.kind, t.actor, CAST(t.data AS jsonb)
+    SELECT t.id, t.incident_id, CAST(:now AS timestamptz), t.kind, t.actor, t.data
     FROM unnest(CAST(:id AS uuid[]), CAST(:incident_id AS uuid[]), CAST(:kind AS text[]), CAST(:actor AS text[]),
-                CAST(:data AS text[])) AS t (id, incident_id, kind, actor, data)
+                CAST(:data AS jsonb[])) AS t (id, incident_id, kind, actor, data)
 """)
 
 INSERT_ACKNOWLEDGEMENT = text("""
@@ -170,12 +166,8 @@ WITHDRAW_ACKNOWLEDGEMENTS = text("""
 NAMES = text("SELECT u.id, u.name FROM users u WHERE u.id = ANY (CAST(:ids AS bigint[]))")
 
 
-def _json(column: str, value: Any) -> Any:
-    return None if value is None else dumps(value) if _TYPES[column] == "jsonb" else value
-
-
 def _arrays(incidents: Sequence[Incident]) -> dict[str, list[Any]]:
-    return {c: [_json(c, getattr(i, c)) for i in incidents] for c in _WRITTEN}
+    return {c: [getattr(i, c) for i in incidents] for c in _WRITTEN}
 
 
 _COUNTED: dict[str, Callable[[Mapping[str, Any]], None]] = {
@@ -252,6 +244,6 @@ async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: d
                 "incident_id": [e.incident_id for e in entries],
                 "kind": [e.kind for e in entries],
                 "actor": [e.actor for e in entries],
-                "data": [dumps(e.data) for e in entries],
+                "data": [e.data for e in entries],
             },
         )

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.engine import dumps
 from app.db.hot import Hot
 from app.ingest.event import Event
 
@@ -24,9 +23,9 @@ ENTRANCES = text("""
 
 INSERT_RECEIPTS = Hot("""
     INSERT INTO receipts (id, integration_id, at, status, size, error, outcomes)
-    SELECT t.id, t.integration_id, CAST(:now AS timestamptz), t.status, t.size, t.error, CAST(t.outcomes AS jsonb)
+    SELECT t.id, t.integration_id, CAST(:now AS timestamptz), t.status, t.size, t.error, t.outcomes
     FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:status AS smallint[]),
-                CAST(:size AS integer[]), CAST(:error AS text[]), CAST(:outcomes AS text[]))
+                CAST(:size AS integer[]), CAST(:error AS text[]), CAST(:outcomes AS jsonb[]))
          AS t (id, integration_id, status, size, error, outcomes)
 """)
 
@@ -34,11 +33,11 @@ INSERT_EVENTS = Hot("""
     INSERT INTO events (id, receipt_id, alert_id, occurrence_id, at, kind, outcome, severity, starts_at, ends_at,
                         labels, annotations, details)
     SELECT t.id, t.receipt_id, t.alert_id, t.occurrence_id, CAST(:now AS timestamptz), t.kind, t.outcome, t.severity,
-           t.starts_at, t.ends_at, CAST(t.labels AS jsonb), CAST(t.annotations AS jsonb), CAST(t.details AS jsonb)
+           t.starts_at, t.ends_at, t.labels, t.annotations, t.details
     FROM unnest(CAST(:id AS uuid[]), CAST(:receipt_id AS uuid[]), CAST(:alert_id AS uuid[]),
                 CAST(:occurrence_id AS uuid[]), CAST(:kind AS text[]), CAST(:outcome AS text[]),
                 CAST(:severity AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:ends_at AS timestamptz[]),
-                CAST(:labels AS text[]), CAST(:annotations AS text[]), CAST(:details AS text[]))
+                CAST(:labels AS jsonb[]), CAST(:annotations AS jsonb[]), CAST(:details AS jsonb[]))
          AS t (id, receipt_id, alert_id, occurrence_id, kind, outcome, severity, starts_at, ends_at, labels,
                annotations, details)
 """)
@@ -122,7 +121,7 @@ async def keep_receipts(conn: AsyncConnection, rows: Sequence[ReceiptRow], now: 
             "status": [r.status for r in rows],
             "size": [r.size for r in rows],
             "error": [r.error for r in rows],
-            "outcomes": [dumps(r.outcomes) for r in rows],
+            "outcomes": [r.outcomes for r in rows],
         },
     )
 
@@ -144,9 +143,9 @@ async def keep_events(conn: AsyncConnection, rows: Sequence[EventRecord], now: d
             "severity": [e.severity for e in events],
             "starts_at": [e.starts_at for e in events],
             "ends_at": [e.ends_at for e in events],
-            "labels": [dumps(e.labels) for e in events],
-            "annotations": [dumps(e.annotations) for e in events],
-            "details": [dumps(e.details) for e in events],
+            "labels": [e.labels for e in events],
+            "annotations": [e.annotations for e in events],
+            "details": [e.details for e in events],
         },
     )
 
