@@ -138,7 +138,7 @@ def _arrivals(request: Request) -> list[Arrival]:
 def _outcomes(decisions: Sequence[Decision]) -> dict[UUID, list[list[Any]]]:
     outcomes: dict[UUID, list[list[Any]]] = {}
     for d in decisions:
-        outcomes.setdefault(d.arrival.receipt_id, []).append([d.arrival.index, d.outcome.value, str(d.alert.id)])
+        outcomes.setdefault(d.arrival.receipt_id, []).append([d.arrival.index, d.outcome.value, d.alert.id])
     return outcomes
 
 

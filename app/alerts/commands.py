@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import dedup, store
 from app.alerts.dedup import Arrival, Decision, Folded, Outcome
 from app.alerts.store import Belongs, OccurrenceRow
 from app.alerts.suppression import Suppressed, suppress
-from app.db.engine import Raced
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
@@ -23,9 +23,7 @@ async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: d
     folded = dedup.fold(await store.hear(conn, heard, now), arrivals, now)
     if folded.created:
         decisions = sorted(folded.created.values(), key=lambda d: d.arrival.identity)
-        made = await store.insert(conn, decisions, [heard[d.arrival.identity] for d in decisions], now)
-        if made != len(decisions):
-            raise Raced("alerts")
+        await store.insert(conn, decisions, [heard[d.arrival.identity] for d in decisions], now)
     if folded.rewritten:
         await store.rewrite(conn, list(folded.rewritten.values()))
     if folded.moved:
@@ -33,8 +31,7 @@ async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: d
     return folded
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(Struct, frozen=True):
     """A decision that changed something, after the routing rules: what suppresses it now, and where its occurrence
     belonged before (None: it is new)."""
 

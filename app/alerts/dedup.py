@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -104,10 +105,15 @@ def digest(event: Event, ignored: frozenset[str] = _NO_LABELS) -> int:
     """64 bits of labels and severity, signed as PostgreSQL's bigint: equal means that nothing changed.
 
     A fingerprint stands for all labels, so that they need not be looked at, unless some of them do not count."""
-    told = [event.severity, event.fingerprint]
-    if ignored:
-        told[1:] = [f"{n}\x01{v}" for n, v in sorted(event.labels.items()) if n not in ignored]
-    h = blake2b("\x00".join(told).encode("utf-8", "surrogatepass"), digest_size=8)
+    if not ignored:
+        return _hash(f"{event.severity}\x00{event.fingerprint}")
+    counted = [f"{n}\x01{v}" for n, v in sorted(event.labels.items()) if n not in ignored]
+    return _hash("\x00".join([event.severity, *counted]))
+
+
+@lru_cache(8_192)
+def _hash(text: str) -> int:
+    h = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(h.digest(), "big", signed=True)
 
 

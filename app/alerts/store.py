@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -133,8 +133,7 @@ EXPIRE_OCCURRENCES = text("""
 NEXT_EXPIRY = text("SELECT min(expiry_due_at) FROM alerts WHERE expiry_due_at IS NOT NULL")
 
 
-@dataclass(frozen=True, slots=True)
-class Belongs:
+class Belongs(Struct, frozen=True):
     """Where an occurrence belongs: its incident (None when suppressed), its service, and by what it is suppressed."""
 
     incident_id: UUID | None
@@ -142,8 +141,7 @@ class Belongs:
     suppressed: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class OccurrenceRow:
+class OccurrenceRow(Struct, frozen=True):
     """An occurrence as it is to be written."""
 
     id: UUID
@@ -170,13 +168,14 @@ async def hear(conn: AsyncConnection, heard: Mapping[tuple[int, str], int], now:
     return [AlertState(*row) for row in await HEAR_ALERTS.rows(conn, named)]
 
 
-async def insert(conn: AsyncConnection, decisions: Sequence[Decision], heard: Sequence[int], now: datetime) -> int:
-    """Writes new alerts; returns how many were in fact new."""
-    return await INSERT_ALERTS.count(conn, _columns(decisions) | {"events": list(heard), "now": now})
+async def insert(conn: AsyncConnection, decisions: Sequence[Decision], heard: Sequence[int], now: datetime) -> None:
+    """Writes new alerts. Raises `Raced` when another process made one of them meanwhile."""
+    columns = _columns(decisions) | {"events": list(heard), "now": now}
+    await INSERT_ALERTS.write(conn, columns, rows=len(decisions))
 
 
 async def rewrite(conn: AsyncConnection, decisions: Sequence[Decision]) -> None:
-    await REWRITE_ALERTS.count(conn, _columns(decisions))
+    await REWRITE_ALERTS.write(conn, _columns(decisions))
 
 
 def _columns(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
@@ -205,7 +204,7 @@ def _columns(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
 
 
 async def move(conn: AsyncConnection, alerts: Sequence[AlertState]) -> None:
-    await MOVE_ALERTS.count(
+    await MOVE_ALERTS.write(
         conn,
         {
             "id": [a.id for a in alerts],
@@ -229,7 +228,7 @@ async def belongings(conn: AsyncConnection, occurrence_ids: Collection[UUID]) ->
 async def keep_occurrences(conn: AsyncConnection, rows: Sequence[OccurrenceRow]) -> None:
     if not rows:
         return
-    await INSERT_OCCURRENCES.count(
+    await INSERT_OCCURRENCES.write(
         conn,
         {
             "id": [r.id for r in rows],

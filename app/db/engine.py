@@ -48,6 +48,7 @@ def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEng
         connect |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     else:
         connect |= {"prepared_statement_cache_size": 500, "statement_cache_size": 500}
+        connect |= {"max_cacheable_statement_size": 0}  # no limit: the writes of a batch are sent as one
     engine = create_async_engine(
         normalise(url),
         pool_size=size,

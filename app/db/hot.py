@@ -5,7 +5,10 @@ around every execution. That is 150 us, and a batch of intake has a dozen of the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -14,10 +17,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.engine import Raced
+
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 _ARRAY: Final = re.compile(r"CAST\(:([a-z_]+) AS ([a-z]+)\[\]\)")
 _CONTROL: Final = re.compile(r"\\(?:([\"\\])|u([0-9a-f]{4})|([bfnrt]))")
 _CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_NUMBER: Final = re.compile(r"\$([0-9]+)")
+_TOGETHER: Final = "tocsin_together"
 _encode: Final = msgspec.json.Encoder().encode
 
 BATCHES: Final = text("""
@@ -53,19 +60,74 @@ class Hot:
         try:
             return await driver.fetch(self.sql, *self._arguments(values))  # type: ignore[no-any-return]
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
-            raise self._told(driver, e) from e
+            raise _told(driver, self.sql, e) from e
 
-    async def count(self, conn: AsyncConnection, values: Mapping[str, Any]) -> int:
-        """How many rows the statement wrote."""
-        driver = _driver(conn)
-        try:
-            tag: str = await driver.execute(self.sql, *self._arguments(values))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
-            raise self._told(driver, e) from e
-        return int(tag.rpartition(" ")[2])
+    async def write(self, conn: AsyncConnection, values: Mapping[str, Any], *, rows: int | None = None) -> None:
+        """Runs a statement that returns nothing: now, or with others when the transaction collects them
+        (`together`). `rows`: how many it must write; raises `Raced` when it wrote others."""
+        write = _Write(self, self._arguments(values), rows)
+        pending: list[_Write] | None = conn.info.get(_TOGETHER)
+        if pending is None:
+            await _run(conn, [write])
+        else:
+            pending.append(write)
 
-    def _told(self, driver: asyncpg.Connection, error: Exception) -> DBAPIError:
-        return DBAPIError(self.sql, None, error, connection_invalidated=driver.is_closed())
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A statement with its arguments, and how many rows it must write."""
+
+    hot: Hot
+    arguments: list[Any]
+    rows: int | None
+
+
+@asynccontextmanager
+async def together(conn: AsyncConnection) -> AsyncIterator[None]:
+    """Inside, statements that only write wait for each other, and are sent as one at the end: a round trip costs as
+    much as twenty rows. They must not write the same row, and nobody may read what still waits (`send`)."""
+    conn.info[_TOGETHER] = []
+    try:
+        yield
+        await send(conn)
+    finally:
+        conn.info.pop(_TOGETHER, None)
+
+
+async def send(conn: AsyncConnection) -> None:
+    """Runs now what waits: whoever comes next wants to see it."""
+    pending: list[_Write] = conn.info.get(_TOGETHER, [])
+    if pending:
+        conn.info[_TOGETHER] = []
+        await _run(conn, pending)
+
+
+async def _run(conn: AsyncConnection, writes: Sequence[_Write]) -> None:
+    sql = _one_statement(tuple([w.hot for w in writes]))
+    arguments = [argument for w in writes for argument in w.arguments]
+    driver = _driver(conn)
+    try:
+        written = await driver.fetchrow(sql, *arguments)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+        raise _told(driver, sql, e) from e
+    if any(w.rows is not None and w.rows != n for w, n in zip(writes, written, strict=True)):
+        raise Raced(f"{list(written)} rows instead of {[w.rows for w in writes]}")
+
+
+@lru_cache(256)
+def _one_statement(hots: tuple[Hot, ...]) -> str:
+    """Several writes as one (PostgreSQL manual, 7.8.4): it returns how many rows each of them wrote."""
+    parts, taken = [], 0
+    for n, hot in enumerate(hots):
+        sql = _NUMBER.sub(lambda found, before=taken: f"${int(found[1]) + before}", hot.sql)  # type: ignore[misc]
+        parts.append(f"w{n} AS ({sql} RETURNING 1)")
+        taken += len(hot.names)
+    counts = ", ".join(f"(SELECT count(*) FROM w{n})" for n in range(len(hots)))  # noqa: S608  # no input in it
+    return f"WITH {', '.join(parts)} SELECT {counts}"
+
+
+def _told(driver: asyncpg.Connection, sql: str, error: Exception) -> DBAPIError:
+    return DBAPIError(sql, None, error, connection_invalidated=driver.is_closed())
 
 
 def array(values: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.db import ids
@@ -25,8 +26,7 @@ CAP = timedelta(hours=24)
 REOPEN_WITHIN = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Struct, frozen=True):
     """What one event did to an occurrence that counts: `opened`, `changed`, `resolved` or `acknowledged`."""
 
     kind: str
@@ -44,8 +44,7 @@ class Happening:
     """What priority rules may look at; only `Rank` knows its shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(Struct, frozen=True):
     """A priority verdict for an incident, and how loud that is: `loud_due_at` when quiet only until support hours."""
 
     verdict: PriorityVerdict

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import metrics
 from app.db import ids
 from app.db.engine import Raced, on_commit
-from app.db.hot import Hot
+from app.db.hot import Hot, send
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 
@@ -211,6 +211,7 @@ async def insert(conn: AsyncConnection, incidents: Sequence[Incident]) -> dict[U
     """Writes new incidents and returns their numbers. Raises `Raced` when a key was taken meanwhile."""
     if not incidents:
         return {}
+    await send(conn)  # a successor takes the key that its predecessor has just given up
     rows = await INSERT.rows(conn, _arrays(incidents))
     if len(rows) != len(incidents):
         raise Raced("incidents")
@@ -224,10 +225,10 @@ async def update(
     read = before or {}
     counted = [i for i in incidents if i.id in read and _beside_counts(i) == _beside_counts(read[i.id])]
     if counted:
-        await COUNT.count(conn, {c: [getattr(i, c) for i in counted] for c in ("id", *_COUNTS)})
+        await COUNT.write(conn, {c: [getattr(i, c) for i in counted] for c in ("id", *_COUNTS)})
     if len(counted) < len(incidents):
         done = {i.id for i in counted}
-        await UPDATE.count(conn, _arrays([i for i in incidents if i.id not in done]))
+        await UPDATE.write(conn, _arrays([i for i in incidents if i.id not in done]))
 
 
 async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: datetime) -> None:
@@ -236,7 +237,7 @@ async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: d
         if (count := _COUNTED.get(entry.kind)) is not None:
             on_commit(conn, partial(count, entry.data))
     if entries:
-        await INSERT_TIMELINE.count(
+        await INSERT_TIMELINE.write(
             conn,
             {
                 "now": now,

@@ -6,21 +6,21 @@ Every command and every thing the clock does writes one entry. Sentences are pla
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 Data = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A timeline entry before it is written. `actor`: `user:<key>`, `source:<integration key>` or `tocsin`."""
 
     incident_id: UUID
     kind: str
     actor: str = "tocsin"
-    data: Data = field(default_factory=dict)
+    data: Data = {}
 
 
 def _verdict(d: Data) -> str:

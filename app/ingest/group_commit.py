@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock, metrics
 from app.db.engine import Raced
-from app.db.hot import BATCHES
+from app.db.hot import BATCHES, together
 from app.ingest.commands import read
 from app.ingest.requests import Answer, Received, Request
 
@@ -29,8 +29,8 @@ Quarantine = Callable[[AsyncConnection, Request, str], Awaitable[Answer]]
 MOST_EVENTS = 300
 MOST_WAITING_BYTES = 64 << 20
 TRIES = 4
-LANES = 2
 ANSWER_WITHIN_S = 20
+COME_BACK_S = 0.001
 
 log = structlog.get_logger()
 
@@ -53,6 +53,8 @@ class GroupCommit:
         self._conn: AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._shared = 0
+        """How many requests shared the last commit."""
         self._in_flight = False
         self._last: tuple[datetime, float] | None = None
         """`now` of the last transaction, and what the monotonic clock said then."""
@@ -103,8 +105,11 @@ class GroupCommit:
     async def _run(self) -> None:
         while self._waiting or not self._stopping:
             await self._something.wait()
-            await clock.pause(0)  # what has arrived on other connections comes along: else every second batch has one
+            # What has arrived on other connections comes along; and when many came at once they will again, as soon as
+            # they have read their answers: else every second batch has one request.
+            await clock.pause(COME_BACK_S if len(self._waiting) < self._shared else 0)
             batch = self._take()
+            self._shared = len(batch)
             if batch:
                 self._in_flight = True
                 await self._flush(batch)
@@ -149,7 +154,7 @@ class GroupCommit:
         for attempt in range(1, TRIES + 1):
             try:
                 conn = await self._connected()
-                async with conn.begin():
+                async with conn.begin(), together(conn):
                     received = await self._receive(conn, requests)
             except (Raced, SQLAlchemyError, OSError) as e:
                 if not _transient(e):
@@ -199,32 +204,6 @@ class GroupCommit:
             with suppress(SQLAlchemyError, OSError):
                 await conn.invalidate()
                 await conn.close()
-
-
-class Lanes:
-    """Several group commits at once, so that Python works on one batch while PostgreSQL works on another. What comes
-    through one integration always takes the same lane: batches of two lanes then seldom want the same rows."""
-
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        receive: Receive,
-        quarantine: Quarantine,
-        wake: Callable[[], None],
-        count: int = LANES,
-    ) -> None:
-        self._lanes = [GroupCommit(engine, receive, quarantine, wake) for _ in range(count)]
-
-    def start(self) -> None:
-        for lane in self._lanes:
-            lane.start()
-
-    async def stop(self) -> None:
-        await asyncio.gather(*(lane.stop() for lane in self._lanes))
-
-    async def put(self, request: Request) -> Answer:
-        """As `GroupCommit.put`."""
-        return await self._lanes[request.door.entrance.integration_id % len(self._lanes)].put(request)
 
 
 def _fail(batch: Sequence[tuple[Request, asyncio.Future[Answer]]], error: Unavailable) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -87,8 +87,7 @@ ENTRANCE_OF = text("""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptRow:
+class ReceiptRow(Struct, frozen=True):
     """A receipt as it is to be written. `outcomes`: `[[index, code, alert id or null], ...]`."""
 
     id: UUID
@@ -99,8 +98,7 @@ class ReceiptRow:
     outcomes: Sequence[Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class EventRecord:
+class EventRecord(Struct, frozen=True):
     """An event that changed something, as it is to be written."""
 
     id: UUID
@@ -112,7 +110,7 @@ class EventRecord:
 
 
 async def keep_receipts(conn: AsyncConnection, rows: Sequence[ReceiptRow], now: datetime) -> None:
-    await INSERT_RECEIPTS.count(
+    await INSERT_RECEIPTS.write(
         conn,
         {
             "now": now,
@@ -130,7 +128,7 @@ async def keep_events(conn: AsyncConnection, rows: Sequence[EventRecord], now: d
     if not rows:
         return
     events = [r.event for r in rows]
-    await INSERT_EVENTS.count(
+    await INSERT_EVENTS.write(
         conn,
         {
             "now": now,

@@ -24,9 +24,10 @@ matrix:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from app import hours
 from app.hours import WeeklyHours
@@ -53,8 +54,7 @@ PRIORITY_RULES = Kind("priority", "priority rule", "each", _check_outcome)
 """`then` sets impact, urgency or both; the first rule that sets one decides it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(Struct, frozen=True):
     """Where one input comes from. `rule` is a rule's key or `default`; `version` of the rule set, None for defaults."""
 
     what: Input
@@ -65,8 +65,7 @@ class Provenance:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class PriorityVerdict:
+class PriorityVerdict(Struct, frozen=True):
     """`inputs`: first of the impact, then of the urgency. `failures`: rules that could not be evaluated."""
 
     priority: int
@@ -76,8 +75,7 @@ class PriorityVerdict:
     failures: tuple[Failure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(Struct, frozen=True):
     """The incident becomes more important, or gets its first priority (`before` None)."""
 
     priority: int
@@ -85,8 +83,7 @@ class Raised:
     verdict: PriorityVerdict
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """The incident stays as it is."""
 
     priority: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from app import hours
 from app.rules.facts import Counts, Facts, ServiceFacts, TimeFacts
@@ -29,7 +30,7 @@ def facts(
     Raises `Invalid` for a zone that does not exist.
     """
     return Facts(
-        time=TimeFacts.at(hours.local(at, hours.zone(zone)), in_support_hours=in_support_hours),
+        time=_time(at, zone, in_support_hours),
         labels=labels,
         annotations=annotations,
         severity=severity,
@@ -38,3 +39,9 @@ def facts(
         service=service,
         counts=counts,
     )
+
+
+@lru_cache(64)
+def _time(at: datetime, zone: str, in_support_hours: bool) -> TimeFacts:
+    """The same for all alerts of a batch."""
+    return TimeFacts.at(hours.local(at, hours.zone(zone)), in_support_hours=in_support_hours)

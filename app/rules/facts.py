@@ -21,9 +21,11 @@ at the first and fails at the second), are seen as U+FFFD.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+
+from msgspec import Struct
 
 TEXT_LIMIT = 4_096
 TAG_LIMIT = 100
@@ -60,8 +62,7 @@ class TimeFacts:
         return cls(local.hour, local.minute, _WEEKDAYS[local.weekday()], local.date().isoformat(), in_support_hours)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """How much an incident has gathered."""
 
     alerts: int = 1
@@ -69,18 +70,17 @@ class Counts:
     events: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """One alert or incident as conditions see it."""
 
     time: TimeFacts
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
     severity: str = "none"
     source: str = ""
     title: str = ""
-    service: ServiceFacts = field(default_factory=ServiceFacts)
-    counts: Counts = field(default_factory=Counts)
+    service: ServiceFacts = ServiceFacts()
+    counts: Counts = Counts()
 
     def read(self, reference: str) -> Value:
         """The value of one reference as a condition sees it: `labels.team`, `service.key`, `counts.alerts`."""

@@ -256,3 +256,64 @@ def test_same_alert_same_key_whatever_people_read(source: str) -> None:
     """behaviour.md 2: never a group key, a title or any rendered text."""
     told = GOOD | {"annotations": {"summary": "42 % full"}, "startsAt": (NOW - timedelta(hours=1)).isoformat()}
     assert only(source, GOOD).dedup_key == only(source, told).dedup_key
+
+
+ALERT: dict[str, Any] = {
+    "status": "firing",
+    "labels": {"alertname": "DiskFull", "instance": "db-1"},
+    "annotations": {"summary": "Disk full"},
+    "startsAt": "2026-11-21T19:06:35.568Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+    "generatorURL": "http://prometheus.example.org/graph",
+    "fingerprint": "c2f5d8a1b7e3f409",
+}
+WEBHOOKS = pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+
+
+def webhook(alert: dict[str, Any], **members: Any) -> bytes:
+    return json.dumps({"version": "4", "receiver": "tocsin", "alerts": [alert], **members}).encode()
+
+
+def read(source: str, body: bytes, now: datetime = NOW, ignored: frozenset[str] = frozenset()) -> Event:
+    entrance = Entrance(integration_id=1, source=source, service_id=1, ignored_labels=ignored)
+    ((_, event),) = ADAPTERS[source](body, {}, entrance, now).events
+    return event
+
+
+@WEBHOOKS
+@pytest.mark.parametrize(
+    "untold", [{}, {"startsAt": ""}, {"status": "resolved"}, {"status": "resolved", "startsAt": ""}]
+)
+def test_an_alert_that_tells_no_instant_takes_it_from_each_request(source, untold):
+    body, later = webhook(ALERT | untold), NOW + timedelta(hours=1)
+    first, second, again = read(source, body), read(source, body, later), read(source, body)
+    assert again == first
+    if untold:
+        assert second != first
+        assert (second.ends_at or second.starts_at) == later
+    else:
+        assert second is first, "it is remembered"
+
+
+@WEBHOOKS
+def test_equal_bytes_of_another_body_or_entrance_are_another_event(source):
+    plain = read(source, webhook(ALERT))
+    assert read(source, webhook(ALERT, groupKey="g")).details == plain.details | {"groupKey": "g"}
+    assert read(source, webhook(ALERT), ignored=frozenset({"instance"})).dedup_key != plain.dedup_key
+    assert read(source, webhook(ALERT)) == plain
+
+
+@WEBHOOKS
+@given(st.data())
+@a_while
+def test_what_is_remembered_is_what_is_read_anew(source, data):
+    """The quick way and the long one agree, whichever comes first. A body that is only mended goes the long way."""
+    strange = st.none() | st.text(max_size=5) | st.integers() | st.lists(st.integers(), max_size=2)
+    changes = data.draw(st.dictionaries(st.sampled_from([*ALERT, "more"]), strange, max_size=2))
+    members = data.draw(st.dictionaries(st.sampled_from(["groupKey", "commonLabels", "more"]), strange, max_size=2))
+    quick = webhook(ALERT | changes, **members)
+    long = b"\xef\xbb\xbf" + quick
+    entrance = Entrance(integration_id=1, source=source, service_id=1)
+    for first, second in ((quick, long), (long, quick), (quick, quick)):
+        one, other = (ADAPTERS[source](body, {}, entrance, NOW) for body in (first, second))
+        assert one == other
