@@ -1,6 +1,6 @@
 """Group commit: requests that arrive while a commit is in flight share the next transaction. No timer.
 
-One flusher takes whatever waits, up to about 300 events, and hands it to `receive`. A batch that fails is run again
+One flusher takes whatever waits, up to about 600 events, and hands it to `receive`. A batch that fails is run again
 request by request; the one at fault goes to quarantine and is answered all the same: it was accepted (behaviour.md 1).
 """
 
@@ -26,7 +26,7 @@ from app.ingest.requests import Answer, Received, Request
 Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]
 Quarantine = Callable[[AsyncConnection, Request, str], Awaitable[Answer]]
 
-MOST_EVENTS = 300
+MOST_EVENTS = 600
 MOST_WAITING_BYTES = 64 << 20
 TRIES = 4
 ANSWER_WITHIN_S = 20
