@@ -31,7 +31,7 @@ async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: d
     return folded
 
 
-class Routed(Struct, frozen=True):
+class Routed(Struct, frozen=True, gc=False):
     """A decision that changed something, after the routing rules: what suppresses it now, and where its occurrence
     belonged before (None: it is new)."""
 

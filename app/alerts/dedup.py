@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 _CHANGING = frozenset(Outcome) - {Outcome.REPEATED, Outcome.STALE, Outcome.QUARANTINED}
 
 
-class Arrival(Struct, frozen=True):
+class Arrival(Struct, frozen=True, gc=False):
     """An event as it entered: through which integration, in which request, at which place in its body."""
 
     event: Event
@@ -64,7 +64,7 @@ class Arrival(Struct, frozen=True):
         return self.integration_id, self.event.dedup_key
 
 
-class AlertState(Struct, frozen=True):
+class AlertState(Struct, frozen=True, gc=False):
     """An alert's row as far as dedup needs it."""
 
     id: UUID
@@ -82,7 +82,7 @@ class AlertState(Struct, frozen=True):
     expiry_due_at: datetime | None = None
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What one event did to its alert. `alert` is the state after it."""
 
     arrival: Arrival

@@ -133,7 +133,7 @@ EXPIRE_OCCURRENCES = text("""
 NEXT_EXPIRY = text("SELECT min(expiry_due_at) FROM alerts WHERE expiry_due_at IS NOT NULL")
 
 
-class Belongs(Struct, frozen=True):
+class Belongs(Struct, frozen=True, gc=False):
     """Where an occurrence belongs: its incident (None when suppressed), its service, and by what it is suppressed."""
 
     incident_id: UUID | None
@@ -141,7 +141,7 @@ class Belongs(Struct, frozen=True):
     suppressed: dict[str, Any] | None
 
 
-class OccurrenceRow(Struct, frozen=True):
+class OccurrenceRow(Struct, frozen=True, gc=False):
     """An occurrence as it is to be written."""
 
     id: UUID

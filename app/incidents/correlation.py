@@ -26,7 +26,7 @@ CAP = timedelta(hours=24)
 REOPEN_WITHIN = timedelta(minutes=15)
 
 
-class Happening(Struct, frozen=True):
+class Happening(Struct, frozen=True, gc=False):
     """What one event did to an occurrence that counts: `opened`, `changed`, `resolved` or `acknowledged`."""
 
     kind: str
@@ -44,7 +44,7 @@ class Happening(Struct, frozen=True):
     """What priority rules may look at; only `Rank` knows its shape."""
 
 
-class Ranking(Struct, frozen=True):
+class Ranking(Struct, frozen=True, gc=False):
     """A priority verdict for an incident, and how loud that is: `loud_due_at` when quiet only until support hours."""
 
     verdict: PriorityVerdict

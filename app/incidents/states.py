@@ -18,7 +18,7 @@ State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
 
 
-class Incident(Struct, frozen=True):
+class Incident(Struct, frozen=True, gc=False):
     """An incident's row, as read under its lock. The columns are explained in tables.py."""
 
     id: UUID

@@ -14,7 +14,7 @@ from msgspec import Struct
 Data = Mapping[str, Any]
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """A timeline entry before it is written. `actor`: `user:<key>`, `source:<integration key>` or `tocsin`."""
 
     incident_id: UUID

@@ -17,7 +17,7 @@ EventKind = Literal["firing", "resolved", "acknowledged"]
 Severity = Literal["critical", "error", "warning", "info", "none"]
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """One problem as its source told it. A msgspec struct: it is made for every alert that comes in.
 
     `dedup_key` is the source's fingerprint, alias or key, else the hash of the labels (behaviour.md 2), at most 255

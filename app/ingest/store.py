@@ -87,7 +87,7 @@ ENTRANCE_OF = text("""
 """)
 
 
-class ReceiptRow(Struct, frozen=True):
+class ReceiptRow(Struct, frozen=True, gc=False):
     """A receipt as it is to be written. `outcomes`: `[[index, code, alert id or null], ...]`."""
 
     id: UUID
@@ -98,7 +98,7 @@ class ReceiptRow(Struct, frozen=True):
     outcomes: Sequence[Sequence[Any]]
 
 
-class EventRecord(Struct, frozen=True):
+class EventRecord(Struct, frozen=True, gc=False):
     """An event that changed something, as it is to be written."""
 
     id: UUID

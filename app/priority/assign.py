@@ -54,7 +54,7 @@ PRIORITY_RULES = Kind("priority", "priority rule", "each", _check_outcome)
 """`then` sets impact, urgency or both; the first rule that sets one decides it."""
 
 
-class Provenance(Struct, frozen=True):
+class Provenance(Struct, frozen=True, gc=False):
     """Where one input comes from. `rule` is a rule's key or `default`; `version` of the rule set, None for defaults."""
 
     what: Input
@@ -65,7 +65,7 @@ class Provenance(Struct, frozen=True):
     because: str
 
 
-class PriorityVerdict(Struct, frozen=True):
+class PriorityVerdict(Struct, frozen=True, gc=False):
     """`inputs`: first of the impact, then of the urgency. `failures`: rules that could not be evaluated."""
 
     priority: int
@@ -75,7 +75,7 @@ class PriorityVerdict(Struct, frozen=True):
     failures: tuple[Failure, ...] = ()
 
 
-class Raised(Struct, frozen=True):
+class Raised(Struct, frozen=True, gc=False):
     """The incident becomes more important, or gets its first priority (`before` None)."""
 
     priority: int
@@ -83,7 +83,7 @@ class Raised(Struct, frozen=True):
     verdict: PriorityVerdict
 
 
-class Kept(Struct, frozen=True):
+class Kept(Struct, frozen=True, gc=False):
     """The incident stays as it is."""
 
     priority: int

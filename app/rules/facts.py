@@ -62,7 +62,7 @@ class TimeFacts:
         return cls(local.hour, local.minute, _WEEKDAYS[local.weekday()], local.date().isoformat(), in_support_hours)
 
 
-class Counts(Struct, frozen=True):
+class Counts(Struct, frozen=True, gc=False):
     """How much an incident has gathered."""
 
     alerts: int = 1
@@ -70,7 +70,7 @@ class Counts(Struct, frozen=True):
     events: int = 1
 
 
-class Facts(Struct, frozen=True):
+class Facts(Struct, frozen=True, gc=False):
     """One alert or incident as conditions see it."""
 
     time: TimeFacts

@@ -24,7 +24,7 @@ from app.db.engine import dumps
 from app.ingest.adapters import ADAPTERS
 from app.ingest.commands import counted
 from app.ingest.entrances import Entrances
-from app.ingest.group_commit import GroupCommit, Unavailable
+from app.ingest.group_commit import Lanes, Unavailable
 from app.ingest.requests import Answer, Door, Request
 
 Scope = MutableMapping[str, Any]
@@ -66,7 +66,7 @@ class Gone(Exception):
 class Intake:
     """Answers intake paths itself and hands everything else on."""
 
-    def __init__(self, behind: App, entrances: Entrances, commits: GroupCommit) -> None:
+    def __init__(self, behind: App, entrances: Entrances, commits: Lanes) -> None:
         self._behind = behind
         self._entrances = entrances
         self._commits = commits
