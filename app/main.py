@@ -83,6 +83,10 @@ class Tocsin:
         )
         self.asgi: App = Intake(Observed(self.api), Entrances(self.engine), self.commits)
 
+    def warm(self) -> None:
+        """Does ahead what the first request of a person would have to wait for. May run in a thread."""
+        application.warm(self.api)
+
     def wake(self) -> None:
         """Something fell due: the worker of this process at once, those of others by NOTIFY."""
         if self.worker is not None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -22,8 +22,10 @@ from app.db import clock_control, migrate
 from app.db import engine as db
 from app.directory import store as directory
 from app.errors import Conflict, Invalid
-from app.main import Tocsin
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.main import Tocsin
 
 app = typer.Typer(add_completion=False)
 
@@ -62,13 +64,14 @@ async def _serve(s: Settings, speed: float | None) -> None:
     signals = Signals()
     with signals.heard(), bind(*s.host_and_port) as socket:
         try:
+            program = asyncio.create_task(asyncio.to_thread(_program))
             async with running.database(s) as url:
                 await _check_clock(s, url, speed)
-                tocsin = Tocsin(s, url)
+                tocsin = (await program)(s, url)
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)
                 async with _running(tocsin):
                     greeting = await _greeting(tocsin, address(socket))
-                    ready, closing = partial(print, greeting, flush=True), tocsin.api.state.live.close
+                    ready, closing = partial(_ready, tocsin, greeting), tocsin.api.state.live.close
                     server = Server(front, s.trusted_proxies, ready, closing)
                     signals.server = server
                     await server.serve(sockets=[socket])
@@ -78,6 +81,13 @@ async def _serve(s: Settings, speed: float | None) -> None:
             telling.say("tocsin: stopped before it was ready")
 
 
+def _program() -> type[Tocsin]:
+    """Imported while the database starts: each takes a second or two."""
+    from app.main import Tocsin  # noqa: PLC0415  # see above
+
+    return Tocsin
+
+
 @asynccontextmanager
 async def _running(tocsin: Tocsin) -> AsyncIterator[None]:
     async with tocsin.running():
@@ -85,6 +95,11 @@ async def _running(tocsin: Tocsin) -> AsyncIterator[None]:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         yield
+
+
+def _ready(tocsin: Tocsin, greeting: str) -> None:
+    print(greeting, flush=True)
+    asyncio.get_running_loop().run_in_executor(None, tocsin.warm)
 
 
 async def _check_clock(s: Settings, url: str, speed: float | None) -> None:

@@ -1,15 +1,19 @@
-"""Migrations. Run on start under an advisory lock: concurrent replicas wait for one another instead of crashing."""
+"""Migrations. Run on start under an advisory lock: concurrent replicas wait for one another instead of crashing.
+
+Alembic is imported when there is something to do: nearly every start finds the schema as it should be.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK = text("SELECT pg_advisory_xact_lock(7028441)")
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '10s'")
@@ -24,6 +28,8 @@ def scripts() -> Path:
 
 def config() -> Config:
     """Alembic's configuration without its file."""
+    from alembic.config import Config  # noqa: PLC0415  # see above
+
     cfg = Config()
     cfg.set_main_option("script_location", str(scripts()).replace("%", "%%"))
     return cfg
@@ -34,7 +40,9 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> tuple[str | No
     async with engine.begin() as conn:
         await conn.execute(_LOCK)
         await conn.execute(_LOCK_TIMEOUT)
-        return await conn.run_sync(_move, command.upgrade, revision)
+        if revision == "head" and await _current(conn) == head():
+            return head(), head()
+        return await conn.run_sync(_move, "upgrade", revision)
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> tuple[str | None, str | None]:
@@ -42,17 +50,27 @@ async def downgrade(engine: AsyncEngine, revision: str) -> tuple[str | None, str
     async with engine.begin() as conn:
         await conn.execute(_LOCK)
         await conn.execute(_LOCK_TIMEOUT)
-        return await conn.run_sync(_move, command.downgrade, revision)
+        return await conn.run_sync(_move, "downgrade", revision)
 
 
-def _move(connection: Connection, how: object, revision: str) -> tuple[str | None, str | None]:
+async def _current(conn: AsyncConnection) -> str | None:
+    if (await conn.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
+        return None
+    return (await conn.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+
+
+def _move(connection: Connection, how: Literal["upgrade", "downgrade"], revision: str) -> tuple[str | None, str | None]:
+    from alembic import command  # noqa: PLC0415  # see above
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415  # see above
+
     cfg = config()
     cfg.attributes["connection"] = connection
     before = MigrationContext.configure(connection).get_current_revision()
-    how(cfg, revision)  # type: ignore[operator]  # one of the two commands above
+    (command.upgrade if how == "upgrade" else command.downgrade)(cfg, revision)
     return before, MigrationContext.configure(connection).get_current_revision()
 
 
-def head() -> str | None:
-    """The newest revision this program knows."""
-    return ScriptDirectory.from_config(config()).get_current_head()
+@cache
+def head() -> str:
+    """The newest revision this program knows: the number that the name of its file begins with."""
+    return max(file.name.split("_")[0] for file in (scripts() / "versions").glob("[0-9]*_*.py"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.links import Links
@@ -40,8 +42,14 @@ def build(
     app.state.replay = replay
     app.state.worker_seen_at = worker_seen_at
     problems.install(app)
-    api.install(app)
+    # Looked through in this order, and analysed when first looked at: what must answer at once comes before the API.
     app.include_router(health.router)
     app.include_router(respond.router)
     screens.install(app)
+    api.install(app)
     return app
+
+
+def warm(app: FastAPI) -> None:
+    """Analyses all routes, which the first request to the API would have to wait for. May run in a thread."""
+    deque(iter_route_contexts(app.routes), maxlen=0)

@@ -6,7 +6,6 @@ None of the three needs a credential to tell whether it works, except `/metrics`
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from ipaddress import ip_address
 from typing import Annotated, Any, Final
 
@@ -99,16 +98,11 @@ async def _database(engine: AsyncEngine) -> dict[str, dict[str, Any]]:
             revision = (await conn.execute(_REVISION)).scalar_one_or_none()
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
         return {"database": {"ok": False, "error": type(e).__name__}}
-    newest = _newest()
+    newest = migrate.head()
     return {
         "database": {"ok": True, "took_ms": round((clock.elapsed() - started) * 1000, 1)},
         "schema": {"ok": revision == newest, "revision": revision, "newest": newest},
     }
-
-
-@cache
-def _newest() -> str | None:
-    return migrate.head()
 
 
 def _worker(state: Any) -> dict[str, Any]:

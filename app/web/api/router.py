@@ -82,7 +82,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for status, description in _ANSWERS.items()
 }
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS, generate_unique_id_function=lambda route: route.name)
+router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route: route.name)
 """Operations are called as their functions are, `list_teams`: generated clients make methods of these names."""
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
@@ -108,7 +108,7 @@ router.include_router(audit.router)
 
 def install(app: FastAPI) -> None:
     """Adds the API to `app`, and the one schema of all problems to its OpenAPI document."""
-    app.include_router(router)
+    app.include_router(router, prefix="/api/v1")
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
