@@ -72,6 +72,11 @@ class Hot:
         else:
             pending.append(write)
 
+    async def written(self, conn: AsyncConnection, values: Mapping[str, Any]) -> int:
+        """Runs it now; how many rows it wrote."""
+        (count,) = await _run(conn, [_Write(self, self._arguments(values), None)])
+        return count
+
 
 @dataclass(frozen=True, slots=True)
 class _Write:
@@ -102,16 +107,17 @@ async def send(conn: AsyncConnection) -> None:
         await _run(conn, pending)
 
 
-async def _run(conn: AsyncConnection, writes: Sequence[_Write]) -> None:
+async def _run(conn: AsyncConnection, writes: Sequence[_Write]) -> Sequence[int]:
     sql = _one_statement(tuple([w.hot for w in writes]))
     arguments = [argument for w in writes for argument in w.arguments]
     driver = _driver(conn)
     try:
-        written = await driver.fetchrow(sql, *arguments)
+        written: Sequence[int] = await driver.fetchrow(sql, *arguments)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
         raise _told(driver, sql, e) from e
     if any(w.rows is not None and w.rows != n for w, n in zip(writes, written, strict=True)):
         raise Raced(f"{list(written)} rows instead of {[w.rows for w in writes]}")
+    return written
 
 
 @lru_cache(256)

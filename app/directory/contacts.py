@@ -8,9 +8,9 @@ option that anybody chooses by accident.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,15 +39,13 @@ BREAK = text("""
 """A contact method that no message will ever reach."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsableMethod:
+class UsableMethod(Struct, frozen=True, gc=False):
     id: int
     channel: str
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True, gc=False):
     """A notification rule; `name` is `rule-<id>`, or `default-<n>` for the default plan."""
 
     name: str
@@ -55,8 +53,7 @@ class Rule:
     method: UsableMethod
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True, gc=False):
     """A user as the escalation loop sees one."""
 
     id: int
@@ -96,20 +93,16 @@ async def people(conn: AsyncConnection, ids: Collection[int], channels: Collecti
     methods = (await conn.execute(METHODS, named | {"channels": sorted(channels)})).all()
     rules = (await conn.execute(RULES, named)).all()
     usable = {m.id: UsableMethod(m.id, m.channel, m.address) for m in methods}
+    own: dict[int, list[UsableMethod]] = {}
+    for m in methods:
+        own.setdefault(m.user_id, []).append(usable[m.id])
+    planned: dict[int, list[tuple[str, Rule]]] = {}
+    for r in rules:
+        if r.contact_method_id in usable:
+            rule = Rule(f"rule-{r.id}", r.delay_s, usable[r.contact_method_id])
+            planned.setdefault(r.user_id, []).append((r.loudness, rule))
     return {
-        u.id: Person(
-            u.id,
-            u.key,
-            u.name,
-            u.active,
-            u.time_zone,
-            tuple(usable[m.id] for m in methods if m.user_id == u.id),
-            tuple(
-                (r.loudness, Rule(f"rule-{r.id}", r.delay_s, usable[r.contact_method_id]))
-                for r in rules
-                if r.user_id == u.id and r.contact_method_id in usable
-            ),
-        )
+        u.id: Person(u.id, u.key, u.name, u.active, u.time_zone, tuple(own.get(u.id, ())), tuple(planned.get(u.id, ())))
         for u in users
     }
 

@@ -10,10 +10,13 @@ begun since. Silence is never the outcome, nor is spinning.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from app.hours import WeeklyHours, advance_open
 from app.incidents.timeline import Entry
@@ -28,22 +31,19 @@ LAST_RESORT_LOST = -1
 """What `reached` says when not even the messages to the last resort arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True, gc=False):
     """`type`: `user`, `schedule` or `team`."""
 
     type: str
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
+class Rung(Struct, frozen=True, gc=False):
     delay_s: int
     targets: tuple[Target, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyCopy:
+class PolicyCopy(Struct, frozen=True, gc=False):
     """The policy as it was when the ladder started."""
 
     name: str
@@ -59,8 +59,7 @@ def _rung(step: Mapping[str, Any]) -> Rung:
     return Rung(step["delay_s"], tuple(Target(t["type"], t["id"]) for t in step["targets"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(Struct, frozen=True, gc=False):
     """`step` is the index of the step that falls due next; as many as the policy has: the end of the round."""
 
     id: UUID
@@ -74,8 +73,7 @@ class Ladder:
     next_step_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True, gc=False):
     """The incident as the claim sees it."""
 
     state: str
@@ -87,8 +85,7 @@ class Situation:
     """Who had it until this epoch began: an expired acknowledgement pages them too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True, gc=False):
     """What targets come to at an instant: the people who can be paged with the reason why each, and why others not."""
 
     people: tuple[tuple[int, str, str], ...] = ()
@@ -99,8 +96,7 @@ class Reach:
 FindReach = Callable[[Sequence[Target]], Reach]
 
 
-@dataclass(frozen=True, slots=True)
-class PageOrder:
+class PageOrder(Struct, frozen=True, gc=False):
     """One person to page: what `notifications.plan` turns into messages."""
 
     ladder_id: UUID

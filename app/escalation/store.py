@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import dumps
+from app.db.hot import Hot
 from app.escalation.ladder import Ladder, PolicyCopy
 
 START = text("""
@@ -41,7 +42,7 @@ HELD_BEFORE = text("""
 """)
 """Who had these incidents in these epochs."""
 
-MOVE = text("""
+MOVE = Hot("""
     UPDATE ladders l
     SET epoch = t.epoch, round = t.round, step = t.step, reached = t.reached, next_step_at = t.next_step_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:epoch AS integer[]), CAST(:round AS integer[]), CAST(:step AS integer[]),
@@ -84,8 +85,7 @@ TEAM_MEMBERS = text("""
 TEAM_NAMES = text("SELECT t.id, t.name FROM teams t WHERE t.id = ANY (CAST(:ids AS bigint[]))")
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True, gc=False):
     """A due ladder with its incident's state."""
 
     ladder: Ladder
@@ -147,8 +147,8 @@ async def held_before(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dict
 
 
 async def move(conn: AsyncConnection, ladders: Sequence[Ladder]) -> None:
-    await conn.execute(
-        MOVE,
+    await MOVE.write(
+        conn,
         {
             "id": [x.id for x in ladders],
             "epoch": [x.epoch for x in ladders],

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from app.db import ids
 from app.directory.contacts import Person
 from app.escalation.ladder import PageOrder
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True, gc=False):
     """A notification before it is written. `key` makes it unique, whoever plans it again."""
 
     id: UUID
@@ -31,7 +31,7 @@ class Planned:
     epoch: int | None = None
     round: int | None = None
     step: int | None = None
-    content: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = {}
     because: str = ""
 
 

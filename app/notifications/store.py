@@ -9,19 +9,19 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.engine import dumps
+from app.db.hot import Hot
 from app.notifications.plan import Planned
 
-INSERT = text("""
+INSERT = Hot("""
     INSERT INTO notifications (id, key, purpose, loudness, state, because, user_id, contact_method_id, channel, address,
                                incident_id, ladder_id, epoch, round, step, content, created_at, due_at)
     SELECT id, key, purpose, loudness, 'pending', because, user_id, contact_method_id, channel, address, incident_id,
-           ladder_id, epoch, round, step, CAST(content AS jsonb), :now, due_at
+           ladder_id, epoch, round, step, content, CAST(:now AS timestamptz), due_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:key AS text[]), CAST(:purpose AS text[]), CAST(:loudness AS text[]),
                 CAST(:because AS text[]), CAST(:user_id AS bigint[]), CAST(:contact_method_id AS bigint[]),
                 CAST(:channel AS text[]), CAST(:address AS text[]), CAST(:incident_id AS uuid[]),
                 CAST(:ladder_id AS uuid[]), CAST(:epoch AS integer[]), CAST(:round AS integer[]),
-                CAST(:step AS integer[]), CAST(:content AS text[]), CAST(:due_at AS timestamptz[]))
+                CAST(:step AS integer[]), CAST(:content AS jsonb[]), CAST(:due_at AS timestamptz[]))
          AS t (id, key, purpose, loudness, because, user_id, contact_method_id, channel, address, incident_id,
                ladder_id, epoch, round, step, content, due_at)
     ON CONFLICT (key) DO NOTHING
@@ -173,8 +173,7 @@ async def insert(conn: AsyncConnection, planned: Sequence[Planned], now: datetim
         c: [getattr(p, c) for p in planned]
         for c in (
             "id", "key", "purpose", "loudness", "because", "user_id", "contact_method_id", "channel", "address",
-            "incident_id", "ladder_id", "epoch", "round", "step", "due_at",
+            "incident_id", "ladder_id", "epoch", "round", "step", "content", "due_at",
         )
     }  # fmt: skip
-    columns |= {"now": now, "content": [dumps(p.content) for p in planned]}
-    return (await conn.execute(INSERT, columns)).rowcount
+    return await INSERT.written(conn, columns | {"now": now})

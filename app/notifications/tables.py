@@ -38,13 +38,13 @@ class Notification(Base):
     state: Mapped[str]
     because: Mapped[str] = mapped_column(server_default="")
     """Why it waits, was cancelled, failed; in words."""
-    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    user_id: Mapped[int] = mapped_column(BigInteger)
     contact_method_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("contact_methods.id", ondelete="SET NULL"), index=True
     )
     channel: Mapped[str]
     address: Mapped[str]
-    incident_id: Mapped[UUID | None] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    incident_id: Mapped[UUID | None]
     ladder_id: Mapped[UUID | None]
     epoch: Mapped[int | None]
     round: Mapped[int | None]
