@@ -91,12 +91,13 @@ class _Write:
 async def together(conn: AsyncConnection) -> AsyncIterator[None]:
     """Inside, statements that only write wait for each other, and are sent as one at the end: a round trip costs as
     much as twenty rows. They must not write the same row, and nobody may read what still waits (`send`)."""
-    conn.info[_TOGETHER] = []
+    info = conn.info  # a connection that is lost on the way does not give it any more
+    info[_TOGETHER] = []
     try:
         yield
         await send(conn)
     finally:
-        conn.info.pop(_TOGETHER, None)
+        info.pop(_TOGETHER, None)
 
 
 async def send(conn: AsyncConnection) -> None:
