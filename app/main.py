@@ -26,7 +26,7 @@ from app.db.notify import Notifier
 from app.db.partitions import keep_house, partitioned
 from app.ingest.entrances import Entrances
 from app.ingest.expiry import forget_quarantined
-from app.ingest.group_commit import Lanes
+from app.ingest.lanes import Lanes
 from app.ingest.requests import Answer, Received, Request
 from app.notifications.second_path import SecondPath
 from app.settings import Settings

@@ -1,4 +1,4 @@
-"""Group commit: requests that arrive while a commit is in flight share the next transaction. No timer.
+"""Group commit: requests that arrive while a commit is in flight share the next transaction.
 
 One flusher takes whatever waits, up to about 600 events, and hands it to `receive`. A batch that fails is run again
 request by request; the one at fault goes to quarantine and is answered all the same: it was accepted (behaviour.md 1).
@@ -29,10 +29,9 @@ Quarantine = Callable[[AsyncConnection, Request, str], Awaitable[Answer]]
 MOST_EVENTS = 600
 MOST_WAITING_BYTES = 64 << 20
 TRIES = 4
-
-LANES = 2
 ANSWER_WITHIN_S = 20
 COME_BACK_S = 0.001
+"""What requests that were answered together are given to come together again. One sender alone never waits for it."""
 
 log = structlog.get_logger()
 
@@ -42,7 +41,7 @@ class Unavailable(Exception):
 
 
 class GroupCommit:
-    """One per web process. `wake` is called after a commit that left something to do for a worker."""
+    """One lane of it (`app.ingest.lanes`). `wake` is called after a commit that left something to do for a worker."""
 
     def __init__(self, engine: AsyncEngine, receive: Receive, quarantine: Quarantine, wake: Callable[[], None]) -> None:
         self._engine = engine
@@ -107,8 +106,7 @@ class GroupCommit:
     async def _run(self) -> None:
         while self._waiting or not self._stopping:
             await self._something.wait()
-            # What has arrived on other connections comes along; and when many came at once they will again, as soon as
-            # they have read their answers: else every second batch has one request.
+            # What has arrived on other connections comes along: else every second batch has one request.
             await clock.pause(COME_BACK_S if len(self._waiting) < self._shared else 0)
             batch = self._take()
             self._shared = len(batch)
@@ -206,32 +204,6 @@ class GroupCommit:
             with suppress(SQLAlchemyError, OSError):
                 await conn.invalidate()
                 await conn.close()
-
-
-class Lanes:
-    """Several group commits at once, so that Python works on one batch while PostgreSQL works on another. What comes
-    through one integration always takes the same lane: batches of two lanes then seldom want the same rows."""
-
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        receive: Receive,
-        quarantine: Quarantine,
-        wake: Callable[[], None],
-        count: int = LANES,
-    ) -> None:
-        self._lanes = [GroupCommit(engine, receive, quarantine, wake) for _ in range(count)]
-
-    def start(self) -> None:
-        for lane in self._lanes:
-            lane.start()
-
-    async def stop(self) -> None:
-        await asyncio.gather(*(lane.stop() for lane in self._lanes))
-
-    async def put(self, request: Request) -> Answer:
-        """As `GroupCommit.put`."""
-        return await self._lanes[request.door.entrance.integration_id % len(self._lanes)].put(request)
 
 
 def _fail(batch: Sequence[tuple[Request, asyncio.Future[Answer]]], error: Unavailable) -> None:

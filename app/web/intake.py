@@ -24,7 +24,8 @@ from app.db.engine import dumps
 from app.ingest.adapters import ADAPTERS
 from app.ingest.commands import counted
 from app.ingest.entrances import Entrances
-from app.ingest.group_commit import Lanes, Unavailable
+from app.ingest.group_commit import Unavailable
+from app.ingest.lanes import Lanes
 from app.ingest.requests import Answer, Door, Request
 
 Scope = MutableMapping[str, Any]
