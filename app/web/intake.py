@@ -9,10 +9,8 @@ What is answered is behaviour.md 1: 2xx only after the commit; every authenticat
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
-import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -27,41 +25,21 @@ from app.ingest.entrances import Entrances
 from app.ingest.group_commit import Unavailable
 from app.ingest.lanes import Lanes
 from app.ingest.requests import Answer, Door, Request
+from app.web.intake_body import MIB, Gone, Receive, Refused, read_within
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MIB = 1 << 20
 LIMITS = {"alertmanager": 8 * MIB, "prometheus": 8 * MIB}
 LIMIT = 1 * MIB
 RETRY_AFTER_S = 5
 READ_WITHIN_S = 30.0
-MEMBERS = 100
-"""Of a gzip body. Nobody sends more than one; the rest is copied for each of them."""
 
 _PATH = re.compile(r"/v1/intake/(?:(?P<key>[^/]{1,200})/)?(?P<source>[a-z]+)/?")
 _PROMETHEUS = re.compile(r"(?:/v1/intake/(?P<key>[^/]{1,200}))?/api/v[12]/alerts/?")
 
 log = structlog.get_logger()
-
-
-class Refused(Exception):
-    """What is answered instead of what became of the alerts. The text is for whoever configures the sender.
-
-    `kept` is the body of a sender that is known, where it is worth keeping; `receipt` is set once there is one.
-    """
-
-    def __init__(self, status: int, code: str, detail: str, *, kept: bytes = b"", **headers: str) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail, self.kept = status, code, detail, kept
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.receipt: str | None = None
-
-
-class Gone(Exception):
-    """The sender hung up before its body was complete: there is nothing to keep and nobody to answer."""
 
 
 class Intake:
@@ -94,7 +72,7 @@ class Intake:
         door = await self._door(key, headers)
         try:
             _may_enter(door, source)
-            body = await _read_within(READ_WITHIN_S, receive, headers, LIMITS.get(source, LIMIT))
+            body = await read_within(READ_WITHIN_S, receive, headers, LIMITS.get(source, LIMIT))
         except Refused as e:
             answer = await self._put(Request(door, e.kept, headers, (e.status, e.detail)))
             e.receipt = str(answer.receipt_id)
@@ -161,63 +139,6 @@ def _credential(authorization: str) -> str | None:
     return None
 
 
-async def _read_within(seconds: float, receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    """The body of a sender that keeps talking; one that trickles is sent away."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await _read(receive, headers, limit)
-    except TimeoutError as e:
-        raise Refused(408, "too_slow", f"the body did not arrive within {seconds:.0f} seconds") from e
-
-
-async def _read(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    declared = headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-        raise _too_large(limit)
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise _too_large(limit)
-        parts.append(part)
-        if not message.get("more_body", False):
-            break
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    return body if encoding in ("", "identity") else _inflate(body, encoding, limit)
-
-
-def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    """gzip and deflate, never more than the limit of output."""
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Refused(415, "unsupported_encoding", f"the encoding {encoding[:40]!r} is not known; use gzip or none")
-    plain, rest, members = b"", body, 0
-    while rest:  # gzip may come in several members, one after the other (RFC 1952, 2.2)
-        members += 1
-        if members > MEMBERS:
-            raise Refused(400, "unparsable", f"the body has more than {MEMBERS} {encoding} members", kept=body)
-        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        try:
-            plain += inflater.decompress(rest, limit + 1 - len(plain))
-        except zlib.error as e:
-            raise Refused(400, "unparsable", f"the body is not {encoding}: {e}", kept=body) from e
-        if len(plain) > limit:
-            raise _too_large(limit)
-        if not inflater.eof:
-            raise Refused(400, "unparsable", f"the {encoding} body ends too early", kept=body)
-        rest = inflater.unused_data.lstrip(b"\0")
-    return plain
-
-
-def _too_large(limit: int) -> Refused:
-    return Refused(413, "too_large", f"at most {limit // MIB} MiB are taken, also after decompression")
-
-
 def _unavailable() -> Refused:
     return Refused(
         503, "unavailable", "the alerts cannot be stored now; send them again", Retry_After=str(RETRY_AFTER_S)
@@ -232,7 +153,12 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
         refused = answer.status >= 400
         await _respond(send, answer.status, dumps(complaint).encode() if refused else b"", receipt)
         return answer.status
-    body: dict[str, Any] = {"receipt": str(answer.receipt_id), "status": answer.status, "events": outcomes}
+    if answer.status >= 400:
+        refusal = Refused(answer.status, "unparsable", answer.error or "")
+        refusal.receipt = receipt["Tocsin-Receipt"]
+        await _refuse(send, refusal)
+        return answer.status
+    body: dict[str, Any] = {"receipt": receipt["Tocsin-Receipt"], "status": answer.status, "events": outcomes}
     if answer.error:
         body["detail"] = answer.error
     if answer.refused:
@@ -242,8 +168,8 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
 
 
 async def _refuse(send: Send, e: Refused) -> None:
-    body = {"type": f"/problems/{e.code}", "title": e.code.replace("_", " "), "status": e.status, "code": e.code,
-            "detail": e.detail}  # fmt: skip
+    title = e.code.replace("_", " ").capitalize()
+    body = {"type": f"/problems/{e.code}", "title": title, "status": e.status, "code": e.code, "detail": e.detail}
     headers = dict(e.headers)
     if e.receipt is not None:
         body["receipt"] = headers["Tocsin-Receipt"] = e.receipt

@@ -392,3 +392,12 @@ async def test_what_cannot_be_asked_is_422(house, query):
     answer = await house.http.get(INCIDENTS, params=query, headers=house.as_person("ana"))
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"]
+
+
+async def test_a_misspelt_parameter_is_refused_and_named(house):
+    answer = await house.http.get(INCIDENTS, params={"stat": "open", "priority": 1}, headers=house.as_person("ana"))
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()
+    assert problem["detail"].startswith("stat: ")
+    assert [(e["in"], e["field"]) for e in problem["errors"]] == [("query", "stat")]
+    assert "priority" in problem["errors"][0]["message"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from app.web.api import (
     api_keys,
@@ -28,6 +28,7 @@ from app.web.api import (
     users,
 )
 from app.web.auth import public
+from app.web.parameters import known_only
 from app.web.problems import MEDIA_TYPE
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -108,7 +109,7 @@ router.include_router(audit.router)
 
 def install(app: FastAPI) -> None:
     """Adds the API to `app`, and the one schema of all problems to its OpenAPI document."""
-    app.include_router(router, prefix="/api/v1")
+    app.include_router(router, prefix="/api/v1", dependencies=[Depends(known_only)])
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
