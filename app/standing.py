@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import text
@@ -46,7 +47,7 @@ class ServiceStanding:
     policy_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Standing:
     """One version of the configuration."""
 
@@ -58,11 +59,11 @@ class Standing:
     policies: Mapping[int, Mapping[str, Any]]
     """By service id: the copy that a new ladder takes."""
 
-    @property
+    @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
         return {s.id: s.hours for s in self.services.values()}
 
-    @property
+    @cached_property
     def recovery_delays(self) -> dict[int, timedelta]:
         return {s.id: s.recovery_delay for s in self.services.values()}
 

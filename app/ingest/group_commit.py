@@ -83,15 +83,16 @@ class GroupCommit:
             raise Unavailable("too much is waiting to be stored")
         if self._in_flight:
             self._read_ahead(request)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((request, future))
         self._waiting_bytes += len(request.body)
         self._something.set()
+        timer = loop.call_later(ANSWER_WITHIN_S, _late, future)
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await future
-        except TimeoutError as e:
-            raise Unavailable("the store did not answer in time") from e
+            return await future
+        finally:
+            timer.cancel()
 
     def _read_ahead(self, request: Request) -> None:
         """Parses while the database works on the batch before; about now, which its transaction checks."""
@@ -204,6 +205,11 @@ class GroupCommit:
             with suppress(SQLAlchemyError, OSError):
                 await conn.invalidate()
                 await conn.close()
+
+
+def _late(future: asyncio.Future[Answer]) -> None:
+    if not future.done():
+        future.set_exception(Unavailable("the store did not answer in time"))
 
 
 def _fail(batch: Sequence[tuple[Request, asyncio.Future[Answer]]], error: Unavailable) -> None:
