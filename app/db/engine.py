@@ -39,7 +39,7 @@ def normalise(url: str) -> URL:
 
 def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEngine:
     """An engine whose connections speak UTC. They are pinged when they are taken from the pool, so that a database that
-    was restarted is no error of the next request; group commit takes its one connection once, and is not slowed.
+    was restarted is no error of the next request; group commit takes its connections once, and is not slowed.
 
     Behind a transaction pooler (pgbouncer) prepared statements cannot be kept: both caches are switched off.
     """
