@@ -19,7 +19,7 @@ import pytest
 from app.channels import registry, sms, twilio_callbacks, twilio_faults
 from app.channels.channel import RANK, UNDONE, Message, SendFailed, supersedes
 from app.channels.gsm7 import size
-from app.channels.sms import SmsChannel
+from app.channels.twilio_sms import SmsChannel
 from app.dev import texts
 from app.dev.exchange import PhoneExchange
 from app.errors import Invalid

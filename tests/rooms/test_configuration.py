@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.channels.mail import MailChannel
-from app.channels.sms import SmsChannel
+from app.channels.twilio_sms import SmsChannel
 from app.configuration import commands, document, yaml_text
 from app.configuration.commands import Applied
 from app.configuration.document import ConfigurationDocument
