@@ -31,8 +31,8 @@ app = typer.Typer(add_completion=False)
 
 GC_THRESHOLDS: Final = (400_000, 20, 1000)
 """With the frozen start this took p99 of intake from 28-47 ms to 9-10 ms: a full collection no longer walks over
-everything that was imported. Little of what a batch makes can hold a cycle, so the young generation may be large: 400,000
-instead of 50,000 took a third off the p99 of an open loop."""
+everything that was imported. Little of what a batch makes can hold a cycle, so the young generation may be large:
+400,000 instead of 50,000 took a third off the p99 of an open loop."""
 CHATTY: Final = ("alembic", "uvicorn.error")
 """What they say of every start, the line that tells we are ready says better."""
 
