@@ -142,7 +142,7 @@ def array(values: Sequence[Any]) -> str:
     None, and what PostgreSQL reads from the text that msgspec writes: numbers, booleans, strings, UUIDs, instants.
     """
     text = _encode(values).decode()
-    if "\\" in text:  # PostgreSQL reads \\" and \\\\ as JSON does, but \\n as n
+    if "\\" in text:  # PostgreSQL reads \" and \\ as JSON does, but \n as n
         text = _CONTROL.sub(_plain, text)
     return f"{{{text[1:-1]}}}"
 

@@ -27,7 +27,8 @@ Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]
 Quarantine = Callable[[AsyncConnection, Request, str], Awaitable[Answer]]
 
 MOST_EVENTS = 600
-MOST_WAITING_BYTES = 64 << 20
+MOST_WAITING_BYTES = 32 << 20
+"""In one lane; a process has two."""
 TRIES = 4
 ANSWER_WITHIN_S = 20
 COME_BACK_S = 0.001

@@ -143,6 +143,12 @@ async def test_prometheus_gets_400_with_the_valid_alerts_stored(house):
 async def test_a_body_that_cannot_be_parsed_is_kept_once_and_counted(house, source):
     answers = [await house.post(source, b"{not json") for _ in range(3)]
     assert {a.status_code for a in answers} == {400}
+    if source == "prometheus":  # a JSON string, as Alertmanager's own API answers
+        assert all(isinstance(a.json(), str) for a in answers)
+    else:
+        assert {a.headers["Content-Type"] for a in answers} == {"application/problem+json"}
+        assert {a.json()["code"] for a in answers} == {"unparsable"}
+        assert all(a.json()["receipt"] == a.headers["Tocsin-Receipt"] for a in answers)
     assert "not JSON" in answers[0].text
     [kept] = await house.rows("SELECT kind, count, body, body_hash, receipt_id, last_at > at AS later FROM quarantine")
     assert (kept.kind, kept.count, kept.body, kept.later) == ("body", 3, b"{not json", True)
