@@ -49,7 +49,7 @@ def _key(url: httpx.URL) -> tuple[str, str, int]:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Made once: reading the certificates takes 0.2 s."""
+    """Made once, in a thread: reading the certificates takes 0.2 s."""
     return httpx.create_ssl_context()
 
 
@@ -124,6 +124,7 @@ class Http:
 
     def __init__(self, policy: HostPolicy, *, timeout_s: float = 15, resolve: Resolve = resolve) -> None:
         self._timeout_s = timeout_s
+        self._prepared = False
         self._transport = _Checked(policy, resolve)
         self._client = httpx.AsyncClient(
             transport=self._transport,
@@ -149,6 +150,9 @@ class Http:
         Raises `Blocked` when the host policy forbids it, `Unreachable` when there is no usable answer.
         """
         written = _Written()
+        if not self._prepared:  # outside the time that the other side has
+            await asyncio.to_thread(_tls)
+            self._prepared = True
         try:
             request = self._client.build_request(
                 method,

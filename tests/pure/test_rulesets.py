@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from time import perf_counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -169,8 +168,7 @@ def test_a_thousand_indexed_rules_cost_little_more_than_ten() -> None:
 
 def test_rules_can_be_exchanged_without_recompiling() -> None:
     ruleset = rulesets.check([rule("a", "true"), rule("b", 'severity == "error"')], FIRST)
-    start = perf_counter()
     turned = replace(ruleset, rules=ruleset.rules[::-1])
-    assert perf_counter() - start < 0.1
+    assert turned.rules[0].condition is ruleset.rules[1].condition
     assert isinstance(turned, RuleSet)
     assert rulesets.decide(turned, facts()).verdicts[0].rule == "b"

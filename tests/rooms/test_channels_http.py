@@ -215,7 +215,7 @@ async def test_a_packed_answer_stays_packed(site: Site) -> None:
 
 async def test_no_answer_in_time_may_have_been_carried_out(site: Site) -> None:
     site.hangs = True
-    http = Http(PRIVATE, timeout_s=0.2)
+    http = Http(PRIVATE, timeout_s=1)
     with pytest.raises(Unreachable, match="no answer") as failed:
         await http.request("POST", f"http://127.0.0.1:{site.port}/")
     assert failed.value.written

@@ -156,7 +156,7 @@ async def test_an_internal_error_may_have_sent(exchange: PhoneExchange, channel:
 async def test_no_answer_may_have_sent_and_the_exchange_can_be_asked(
     exchange: PhoneExchange, channel: SmsChannel, stored: bool
 ) -> None:
-    shorten(channel, 0.2)
+    shorten(channel, 1)
     exchange.troubles.hangs(stored=stored)
     with pytest.raises(SendFailed, match="no answer") as failed:
         await channel.send(PAGE)
@@ -231,10 +231,10 @@ async def test_our_environment_does_not_steer_the_sdk(exchange: PhoneExchange, m
 
 
 async def test_many_at_once_do_not_wait_for_each_other(exchange: PhoneExchange, channel: SmsChannel) -> None:
-    exchange.troubles.dawdles(0.2, times=10)
+    exchange.troubles.dawdles(1, times=10)
     began = time.monotonic()
     await asyncio.gather(*(channel.send(replace(PAGE, to=f"+4917012345{i:02d}")) for i in range(10)))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 9, "one after the other takes ten"
 
 
 @pytest.mark.parametrize(

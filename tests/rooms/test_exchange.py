@@ -73,7 +73,7 @@ async def town() -> AsyncIterator[Town]:
         base_url=f"{exchange.url}/2010-04-01/Accounts/{exchange.account_sid}",
         auth=(exchange.account_sid, exchange.auth_token),
         trust_env=False,
-        timeout=0.5,
+        timeout=2,
     )
     yield Town(exchange, service, client, log)
     await client.aclose()
