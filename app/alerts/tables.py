@@ -52,6 +52,9 @@ class Alert(Base):
     events: Mapped[int] = mapped_column(BigInteger, server_default="1")
     expires_at: Mapped[datetime | None]
     expiry_due_at: Mapped[datetime | None]
+    flips: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """How often it changed between firing and resolved since `flips_since`."""
+    flips_since: Mapped[datetime | None]
 
 
 class Occurrence(Base):
@@ -61,6 +64,13 @@ class Occurrence(Base):
     __table_args__ = (
         Index("ix_occurrences_incident_id", "incident_id"),
         Index("ix_occurrences_alert_id_id", "alert_id", "id"),
+        Index("ix_occurrences_recheck_at", "recheck_at", postgresql_where=text("recheck_at IS NOT NULL")),
+        Index("ix_occurrences_held_key_id", "held_key", "id", postgresql_where=text("held_key IS NOT NULL")),
+        Index(
+            "ix_occurrences_suppressed",
+            "id",
+            postgresql_where=text("suppressed IS NOT NULL AND ended_at IS NULL"),
+        ),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -75,3 +85,10 @@ class Occurrence(Base):
     priority: Mapped[int | None] = mapped_column(SmallInteger)
     """Provisional: of this occurrence alone."""
     suppressed: Mapped[dict[str, Any] | None]
+    """`{"by": ..., "name": ..., "because": ..., "until": ...}`: what keeps it from paging (behaviour.md 10)."""
+    routed: Mapped[dict[str, Any] | None]
+    """What routing rules set: labels, severity, category, runbook, note, and the rules that did."""
+    recheck_at: Mapped[datetime | None]
+    """When to look again whether it is still suppressed."""
+    held_key: Mapped[str | None]
+    """The correlation key of one that waits for others: a threshold."""

@@ -111,17 +111,22 @@ def activation(facts: Facts, references: frozenset[str]) -> Activation:
 @lru_cache(maxsize=_CACHED)
 def compile(source: str) -> Condition:
     """Compiles and checks a condition. Raises `Invalid`; its `errors` have the field `when` and say line and column."""
+    check_source(source)
+    if matchers.looks_like(source):
+        return _from_matchers(source)
+    program, findings = build(source)
+    parts = tuple((part, part) for part in _split(source))
+    return Condition(source, source, findings.references, findings.equalities, parts, program)
+
+
+def check_source(source: str) -> None:
+    """Raises `Invalid` for a text that is no expression whatever it says."""
     if not source.strip():
         raise _invalid("a condition is empty; write true for one that always holds")
     if len(source) > SOURCE_LIMIT:
         raise _invalid(f"a condition has at most {SOURCE_LIMIT} characters, this has {len(source)}")
     if any("\ud800" <= c <= "\udfff" or c == "\x00" for c in source):
         raise _invalid("a condition holds no NUL and no half of a surrogate pair")
-    if matchers.looks_like(source):
-        return _from_matchers(source)
-    program, findings = _build(source)
-    parts = tuple((part, part) for part in _split(source))
-    return Condition(source, source, findings.references, findings.equalities, parts, program)
 
 
 def _from_matchers(source: str) -> Condition:
@@ -134,11 +139,14 @@ def _from_matchers(source: str) -> Condition:
         raise _invalid("there is no matcher; write true for a condition that always holds")
     parts = tuple((str(matcher), matcher.cel()) for matcher in found)
     expression = " && ".join(part for _, part in parts)
-    program, findings = _build(expression)
+    program, findings = build(expression)
     return Condition(source, expression, findings.references, findings.equalities, parts, program)
 
 
-def _build(expression: str) -> tuple[Expression, analysis.Findings]:
+def build(
+    expression: str, wanted: Type = Type.BOOL, must_be: str = "a condition is true or false"
+) -> tuple[Expression, analysis.Findings]:
+    """Compiles and inspects; what it gives must be of type `wanted`. Raises `Invalid`."""
     try:
         program = _ENV.compile(expression)
     except RuntimeError as e:
@@ -147,8 +155,8 @@ def _build(expression: str) -> tuple[Expression, analysis.Findings]:
         findings = analysis.inspect(syntax.decode(program.serialize()))
     except analysis.Objection as e:
         raise _invalid(e.message, *_line_and_column(expression, e.offset)) from e
-    if program.return_type() != Type.BOOL:
-        raise _invalid(f"a condition is true or false; this one is of type {program.return_type().name().lower()}")
+    if program.return_type() != wanted:
+        raise _invalid(f"{must_be}; this one is of type {program.return_type().name().lower()}")
     return program, findings
 
 

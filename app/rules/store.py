@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import text
@@ -30,34 +30,50 @@ class Published:
     published_by: str | None
 
 
+ORGANISATION: Final = ""
+"""The scope of rules that hold for every service; others are the key of the service they belong to."""
+
 NOTHING = Published(0, [], None, None)
 """Before anybody published anything."""
 
 
 _NEWEST = text("""
     SELECT version, rules, published_at, published_by FROM rule_set_versions
-    WHERE kind = :kind ORDER BY version DESC LIMIT 1
+    WHERE kind = :kind AND scope = :scope ORDER BY version DESC LIMIT 1
+""")
+_ALL_NEWEST = text("""
+    SELECT DISTINCT ON (scope) scope, version, rules, published_at, published_by FROM rule_set_versions
+    WHERE kind = :kind ORDER BY scope, version DESC
 """)
 _ONE = text("""
-    SELECT version, rules, published_at, published_by FROM rule_set_versions WHERE kind = :kind AND version = :version
+    SELECT version, rules, published_at, published_by FROM rule_set_versions
+    WHERE kind = :kind AND scope = :scope AND version = :version
 """)
 _VERSIONS = text("""
     SELECT version, rules, published_at, published_by FROM rule_set_versions
-    WHERE kind = :kind AND version < :before ORDER BY version DESC LIMIT :limit
+    WHERE kind = :kind AND scope = :scope AND version < :before ORDER BY version DESC LIMIT :limit
 """)
 _LOCK = text("LOCK TABLE rule_set_versions IN SHARE ROW EXCLUSIVE MODE")
 _INSERT = text("""
-    INSERT INTO rule_set_versions (kind, version, rules, published_at, published_by)
-    VALUES (:kind, :version, CAST(:rules AS jsonb), :now, :actor)
+    INSERT INTO rule_set_versions (kind, scope, version, rules, published_at, published_by)
+    VALUES (:kind, :scope, :version, CAST(:rules AS jsonb), :now, :actor)
 """)
 
 
-async def current(conn: AsyncConnection, kind: Kind) -> RuleSet:
-    """The rule set in force, compiled; version 0 without rules before anybody published one.
+async def current(conn: AsyncConnection, kind: Kind, scope: str = ORGANISATION) -> RuleSet:
+    """The rule set in force, compiled; version 0 without rules before anybody published one."""
+    return _compiled(await newest(conn, kind, scope), kind)
 
-    A rule that an older engine took and this one refuses is left out with a warning: paging must go on.
-    """
-    published = await newest(conn, kind)
+
+async def all_current(conn: AsyncConnection, kind: Kind) -> dict[str, RuleSet]:
+    """By scope, the rule sets in force that have rules."""
+    rows = (await conn.execute(_ALL_NEWEST, {"kind": kind.name})).mappings()
+    found = {r["scope"]: Published(r["version"], r["rules"], r["published_at"], r["published_by"]) for r in rows}
+    return {scope: _compiled(published, kind) for scope, published in found.items() if published.rules}
+
+
+def _compiled(published: Published, kind: Kind) -> RuleSet:
+    """A rule that an older engine took and this one refuses is left out with a warning: paging must go on."""
     try:
         return rulesets.check(published.rules, kind, published.version)
     except Invalid as refused:
@@ -72,20 +88,22 @@ def _usable(rules: list[dict[str, Any]], kind: Kind) -> Iterator[dict[str, Any]]
             yield rule
 
 
-async def newest(conn: AsyncConnection, kind: Kind) -> Published:
+async def newest(conn: AsyncConnection, kind: Kind, scope: str = ORGANISATION) -> Published:
     """The version in force as a document, or `NOTHING`."""
-    row = (await conn.execute(_NEWEST, {"kind": kind.name})).mappings().first()
+    row = (await conn.execute(_NEWEST, {"kind": kind.name, "scope": scope})).mappings().first()
     return NOTHING if row is None else Published(**row)
 
 
-async def one(conn: AsyncConnection, kind: Kind, version: int) -> Published | None:
-    row = (await conn.execute(_ONE, {"kind": kind.name, "version": version})).mappings().first()
+async def one(conn: AsyncConnection, kind: Kind, version: int, scope: str = ORGANISATION) -> Published | None:
+    row = (await conn.execute(_ONE, {"kind": kind.name, "scope": scope, "version": version})).mappings().first()
     return None if row is None else Published(**row)
 
 
-async def versions(conn: AsyncConnection, kind: Kind, *, before: int, limit: int) -> Sequence[Published]:
+async def versions(
+    conn: AsyncConnection, kind: Kind, *, before: int, limit: int, scope: str = ORGANISATION
+) -> Sequence[Published]:
     """Newest first, those before a version."""
-    rows = await conn.execute(_VERSIONS, {"kind": kind.name, "before": before, "limit": limit})
+    rows = await conn.execute(_VERSIONS, {"kind": kind.name, "scope": scope, "before": before, "limit": limit})
     return [Published(**row) for row in rows.mappings()]
 
 
@@ -94,6 +112,8 @@ async def lock(conn: AsyncConnection) -> None:
     await conn.execute(_LOCK)
 
 
-async def insert(conn: AsyncConnection, now: datetime, kind: Kind, published: Published) -> None:
-    values = {"kind": kind.name, "version": published.version, "rules": dumps(published.rules)}
+async def insert(
+    conn: AsyncConnection, now: datetime, kind: Kind, published: Published, scope: str = ORGANISATION
+) -> None:
+    values = {"kind": kind.name, "scope": scope, "version": published.version, "rules": dumps(published.rules)}
     await conn.execute(_INSERT, values | {"now": now, "actor": published.published_by})
