@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.ingest.event import Event
 
@@ -18,6 +19,8 @@ class Suppressed:
     by: str
     name: str
     because: str
+    until: datetime | None = None
+    """When it is to be looked at again; None: not by itself."""
 
 
 @dataclass(frozen=True, slots=True)
