@@ -66,9 +66,18 @@ class Fold:
                 self._change(happening)
             elif happening.kind == "resolved":
                 self._end(happening)
-            elif (incident := self._incident_of(happening)) is not None:
-                self._say(incident, "acknowledged_at_source", happening.actor, title=happening.title)
+            else:
+                self._acknowledge(happening)
         return self.result
+
+    def _acknowledge(self, h: Happening) -> None:
+        """Who acknowledges the only alert that fires has the incident; of several, that would speak for the others."""
+        incident = self._incident_of(h)
+        if incident is None:
+            return
+        self._say(incident, "acknowledged_at_source", h.actor, title=h.title)
+        if incident.state == "triggered" and incident.firing <= 1:
+            self._put(states.acknowledge(incident, self.now, None))
 
     def _incident_of(self, h: Happening) -> Incident | None:
         incident_id = self.result.belongs.get(h.occurrence_id, h.incident_id)

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from app.errors import Invalid
 from app.incidents.happenings import CAP, REOPEN_WITHIN, WINDOW, Terms
-from app.rules.expressions import compile_text
 from app.rules.facts import Facts
+from app.rules.key_parts import compile_text
 from app.rules.rulesets import Kind, Verdict
 
 MOST_PARTS: Final = 8

@@ -96,7 +96,7 @@ def reopen_quietly(incident: Incident, now: datetime, open_key: str | None) -> I
     """Its alert flaps: as if it had not been resolved. Whoever had it has it, and nobody is paged anew."""
     return replace(
         incident,
-        state="triggered" if incident.acknowledged_by_id is None else "acknowledged",
+        state="triggered" if incident.acknowledged_at is None else "acknowledged",
         open_key=open_key,
         resolved_at=None,
         resolved_by=None,
@@ -106,9 +106,14 @@ def reopen_quietly(incident: Incident, now: datetime, open_key: str | None) -> I
 
 
 def acknowledge(
-    incident: Incident, now: datetime, user_id: int, wakes_at: datetime | None = None, because: str | None = None
+    incident: Incident,
+    now: datetime,
+    user_id: int | None,
+    wakes_at: datetime | None = None,
+    because: str | None = None,
 ) -> Incident:
-    """A responder takes it. `wakes_at` is when the acknowledgement expires or a snooze ends."""
+    """A responder takes it; None: somebody did at the source. `wakes_at` is when the acknowledgement expires or a
+    snooze ends."""
     return replace(
         incident,
         state="acknowledged",
