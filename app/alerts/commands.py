@@ -19,7 +19,7 @@ from app.alerts.suppression import Suppressed, suppress
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
     """③ Decides and writes the alerts of a batch. Raises `Raced` when another process made one of them meanwhile."""
-    heard = Counter(a.identity for a in arrivals)
+    heard = Counter([a.identity for a in arrivals])
     folded = dedup.fold(await store.hear(conn, heard, now), arrivals, now)
     if folded.created:
         decisions = sorted(folded.created.values(), key=lambda d: d.arrival.identity)
