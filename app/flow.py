@@ -119,20 +119,11 @@ async def _next_due(conn: AsyncConnection) -> float | None:
 
 
 def _arrivals(request: Request) -> list[Arrival]:
-    door = request.door
-    entrance = door.entrance
+    door, receipt_id = request.door, request.receipt_id
+    e = door.entrance
+    window_s, ignored = door.stale_window_s, e.ignored_labels
     return [
-        Arrival(
-            event,
-            entrance.integration_id,
-            door.key,
-            entrance.source,
-            entrance.service_id,
-            door.stale_window_s,
-            request.receipt_id,
-            index,
-            entrance.ignored_labels,
-        )
+        Arrival(event, e.integration_id, door.key, e.source, e.service_id, window_s, receipt_id, index, ignored)
         for index, event in request.parsed.events
     ]
 
