@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -43,9 +44,10 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
         ingest.open_up(request, now)
     arrivals = [arrival for request in requests for arrival in _arrivals(request)]
     folded = await alerts.deduplicate(conn, arrivals, now)
-    routed = await alerts.route(conn, folded.decisions, standing.ways(now), now)
+    changing = [d for d in folded.decisions if d.outcome.changes]
+    routed = await alerts.route(conn, changing, standing.ways(now), now)
     joined = await _respond(conn, routed, standing, now)
-    answers = await ingest.keep(conn, requests, _outcomes(folded.decisions), _events(folded.decisions, now), now)
+    answers = await ingest.keep(conn, requests, _outcomes(requests, folded.decisions), _events(changing, now), now)
     return Received(answers, joined.pages, now)
 
 
@@ -111,34 +113,27 @@ async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: d
 
 
 def _arrivals(request: Request) -> list[Arrival]:
-    door = request.door
-    entrance = door.entrance
+    door, receipt_id = request.door, request.receipt_id
+    e = door.entrance
+    window_s, ignored = door.stale_window_s, e.ignored_labels
     return [
-        Arrival(
-            event,
-            entrance.integration_id,
-            door.key,
-            entrance.source,
-            entrance.service_id,
-            door.stale_window_s,
-            request.receipt_id,
-            index,
-            entrance.ignored_labels,
-        )
+        Arrival(event, e.integration_id, door.key, e.source, e.service_id, window_s, receipt_id, index, ignored)
         for index, event in request.parsed.events
     ]
 
 
-def _outcomes(decisions: Sequence[Decision]) -> dict[UUID, list[list[Any]]]:
-    outcomes: dict[UUID, list[list[Any]]] = {}
-    for d in decisions:
-        outcomes.setdefault(d.arrival.receipt_id, []).append([d.arrival.index, d.outcome.value, d.alert.id])
-    return outcomes
+def _outcomes(requests: Sequence[Request], decisions: Sequence[Decision]) -> dict[UUID, list[list[Any]]]:
+    """By receipt. Decisions come in the order of their events."""
+    left = iter(decisions)
+    return {
+        request.receipt_id: [[d.arrival.index, d.outcome.value, d.alert.id] for d in islice(left, len(events))]
+        for request in requests
+        if (events := request.parsed.events)
+    }
 
 
-def _events(decisions: Sequence[Decision], now: datetime) -> list[EventRecord]:
+def _events(changing: Sequence[Decision], now: datetime) -> list[EventRecord]:
     return [
         EventRecord(ids.new(now), d.arrival.receipt_id, d.alert.id, d.alert.occurrence_id, d.outcome, d.arrival.event)
-        for d in decisions
-        if d.outcome.changes
+        for d in changing
     ]

@@ -19,6 +19,8 @@ from app.alerts.commands import Ways
 from app.alerts.dedup import Arrival
 from app.alerts.routing import Routing
 from app.alerts.routing_rules import ROUTING_RULES
+from app.db import hot
+from app.db.hot import Hot
 from app.escalation import policy_store
 from app.hours import WeeklyHours
 from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
@@ -34,6 +36,7 @@ from app.rules.rulesets import RuleSet, decide
 from app.rules.store import ORGANISATION
 
 NOW_AND_VERSION = text("SELECT tocsin_now() AS now, version FROM configuration_version")
+NOW_AND_VERSION_HOT = Hot(NOW_AND_VERSION.text)
 
 SERVICES = text("""
     SELECT s.id, s.key, s.name, s.criticality, s.tags, s.support_hours, s.recovery_delay_s, t.key AS team,
@@ -148,10 +151,13 @@ class Standings:
 
     async def begin(self, conn: AsyncConnection) -> tuple[datetime, Standing]:
         """`now` of this transaction, and the configuration it sees: one statement when nothing changed."""
-        row = (await conn.execute(NOW_AND_VERSION)).one()
-        if self._newest is None or self._newest.version != row.version:
-            self._newest = await _load(conn, row.version)
-        return row.now, self._newest
+        if hot.under_way(conn):
+            [(now, version)] = await NOW_AND_VERSION_HOT.rows(conn, {})
+        else:  # SQLAlchemy begins with its first statement
+            now, version = (await conn.execute(NOW_AND_VERSION)).one()
+        if self._newest is None or self._newest.version != version:
+            self._newest = await _load(conn, version)
+        return now, self._newest
 
 
 async def _load(conn: AsyncConnection, version: int) -> Standing:

@@ -23,7 +23,7 @@ from app.db import ids
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
     """③ Decides and writes the alerts of a batch. Raises `Raced` when another process made one of them meanwhile."""
-    heard = Counter(a.identity for a in arrivals)
+    heard = Counter([a.identity for a in arrivals])
     folded = dedup.fold(await store.hear(conn, heard, now), arrivals, now)
     if folded.created:
         decisions = sorted(folded.created.values(), key=lambda d: d.arrival.identity)
@@ -58,9 +58,8 @@ class Ways:
     judge: Judge = lambda arrival, now: None
 
 
-async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
+async def route(conn: AsyncConnection, changing: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
     """③ Routing rules, once per occurrence and again when its severity or labels change; and where it belonged."""
-    changing = [d for d in decisions if d.outcome.changes]
     known = [d.alert.occurrence_id for d in changing if d.outcome is not Outcome.OPENED]
     before = await store.belongings(conn, set(known))
     return _routed(changing, before, ways, now)

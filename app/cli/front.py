@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.cli import telling
 from app.errors import Invalid
@@ -46,6 +47,42 @@ class ProbesOnly:
         await send({"type": "http.response.body", "body": text})
 
 
+class OneWrite:
+    """A transport for answers: their head waits for their body, at most until the loop's next turn. uvicorn writes the
+    two apart, and each would be a system call and a packet."""
+
+    def __init__(self, behind: asyncio.Transport) -> None:
+        self._behind = behind
+        self._head = b""
+        self._call_soon = asyncio.get_running_loop().call_soon
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            self._send(data)
+        else:
+            self._head = data
+            self._call_soon(self._send)
+
+    def close(self) -> None:
+        self._send()
+        self._behind.close()
+
+    def _send(self, data: bytes = b"") -> None:
+        if self._head:
+            self._behind.write(self._head + data)
+            self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, with fewer writes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(OneWrite(transport))  # type: ignore[arg-type]  # it is one to whoever writes
+
+
 class Server(uvicorn.Server):
     """uvicorn on a socket that is bound already; signals are ours. `ready` is called once it accepts, `closing` when it
     begins to stop: what would stream for ever is to end."""
@@ -57,7 +94,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -61,8 +62,8 @@ def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEng
         json_deserializer=loads,
         connect_args=connect,
     )
-    event.listen(engine.sync_engine, "commit", _committing)
-    event.listen(engine.sync_engine, "rollback", _forgetting)
+    event.listen(engine.sync_engine, "commit", partial(ended, committed=True))
+    event.listen(engine.sync_engine, "rollback", partial(ended, committed=False))
     return engine
 
 
@@ -72,14 +73,13 @@ def on_commit(conn: AsyncConnection, call: Callable[[], None]) -> None:
     conn.info.setdefault(_THEN, []).append(call)
 
 
-def _committing(conn: Connection) -> None:
+def ended(conn: AsyncConnection | Connection, *, committed: bool) -> None:
+    """A transaction has come to its end: SQLAlchemy tells of its own, whoever ends one without it calls this."""
+    if conn.invalidated:  # a connection that is gone took its list with it; to ask would hide why it is gone
+        return
     for call in conn.info.pop(_THEN, ()):
-        call()
-
-
-def _forgetting(conn: Connection) -> None:
-    if not conn.invalidated:  # a connection that is gone took its list with it; to ask would hide why it is gone
-        conn.info.pop(_THEN, None)
+        if committed:
+            call()
 
 
 @asynccontextmanager

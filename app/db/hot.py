@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import asyncpg
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,14 +25,6 @@ _CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NUMBER: Final = re.compile(r"\$([0-9]+)")
 _TOGETHER: Final = "tocsin_together"
 _encode: Final = msgspec.json.Encoder().encode
-
-BATCHES: Final = text("""
-    SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
-           set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
-           set_config('jit', 'off', false)
-""")
-"""For a connection that only ever runs batches by their keys. Planning costs as much as running them, so it is done
-once; and a plan made while the tables were still empty must be one that is right when they are not: by index."""
 
 
 class Hot:
@@ -56,7 +47,7 @@ class Hot:
 
     async def rows(self, conn: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Any]:
         """What the statement returns: tuples that also know their columns' names."""
-        driver = _driver(conn)
+        driver = _begun(conn)
         try:
             return await driver.fetch(self.sql, *self._arguments(values))  # type: ignore[no-any-return]
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
@@ -111,7 +102,7 @@ async def send(conn: AsyncConnection) -> None:
 async def _run(conn: AsyncConnection, writes: Sequence[_Write]) -> Sequence[int]:
     sql = _one_statement(tuple([w.hot for w in writes]))
     arguments = [argument for w in writes for argument in w.arguments]
-    driver = _driver(conn)
+    driver = _begun(conn)
     try:
         written: Sequence[int] = await driver.fetchrow(sql, *arguments)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
@@ -169,9 +160,27 @@ def _plain(found: re.Match[str]) -> str:
     return chr(int(found[2], 16)) if found[2] else _CONTROLS[found[3]]
 
 
-def _driver(conn: AsyncConnection) -> asyncpg.Connection:
+def driver(conn: AsyncConnection) -> asyncpg.Connection:
+    """asyncpg's own connection."""
     sync = conn.sync_connection
-    driver = None if sync is None else sync.connection.driver_connection
-    if driver is None or not (driver.is_closed() or driver.is_in_transaction()):
+    return None if sync is None else sync.connection.driver_connection
+
+
+def under_way(conn: AsyncConnection) -> bool:
+    """Whether a transaction has begun, so that a hot statement may run."""
+    found = driver(conn)
+    return found is not None and (found.is_closed() or found.is_in_transaction())
+
+
+async def tell(driver: asyncpg.Connection, command: str) -> None:
+    """Runs a statement that has neither parameters nor rows, such as BEGIN. Raises SQLAlchemy's DBAPIError."""
+    try:
+        await driver.execute(command)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+        raise _told(driver, command, e) from e
+
+
+def _begun(conn: AsyncConnection) -> asyncpg.Connection:
+    if not under_way(conn):
         raise RuntimeError("a hot statement runs inside a transaction; read `now` first")
-    return driver
+    return driver(conn)

@@ -15,18 +15,26 @@ from asyncpg.pgproto import pgproto
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_last = [0, 0]
 _bits = Random(urandom(32)).getrandbits  # noqa: S311  # unique, not secret: a system call for each id costs more
+
+
+class _Last:
+    """Of the id that was made last: its instant, the bits that all ids of its millisecond have, and the counter."""
+
+    now = _EPOCH
+    fixed = -1
+    count = 0
 
 
 def new(now: datetime) -> UUID:
     """A fresh uuid v7 of the instant `now`."""
-    ms = (now - _EPOCH) // _MILLISECOND
-    if ms == _last[0]:
-        _last[1] = (_last[1] + 1) & 0xFFF
-    else:
-        _last[0], _last[1] = ms, 0
-    value = (ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | _last[1] << 64 | 0b10 << 62 | _bits(62)
+    if now is not _Last.now:  # a batch makes hundreds of one and the same `now`
+        _Last.now = now
+        fixed = _milliseconds(now) << 80 | 0x7 << 76 | 0b10 << 62
+        if fixed != _Last.fixed:
+            _Last.fixed, _Last.count = fixed, -1
+    _Last.count = count = (_Last.count + 1) & 0xFFF
+    value = _Last.fixed | count << 64 | _bits(62)
     return pgproto.UUID(value.to_bytes(16))  # type: ignore[no-any-return]  # asyncpg's subclass, made in C
 
 
@@ -37,4 +45,8 @@ def instant_of(identity: UUID) -> datetime:
 
 def first_of(at: datetime) -> UUID:
     """The smallest uuid v7 of the instant `at`: a bound for partitions and for slices by time."""
-    return UUID(int=(((at - _EPOCH) // _MILLISECOND) & 0xFFFFFFFFFFFF) << 80)
+    return UUID(int=_milliseconds(at) << 80)
+
+
+def _milliseconds(at: datetime) -> int:
+    return ((at - _EPOCH) // _MILLISECOND) & 0xFFFFFFFFFFFF

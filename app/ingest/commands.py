@@ -77,7 +77,8 @@ async def keep(
             refused.append(_row(request, "event", r.error, body, now))
         if request.error is not None and request.status == 400:
             refused.append(_row(request, "body", request.error, request.body, now))
-        found.sort(key=lambda o: o[0])
+        if request.parsed.refused:
+            found.sort(key=lambda o: o[0])
         refusals = [r.error for r in request.parsed.refused]
         answers.append(Answer(request.receipt_id, request.status, found, request.error, refusals))
         why = request.error or "; ".join(f"event {r.index}: {r.error}" for r in request.parsed.refused)[:2000] or None

@@ -49,8 +49,7 @@ class Refused:
     fragment: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True, gc=False):
     """What became of a body: usable events with their index in it, and the refused ones."""
 
     events: tuple[tuple[int, Event], ...]

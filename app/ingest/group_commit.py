@@ -18,8 +18,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock, metrics
+from app.db import batches
 from app.db.engine import Raced
-from app.db.hot import BATCHES, together
+from app.db.hot import together
 from app.ingest.commands import read
 from app.ingest.requests import Answer, Received, Request
 
@@ -156,7 +157,7 @@ class GroupCommit:
         for attempt in range(1, TRIES + 1):
             try:
                 conn = await self._connected()
-                async with conn.begin(), together(conn):
+                async with batches.transaction(conn), together(conn):
                     received = await self._receive(conn, requests)
             except (Raced, SQLAlchemyError, OSError) as e:
                 if not _transient(e):
@@ -181,7 +182,7 @@ class GroupCommit:
         log.error("request_quarantined", receipt=str(request.receipt_id), error=repr(error), exc_info=error)
         try:
             conn = await self._connected()
-            async with conn.begin():
+            async with batches.transaction(conn):
                 answer = await self._quarantine(conn, request, f"{type(error).__name__}: {error}")
         except Exception as e:  # noqa: BLE001  # the flusher serves everybody: nothing may end it
             log.warning("quarantine_failed", error=repr(e))
@@ -195,9 +196,7 @@ class GroupCommit:
     async def _connected(self) -> AsyncConnection:
         if self._conn is None or self._conn.closed or self._conn.invalidated:
             await self._disconnect()
-            self._conn = await self._engine.connect()
-            await self._conn.execute(BATCHES)
-            await self._conn.commit()
+            self._conn = await batches.connect(self._engine)
         return self._conn
 
     async def _disconnect(self) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
+
 from app.ingest.event import Entrance, Parsed
 
 NIL = UUID(int=0)
@@ -49,8 +51,7 @@ class Request:
         return 1 + len(self.body) // 700
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """What became of a request: `outcomes` as in its receipt, `[[index, code, alert id or null], ...]`."""
 
     receipt_id: UUID
