@@ -77,7 +77,7 @@ async def keep(
             found.append([r.index, QUARANTINED, None])
             body = dumps(r.fragment).encode()
             refused.append(_row(request, "event", r.error, body, now))
-        if request.error is not None and request.status in _KEPT_BODIES:
+        if request.error is not None and request.status in _KEPT_BODIES and (request.body or request.refusal is None):
             refused.append(_row(request, "body", request.error, request.body, now))
         found.sort(key=lambda o: o[0])
         refusals = [r.error for r in request.parsed.refused]
