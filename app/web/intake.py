@@ -39,9 +39,10 @@ class Intake:
         self._dropins = dropins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = _route(scope) if scope["type"] == "http" else None
+        http = scope["type"] == "http"
+        route = _route(scope) if http else None
         if route is None:
-            if scope["type"] != "http" or not await self._drop_in(scope, receive, send):
+            if not (http and await self._drop_in(scope, receive, send)):
                 await self._behind(scope, receive, send)
             return
         source, key = route

@@ -149,7 +149,11 @@ async def test_an_invalid_event_is_answered_as_the_api_does_and_kept(house, body
     said = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
     assert (answer.status_code, answer.json()) == (400, said)
     [kept] = await house.rows("SELECT kind, error, body FROM quarantine")
-    assert (kept.kind, kept.error, json.loads(kept.body)) == ("body", "\n".join(errors), body)
+    assert (kept.kind, kept.error, json.loads(kept.body)) == (
+        "body",
+        "\n".join(errors),
+        body | {"routing_key": "[hidden]"},
+    )
     told = await house.receipt(answer.headers["Tocsin-Receipt"], KEY)
     assert (told["status"], told["error"], told["events"]) == (400, "\n".join(errors), [])
 
@@ -207,6 +211,16 @@ async def test_what_was_kept_with_a_made_key_is_replayed_under_it(house):
     done = await house.http.post(f"/api/v1/quarantine/{kept.id}/replay", headers=house.as_person("cara"))
     assert done.json()["events"] == {"opened": 1}
     assert await house.one("SELECT dedup_key FROM alerts") == kept.headers[":request"]
+
+
+async def test_what_is_kept_does_not_show_the_routing_key(house):
+    told = {"inner": f'"routing_key": "{KEY[::-1]}"', "routing_key": "of somebody else"}
+    raw = json.dumps(event(payload={"summary": told})).replace('"routing_key": ', '"routing_key"\t:\n ')
+    assert (await enqueue(house, raw.encode())).status_code == 400
+    [kept] = await house.rows("SELECT body FROM quarantine")
+    assert json.loads(kept.body) == event(
+        routing_key="[hidden]", payload={"summary": told | {"routing_key": "[hidden]"}}
+    )
 
 
 # -- change events

@@ -32,6 +32,7 @@ LIMIT = 512 * 1024
 
 _PATH = re.compile(r"/v2/(change/)?enqueue/?")
 _INVALID = "Event object is invalid"
+_SECRET = re.compile(rb'("routing_key"\s*:\s*)"(?:[^"\\]|\\.)*"')
 
 
 class PagerDuty:
@@ -54,7 +55,8 @@ class PagerDuty:
     async def _take(self, call: Call, send: Send) -> int:
         if call.method != "POST":
             raise Refused(405, "method_not_allowed", "events are sent with POST", Allow="POST")
-        door, body = await self._opened(call)
+        door, sent = await self._opened(call)
+        body = _SECRET.sub(rb'\1"[hidden]"', sent)  # what is kept of a request is shown to people, the key is not
         message = _message(body)
         if call.path.startswith("/v2/change/"):
             headers = call.headers | {":action": "change"}
