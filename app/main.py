@@ -32,7 +32,10 @@ from app.notifications.second_path import SecondPath
 from app.settings import Settings
 from app.standing import Standings
 from app.web import application
+from app.web.dropin.opsgenie import Opsgenie
+from app.web.dropin.pagerduty import PagerDuty
 from app.web.intake import App, Intake
+from app.web.intake_desk import Desk
 from app.web.observed import Observed
 from app.worker import Worker
 
@@ -81,7 +84,8 @@ class Tocsin:
             replay=partial(flow.replay, standings=standings),
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
-        self.asgi: App = Intake(Observed(self.api), Entrances(self.engine), self.commits)
+        desk = Desk(self.engine, Entrances(self.engine), self.commits)
+        self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), Opsgenie(desk)))
 
     def warm(self) -> None:
         """Does ahead what the first request of a person would have to wait for. May run in a thread."""

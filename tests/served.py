@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -21,8 +22,11 @@ def bound() -> Iterator[tuple[socket.socket, str]]:
 
 
 @asynccontextmanager
-async def served(app: App, listening: socket.socket) -> AsyncIterator[None]:
+async def served(app: App, listening: socket.socket, tls: tuple[Path, Path] | None = None) -> AsyncIterator[None]:
+    """`tls`: the files of a certificate and its key."""
     config = uvicorn.Config(app, lifespan="off", http="httptools", ws="none", log_config=None, access_log=False)
+    if tls is not None:
+        config.ssl_certfile, config.ssl_keyfile = tls
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -18,13 +18,15 @@ from app.alerts.dedup import Arrival, Decision, Folded, Outcome
 from app.alerts.routing import Route, Router, built_in
 from app.alerts.store import Belongs, OccurrenceRow
 from app.alerts.suppression import Suppressed
+from app.alerts.words import completed
 from app.db import ids
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
     """③ Decides and writes the alerts of a batch. Raises `Raced` when another process made one of them meanwhile."""
     heard = Counter([a.identity for a in arrivals])
-    folded = dedup.fold(await store.hear(conn, heard, now), arrivals, now)
+    known = await store.hear(conn, heard, now)
+    folded = dedup.fold(known, await completed(conn, arrivals), now)
     if folded.created:
         decisions = sorted(folded.created.values(), key=lambda d: d.arrival.identity)
         await store.insert(conn, decisions, [heard[d.arrival.identity] for d in decisions], now)

@@ -57,6 +57,7 @@ def partitioned(receipts: timedelta, history: timedelta) -> tuple[Partitioned, .
         Partitioned("events", "month", 1, history),
         Partitioned("occurrences", "month", 1, history, needed="ended_at IS NULL"),
         Partitioned("timeline_entries", "month", 1, history),
+        Partitioned("changes", "month", 1, history),
     )
 
 

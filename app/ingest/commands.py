@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
@@ -24,7 +24,9 @@ QUARANTINED = "quarantined"
 ACCEPTED = 202
 _ACCEPTED_BY = {"prometheus": 200}
 """Prometheus asks of Alertmanager's API what that answers: 200, and 400 with the valid alerts stored."""
-_KEPT_HEADERS = ("content-type", "content-encoding", "user-agent")
+_KEPT_HEADERS = ("content-type", "content-encoding", "user-agent", ":action", ":alias", ":request")
+"""Those with a colon are what a drop-in endpoint knows beside the body (web/dropin): without them it means nothing."""
+_KEPT_BODIES = (400, 422)
 
 
 READ_CLOSELY = timedelta(seconds=1)
@@ -49,7 +51,7 @@ def read(request: Request, at: datetime) -> None:
     try:
         request.parsed = ADAPTERS[entrance.source](request.body, request.headers, entrance, at)
     except Unparsable as e:
-        request.error, request.status = str(e), 400
+        request.error, request.status = str(e), e.status
     if entrance.source == "prometheus" and request.parsed.refused:
         request.status = 400
     request.read_at = at
@@ -75,7 +77,7 @@ async def keep(
             found.append([r.index, QUARANTINED, None])
             body = dumps(r.fragment).encode()
             refused.append(_row(request, "event", r.error, body, now))
-        if request.error is not None and request.status == 400:
+        if request.error is not None and request.status in _KEPT_BODIES and (request.body or request.refusal is None):
             refused.append(_row(request, "body", request.error, request.body, now))
         if request.parsed.refused:
             found.sort(key=lambda o: o[0])
@@ -87,6 +89,24 @@ async def keep(
     await store.keep_events(conn, events, now)
     await store.quarantine(conn, refused)
     return answers
+
+
+async def keep_aside(
+    conn: AsyncConnection,
+    now: datetime,
+    request: Request,
+    work: Callable[[AsyncConnection, datetime, Request], Awaitable[Sequence[Sequence[Any]]]],
+) -> Answer:
+    """What is no event, such as a note or a change: done by `work`, which returns outcomes as in a receipt, or raises
+    `Unparsable` before it writes anything."""
+    request.receipt_id, request.status = ids.new(now), accepted(request.door.entrance.source)
+    outcomes: list[list[Any]] = []
+    try:
+        outcomes = [list(o) for o in await work(conn, now, request)]
+    except Unparsable as e:
+        request.error, request.status = str(e), e.status
+    [answer] = await keep(conn, [request], {request.receipt_id: outcomes}, [], now)
+    return answer
 
 
 def _receipt(request: Request, status: int, error: str | None, outcomes: Sequence[Sequence[Any]]) -> ReceiptRow:

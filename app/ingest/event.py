@@ -38,6 +38,9 @@ class Event(Struct, frozen=True, gc=False):
     details: Mapping[str, Any] = {}
     links: tuple[tuple[str, str], ...] = ()
     """(address, text) pairs: generator, dashboard, runbook as the source gave them; http and https only."""
+    terse: bool = False
+    """It names an alert by its key and says nothing of it: title, labels, annotations and links only stand in for an
+    alert that nobody knows; else what was told before stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,12 @@ class Entrance:
 
 
 class Unparsable(Exception):
-    """The body as a whole is not what this source sends. The sender gets a 400 with this text."""
+    """The body as a whole is not what this source sends. The sender gets this text, several reasons on a line each,
+    with 400, or 422 where its vendor answers that to what is JSON and cannot be right."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 Parse = Callable[[bytes, Mapping[str, str], Entrance, datetime], Parsed]

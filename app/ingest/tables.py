@@ -96,3 +96,27 @@ class Quarantined(Base):
     body_hash: Mapped[bytes] = mapped_column(LargeBinary)
     replayed_at: Mapped[datetime | None]
     replay_receipt_id: Mapped[UUID | None]
+
+
+class ChangeRow(Base):
+    """Something that somebody changed about a service, as a source told it (`app.ingest.change`). Partitioned by its
+    uuid v7, that is by when it was received."""
+
+    __tablename__ = "changes"
+    __table_args__ = (
+        Index("ix_changes_service_id_id", "service_id", "id"),
+        Index("ix_changes_service_id_at", "service_id", "at"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    id: Mapped[RoadId]
+    receipt_id: Mapped[UUID]
+    integration_id: Mapped[int] = mapped_column(BigInteger)
+    service_id: Mapped[int] = mapped_column(BigInteger)
+    """Of the integration, when it came in."""
+    at: Mapped[Instant]
+    """When it happened, by the source's clock."""
+    summary: Mapped[str]
+    source: Mapped[str | None]
+    links: Mapped[list[Any]]
+    details: Mapped[dict[str, Any]]

@@ -85,4 +85,5 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> Refused:
-    return Refused(413, "too_large", f"at most {limit // MIB} MiB are taken, also after decompression")
+    most = f"{limit // MIB} MiB" if limit >= MIB else f"{limit // 1024} KiB"
+    return Refused(413, "too_large", f"at most {most} are taken, also after decompression")

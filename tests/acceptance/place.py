@@ -48,6 +48,13 @@ class Place:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
+    @asynccontextmanager
+    async def over_tls(self, certificate: Path, key: Path) -> AsyncIterator[str]:
+        """The same service at an address of https."""
+        with bound() as (listening, url):
+            async with served(self._tocsin.asgi, listening, (certificate, key)):
+                yield url.replace("http:", "https:")
+
     async def furnish(self, source: str) -> str:
         """Ana with her phone, whom a policy pages for checkout; a routing key for this source."""
         await self.asks("POST", "/users", {"key": "ana", "name": "Ana", "email": "ana@example.org", "role": "operator"})
@@ -60,6 +67,10 @@ class Place:
         await self.asks("POST", "/policies", {"key": "checkout", "name": "Checkout", "steps": steps})
         await self.asks("PUT", "/last-resort", {"targets": [{"type": "user", "key": "ana"}]})
         await self.asks("POST", "/services", {"key": "checkout", "name": "Checkout", "policy": "checkout"})
+        return await self.integrate(source)
+
+    async def integrate(self, source: str) -> str:
+        """The routing key of an integration of checkout."""
         integration = {"key": f"checkout-{source}", "name": source, "source": source, "service": "checkout"}
         return str((await self.asks("POST", "/integrations", integration))["routing_key"])
 

@@ -122,7 +122,12 @@ def prometheus(directory: Path, shop: Shop, alertmanagers: str) -> Program:
 
 
 def alertmanager(directory: Path, webhook: str) -> Program:
+    return alertmanager_of(directory, ALERTMANAGER.format(webhook=webhook))
+
+
+def alertmanager_of(directory: Path, configuration: str) -> Program:
+    """With this configuration as it is, in YAML."""
     wanted("prometheus-alertmanager")
-    (directory / "alertmanager.yml").write_text(ALERTMANAGER.format(webhook=webhook))
+    (directory / "alertmanager.yml").write_text(configuration)
     arguments = ("--config.file=alertmanager.yml", "--storage.path=alertmanager", "--cluster.listen-address=")
     return Program("prometheus-alertmanager", directory, *arguments)

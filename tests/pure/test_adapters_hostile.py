@@ -20,6 +20,9 @@ from app.ingest.event import Entrance, Event, Parsed, Unparsable
 NOW = datetime(2026, 11, 21, 19, 13, tzinfo=UTC)
 SOURCES = sorted(ADAPTERS)
 each_source = pytest.mark.parametrize("source", SOURCES)
+BY_KEY = {"opsgenie", "pagerduty"}
+"""Whose alerts are known by a key, and have a form of their own: tests/pure/test_adapters_vendors.py."""
+each_labelled = pytest.mark.parametrize("source", [s for s in SOURCES if s not in BY_KEY])
 a_while = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -185,34 +188,34 @@ def only(source: str, alert: dict[str, Any] | str) -> Event:
     return event
 
 
-@each_source
+@each_labelled
 def test_deep_members_are_cut_off_not_lost(source: str) -> None:
     for levels in (MAX_DEPTH * 2, 300):
         event = only(source, json.dumps(GOOD)[:-1] + ', "deep": ' + "[" * levels + "]" * levels + "}")
         assert "nested too deeply" in json.dumps(event.details, ensure_ascii=False)
 
 
-@each_source
+@each_labelled
 def test_deep_members_of_a_refused_alert(source: str) -> None:
     parsed = parse(source, wrap(source, '{"labels": ' + '{"a":' * 300 + "1" + "}" * 301))
     assert parsed is not None
     assert len(parsed.refused) == 1
 
 
-@each_source
+@each_labelled
 def test_last_of_duplicate_members_counts(source: str) -> None:
     event = only(source, '{"status": "firing", "labels": {"alertname": "A", "alertname": "B"}}')
     assert event.labels == {"alertname": "B"}
 
 
-@each_source
+@each_labelled
 def test_byte_order_mark_is_skipped(source: str) -> None:
     parsed = parse(source, "\ufeff" + wrap(source, GOOD))
     assert parsed is not None
     assert len(parsed.events) == 1
 
 
-@each_source
+@each_labelled
 def test_long_texts_are_cut_with_a_mark_and_hashed_whole(source: str) -> None:
     long = [{**GOOD, "labels": {"alertname": "X", "text": "x" * 5_000 + end}} for end in "ab"]
     one, two = (only(source, alert) for alert in long)
@@ -229,14 +232,14 @@ def test_too_many_and_too_long_annotations_are_cut(source: str) -> None:
     assert all(text.endswith("…[cut]") for text in event.annotations.values())
 
 
-@each_source
+@each_labelled
 def test_large_details_lose_their_largest_members(source: str) -> None:
     event = only(source, GOOD | {"small": "kept", "large": ["x" * 70_000]})
     assert event.details["small"] == "kept"
     assert "bytes were cut" in event.details["large"]
 
 
-@each_source
+@each_labelled
 def test_countless_details_are_dropped(source: str) -> None:
     event = only(source, GOOD | {f"member{i}": i for i in range(10_000)})
     assert list(event.details) == ["cut"]

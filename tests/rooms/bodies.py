@@ -24,6 +24,11 @@ def body_of(source: str, name: str = "HighErrorRate", *, padding: int = 0) -> An
         return [{"labels": labels(name), "annotations": annotations, "startsAt": STARTS}]
     if source == "generic":
         return {"title": name, "severity": "critical", "labels": labels(name), "annotations": annotations}
+    if source == "pagerduty":
+        payload = {"summary": name, "source": "checkout", "severity": "critical", "custom_details": annotations}
+        return {"event_action": "trigger", "dedup_key": name, "payload": payload}
+    if source == "opsgenie":
+        return {"message": name, "alias": name, "priority": "P1", "description": "x" * padding}
     alert = {"status": "firing", "labels": labels(name), "annotations": annotations, "startsAt": STARTS,
              "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "",
              "fingerprint": sha256(name.encode()).hexdigest()[:16]}  # fmt: skip

@@ -142,6 +142,14 @@ async def test_after_a_fix_what_was_kept_goes_along_the_road(house, kind, source
     assert (await ask(house, f"/quarantine/{quarantined}/discard", method="POST", status=409))["code"] == "not_waiting"
 
 
+@pytest.mark.parametrize("source", ["pagerduty", "opsgenie"])
+@pytest.mark.parametrize("kind", ["body", "batch"])
+async def test_what_vendors_doors_kept_goes_along_the_road(house, kind, source):
+    quarantined = await quarantine(house, kind, body_of(source), source)
+    done = await ask(house, f"/quarantine/{quarantined}/replay", method="POST")
+    assert done["events"] == {"opened": 1}
+
+
 async def test_what_still_cannot_be_processed_stays_and_counts_no_more(house):
     await house.post("generic", b"{not json")
     [line] = await kept(house)

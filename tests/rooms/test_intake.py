@@ -354,12 +354,25 @@ async def test_routing_keys_are_in_no_log_line(server, tmp_path):
             await house.http.post(f"/v1/intake/{key}/other", json={})
             await house.http.post(f"/v1/intake/{key}/a/path/that/is/none", json={})
             await house.http.get(f"/api/v1/receipts/{UUID(int=7)}", headers=bearer(key))
+            vendors = [
+                ("pagerduty", "/v2/enqueue"),
+                ("pagerduty", "/v2/change/enqueue"),
+                ("opsgenie", "/v2/alerts/x/notes"),
+            ]
+            for source, path in vendors:
+                key_too = {"Authorization": f"GenieKey {routing_key(source)}"} if source == "opsgenie" else {}
+                body = {"routing_key": routing_key(source), "note": "n"}
+                await house.http.post(path, json=body, headers=key_too)
+                await house.http.post(f"/v1/intake/{routing_key(source)}{path}", json=body)
             await house.execute("ALTER TABLE receipts RENAME TO elsewhere")
+            for source, path in vendors:
+                answer = await house.http.post(f"/v1/intake/{routing_key(source)}{path}", json={"note": "n"})
+                assert answer.status_code == 503
             assert (await house.post("generic", body_of("generic"))).status_code == 503
     finally:
         logs.configure("info")
     assert written.getvalue().count("\n") > 3
-    assert key not in written.getvalue()
+    assert not [s for s in SOURCES if routing_key(s) in written.getvalue()]
 
 
 async def test_requests_and_outcomes_are_counted(house):

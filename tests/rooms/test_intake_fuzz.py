@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 import pytest
@@ -118,17 +119,40 @@ def entrance(source: str, chance: random.Random) -> tuple[str, dict[str, str]]:
         (f"/v1/intake/{odd_key}/{source}", {}),
         (f"/v1/intake/{source}", {"Authorization": odd_header}),
     ]
+    if source == "pagerduty":
+        what = chance.choice(["enqueue", "enqueue", "change/enqueue", "enqueue/"])
+        in_body = {"": key} if chance.random() < 0.7 else {}  # by the name "": `throw` puts it there
+        ways = [
+            (f"/v2/{what}", {"X-Routing-Key": key}),
+            (f"/v2/{what}", in_body),
+            (f"/v1/intake/{key}/v2/{what}", in_body),
+            *ways,
+        ]
+    if source == "opsgenie":
+        action = chance.choice(["close", "acknowledge", "notes", "%00", "a/b"])
+        genie = {"Authorization": f"GenieKey {key}"}
+        name, kind = chance.choice([odd_key, "HighErrorRate", str(UUID(int=7))]), chance.choice(["id", "tiny", "alias"])
+        ways = [
+            ("/v2/alerts", genie),
+            (f"/v2/alerts/{name}/{action}?identifierType={kind}", genie),
+            (f"/v1/intake/{key}/v2/alerts/", {"Authorization": odd_header}),
+            *ways,
+        ]
     if source == "prometheus":
         ways.append((f"/v1/intake/{key}/api/v2/alerts", {}))
         ways += [("/api/v2/alerts", bearer(key)), ("/api/v1/alerts", basic("", key))]
     return ways[0] if chance.random() < 0.6 else chance.choice(ways)
 
 
-ALLOWED = {200, 202, 400, 401, 403, 404, 413, 415}
+ALLOWED = {200, 202, 400, 401, 403, 404, 413, 415, 422}
+ASIDE = ["change", "noted", "no_open_incident", "unknown_alert", "reworded"]
+"""What a receipt says of requests that are no events."""
 
 
 async def throw(house: Whole, source: str, body: Any, chance: random.Random) -> httpx.Response:
     path, credential = entrance(source, chance)
+    if (key := credential.pop("", None)) is not None and isinstance(body, dict):
+        body = body | {"routing_key": key}
     raw, headers = content(body, chance)
     given = {k.encode(): v.encode("latin-1") for k, v in (headers | credential).items()}
     async with asyncio.timeout(WITHIN_S):
@@ -145,30 +169,42 @@ async def test_recorded_bodies_in_pieces(house, source):
         answers += await asyncio.gather(*(throw(house, source, body, chance) for body in wrong))
     assert {a.status_code for a in answers} <= ALLOWED
     assert {a.status_code for a in answers} & {200, 202}, "some of it must have got through"
-    assert {a.status_code for a in answers} & {400}, "some of it must have been wrong"
+    assert {a.status_code for a in answers} & {400, 422}, "some of it must have been wrong"
     await nothing_is_lost(house, answers)
 
 
 async def nothing_is_lost(house: Whole, answers: list[httpx.Response]) -> None:
     """Whoever is known has a receipt with the status that was answered; every event in it is an alert, or kept."""
-    told = {str(r.id): r for r in await house.rows("SELECT id, status, outcomes FROM receipts")}
+    receipts = {str(r.id): r for r in await house.rows("SELECT id, status, outcomes FROM receipts")}
     alerts = {str(r.id) for r in await house.rows("SELECT id FROM alerts")}
     for answer in answers:
-        if answer.status_code in (401, 404) and "Tocsin-Receipt" not in answer.headers:
+        if answer.status_code in (400, 401, 404, 415) and "Tocsin-Receipt" not in answer.headers:
+            assert answer.status_code in (401, 404) or str(answer.url.path).startswith("/v2/"), (
+                "only a body names its key"
+            )
             continue
-        receipt = told[answer.headers["Tocsin-Receipt"]]
+        receipt = receipts[answer.headers["Tocsin-Receipt"]]
         assert receipt.status == answer.status_code
         for _, outcome, alert in receipt.outcomes:
-            assert outcome == "quarantined" or alert in alerts
+            assert outcome in ("quarantined", "change", "unknown_alert") or alert in alerts
     assert await house.one("SELECT count(*) FROM quarantine WHERE kind = 'batch'") == 0, "the road failed on something"
     kept = await house.one("SELECT coalesce(sum(count), 0) FROM quarantine WHERE kind = 'body'")
-    bad = await house.one("SELECT count(*) FROM receipts WHERE status = 400 AND error IS NOT NULL AND outcomes = '[]'")
+    bad = await house.one(
+        "SELECT count(*) FROM receipts WHERE status IN (400, 422) AND error IS NOT NULL AND outcomes = '[]'"
+    )
     assert kept == bad
     outcomes = "SELECT count(*) FROM receipts r, jsonb_array_elements(r.outcomes) o WHERE o->>1 {} 'quarantined'"
     assert await house.one("SELECT count(*) FROM quarantine WHERE kind = 'event'") == await house.one(
         outcomes.format("=")
     )
-    assert await house.one("SELECT coalesce(sum(events), 0) FROM alerts") == await house.one(outcomes.format("<>"))
+    aside = await house.one(
+        "SELECT count(*) FROM receipts r, jsonb_array_elements(r.outcomes) o WHERE o->>1 = ANY (:aside)", aside=ASIDE
+    )
+    told = await house.one(outcomes.format("<>"))
+    assert await house.one("SELECT coalesce(sum(events), 0) FROM alerts") == told - aside
+    assert await house.one("SELECT count(*) FROM changes") == await house.one(
+        "SELECT count(*) FROM receipts WHERE outcomes->0->>1 = 'change'"
+    )
 
 
 JSON = st.recursive(
@@ -205,7 +241,31 @@ def around(source: str) -> st.SearchStrategy[Any]:
         return alerts | JSON
     if source == "generic":
         return alert | alerts | JSON
+    if source in VENDORS:
+        return vendors(source)
     return st.fixed_dictionaries({"version": st.just("4") | JSON, "alerts": alerts | JSON}) | JSON
+
+
+VENDORS = {"pagerduty", "opsgenie"}
+
+
+def vendors(source: str) -> st.SearchStrategy[Any]:
+    """A message of a vendor's own API of which anything may be anything."""
+    word = st.text(max_size=300) | JSON
+    if source == "opsgenie":
+        names = ["alias", "description", "details", "tags", "entity", "responders", "source", "user", "note"]
+        priority = st.sampled_from(["P1", "P5"]) | JSON
+        return st.fixed_dictionaries({"message": word}, optional=dict.fromkeys(names, word) | {"priority": priority})
+    severity = st.sampled_from(["critical", "info"]) | JSON
+    names = ["timestamp", "component", "group", "class", "custom_details"]
+    payload = st.fixed_dictionaries(
+        {"summary": word, "source": word, "severity": severity}, optional=dict.fromkeys(names, word)
+    )
+    action = st.sampled_from(["trigger", "acknowledge", "resolve"]) | JSON
+    names = ["dedup_key", "links", "images", "client", "client_url"]
+    return st.fixed_dictionaries(
+        {"event_action": action, "payload": payload | JSON}, optional=dict.fromkeys(names, word)
+    )
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -224,11 +284,12 @@ async def test_json_of_any_shape(house, source):
     def make(body: Any) -> None:
         made.append(body)
 
-    make()
+    # Apart: connections that the service gives up as idle meanwhile must be seen as closed before they are used again.
+    await asyncio.to_thread(make)
     answers: list[httpx.Response] = []
     for start in range(0, len(made), AT_ONCE):
         async with asyncio.timeout(WITHIN_S):
             posts = (house.post(source, json.dumps(body).encode()) for body in made[start : start + AT_ONCE])
             answers += await asyncio.gather(*posts)
-    assert {a.status_code for a in answers} <= {200, 202, 400}
+    assert {a.status_code for a in answers} <= {200, 202, 400, 422}
     await nothing_is_lost(house, answers)

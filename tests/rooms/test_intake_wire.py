@@ -38,6 +38,15 @@ async def fragile(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedServer, Whole]]
         await server.stop()
 
 
+VENDORS = [
+    ("pagerduty", "enqueue"),
+    ("pagerduty", "change/enqueue"),
+    ("opsgenie", "alerts"),
+    ("opsgenie", f"alerts/{UUID(int=7)}/close"),
+    ("opsgenie", "alerts/x/notes?identifierType=alias"),
+]
+
+
 async def test_503_while_the_database_is_away_and_202_when_it_is_back(fragile):
     server, house = fragile
     assert (await house.post("generic", body_of("generic"))).status_code == 202
@@ -49,6 +58,11 @@ async def test_503_while_the_database_is_away_and_202_when_it_is_back(fragile):
         assert int(answer.headers["Retry-After"]) >= 1
     answers = await asyncio.gather(*(house.post("generic", body_of("generic", f"A{n}")) for n in range(20)))
     assert {a.status_code for a in answers} == {503}
+    for source, path in VENDORS:
+        body = body_of(source) | {"note": "n"}
+        answer = await house.http.post(f"/v1/intake/{routing_key(source)}/v2/{path}", json=body)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True), path
+        assert "message" in answer.json(), "in the words of the vendor"
     await server.start()
     await house.engine.dispose()
     answer = await house.post("generic", body_of("generic", "Second"))

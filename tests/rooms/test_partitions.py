@@ -17,7 +17,7 @@ from app.ingest.expiry import forget_quarantined
 
 HISTORY = timedelta(days=400)
 TABLES = partitioned(receipts=timedelta(days=14), history=HISTORY)
-RECEIPTS, _, OCCURRENCES, _ = TABLES
+RECEIPTS, _, OCCURRENCES, *_ = TABLES
 NEW_YEARS_EVE = datetime(2027, 12, 31, 23, 59, tzinfo=UTC)
 
 RECEIPT = text(

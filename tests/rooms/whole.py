@@ -45,8 +45,9 @@ ORGANISATION = text("""
     INSERT INTO organisation (id, name, time_zone, created_at, updated_at) VALUES (1, 'Example', 'UTC', :now, :now)
 """)
 CLEAR = (
-    """TRUNCATE receipts, events, quarantine, alerts, occurrences, incidents, timeline_entries, acknowledgements,
-       ladders, notifications, attempts, link_tokens, idempotency_keys, escalation_targets, escalation_steps
+    """TRUNCATE receipts, events, changes, quarantine, alerts, occurrences, incidents, timeline_entries,
+       acknowledgements, ladders, notifications, attempts, link_tokens, idempotency_keys, escalation_targets,
+       escalation_steps
        RESTART IDENTITY CASCADE""",
     "UPDATE integrations SET enabled = true, resolve_timeout_s = 300, ignored_labels = '{}'",
     """UPDATE services SET policy_id = NULL, support_hours = NULL,

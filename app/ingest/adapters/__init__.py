@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from app.ingest.adapters import alertmanager, generic, grafana, prometheus
+from app.ingest.adapters import alertmanager, generic, grafana, opsgenie, pagerduty, prometheus
 from app.ingest.event import Parse
 
 ADAPTERS: dict[str, Parse] = {
     "alertmanager": alertmanager.parse,
     "generic": generic.parse,
     "grafana": grafana.parse,
+    "opsgenie": opsgenie.parse,
+    "pagerduty": pagerduty.parse,
     "prometheus": prometheus.parse,
 }
 """By source, the word that an integration stores."""

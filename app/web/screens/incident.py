@@ -14,6 +14,7 @@ from app.errors import NotFound
 from app.escalation import answering
 from app.escalation.reading import NextStep, next_step
 from app.incidents import reading
+from app.ingest import change_store
 from app.notifications import reading as notification_reading
 from app.web.link_view import View
 from app.web.pages import PageWanted, decode, encode
@@ -25,6 +26,7 @@ router = APIRouter(include_in_schema=False)
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 ENTRIES: Final = 60
 ALERTS: Final = 30
+CHANGES: Final = 10
 MESSAGES: Final = 60
 PEOPLE: Final = 200
 
@@ -107,6 +109,7 @@ async def show(
         coming=_coming(following, messages) if detail.state == "triggered" else [],
         messages=list(reversed(messages)),
         alerts=await reading.alerts(conn, detail.id, limit=ALERTS),
+        changes=await change_store.before_incident(conn, detail.service_id, detail.opened_at, limit=CHANGES),
         entries=entries[:ENTRIES],
         older=encode(entries[ENTRIES - 1].id) if len(entries) > ENTRIES else "",
         people=await _people(reader) if may and detail.is_open else [],
