@@ -13,6 +13,7 @@ that their caller commits; nothing outside the database happens in them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,21 +22,24 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts import arrivals, silent
 from app.alerts import commands as alerts
 from app.alerts import store as alerts_store
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
+from app.db.engine import Raced
 from app.escalation import commands as escalation
 from app.escalation import store as escalation_store
+from app.heartbeats import beat_store, signs
 from app.incidents import joining, passing
 from app.incidents import store as incidents_store
 from app.ingest import commands as ingest
+from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
-from app.ingest.store import EventRecord
 from app.notifications import commands as notifications
 from app.notifications import store as notifications_store
 from app.notifications.delivery import Delivery
-from app.standing import Standings
+from app.standing import Standing, Standings
 
 
 async def receive(conn: AsyncConnection, requests: Sequence[Request], standings: Standings) -> Received:
@@ -43,15 +47,23 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
     now, standing = await standings.begin(conn)
     for request in requests:
         ingest.open_up(request, now)
-    arrivals = [arrival for request in requests for arrival in _arrivals(request)]
-    folded = await alerts.deduplicate(conn, arrivals, now)
+    fed = await signs.feed(conn, standing.feeds, requests, now)
+    brought = [arrival for request in requests for arrival in arrivals.arrivals(request)]
+    decisions, pages = await _absorb(conn, brought, standing, now)
+    kept = arrivals.outcomes(decisions), arrivals.events(decisions, now)
+    return Received(await ingest.keep(conn, requests, *kept, now), pages or fed, now)
+
+
+async def _absorb(
+    conn: AsyncConnection, brought: Sequence[Arrival], standing: Standing, now: datetime
+) -> tuple[list[Decision], bool]:
+    """③ to ⑥ for what arrived. Returns what was decided of each, and whether somebody is to be paged."""
+    folded = await alerts.deduplicate(conn, brought, now)
     routed = await alerts.route(conn, folded.decisions)
     joined = await joining.correlate(conn, routed, standing.recovery_delays, standing.rank(now), now)
     await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities)
-    opened = list(joined.opened.values())
-    await escalation.start(conn, opened, standing.policies, now)
-    answers = await ingest.keep(conn, requests, _outcomes(folded.decisions), _events(folded.decisions, now), now)
-    return Received(answers, joined.pages, now)
+    await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
+    return folded.decisions, joined.pages
 
 
 async def refuse(conn: AsyncConnection, request: Request, error: str, standings: Standings) -> Answer:
@@ -85,6 +97,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
     now, standing = await standings.begin(conn)
     await _expire(conn, standing.recovery_delays, now)
+    await _notice(conn, standing, now)
     await passing.pass_time(conn, now)
     await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
     climbed = await escalation.climb(conn, standing.hours, channels, now)
@@ -99,52 +112,32 @@ async def deliver(delivery: Delivery) -> int:
 
 async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:
     expired = await alerts.expire(conn, now)
-    ended = [e.incident_id for e in expired if e.incident_id is not None]
-    if ended:
+    integrations = {e.integration_id for e in expired}
+    await silent.lock(conn, integrations)
+    if ended := [e.incident_id for e in expired if e.incident_id is not None]:
         await passing.expire_alerts(conn, ended, recovery_delays, now)
+    await silent.mark(conn, integrations, now)
+
+
+async def _notice(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
+    """Silence is news too: heartbeats that are overdue or back, sources that fell silent or speak again."""
+    due, quiet = await signs.claim(conn, now), await silent.claim(conn)
+    if not (due or quiet):
+        return
+    with suppress(Raced):  # somebody made the same incident meanwhile: what was claimed is still due
+        async with conn.begin_nested():
+            found = await signs.look(conn, due, now) + await silent.tell(conn, quiet, now)
+            decisions, _ = await _absorb(conn, arrivals.noticed(found), standing, now)
+            await ingest_store.keep_events(conn, arrivals.events(decisions, now), now)
 
 
 NEXT_DUE = text(f"""
     SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
     FROM (SELECT least(({alerts_store.NEXT_EXPIRY}), ({incidents_store.NEXT_DUE}), ({escalation_store.NEXT_STEP}),
-                       ({notifications_store.NEXT_DUE})) AS due) AS earliest
+                       ({notifications_store.NEXT_DUE}), ({beat_store.NEXT_DUE})) AS due) AS earliest
 """)
 
 
 async def _next_due(conn: AsyncConnection) -> float | None:
     seconds = (await conn.execute(NEXT_DUE)).scalar_one()
     return None if seconds is None else float(seconds)
-
-
-def _arrivals(request: Request) -> list[Arrival]:
-    door = request.door
-    entrance = door.entrance
-    return [
-        Arrival(
-            event,
-            entrance.integration_id,
-            door.key,
-            entrance.source,
-            entrance.service_id,
-            door.stale_window_s,
-            request.receipt_id,
-            index,
-            entrance.ignored_labels,
-        )
-        for index, event in request.parsed.events
-    ]
-
-
-def _outcomes(decisions: Sequence[Decision]) -> dict[UUID, list[list[Any]]]:
-    outcomes: dict[UUID, list[list[Any]]] = {}
-    for d in decisions:
-        outcomes.setdefault(d.arrival.receipt_id, []).append([d.arrival.index, d.outcome.value, d.alert.id])
-    return outcomes
-
-
-def _events(decisions: Sequence[Decision], now: datetime) -> list[EventRecord]:
-    return [
-        EventRecord(ids.new(now), d.arrival.receipt_id, d.alert.id, d.alert.occurrence_id, d.outcome, d.arrival.event)
-        for d in decisions
-        if d.outcome.changes
-    ]

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import hours
 from app.alerts.dedup import Arrival
 from app.escalation import policy_store
+from app.heartbeats import signs
 from app.hours import WeeklyHours
 from app.incidents.correlation import Happening, Rank, Ranking
 from app.priority import store as priority_store
@@ -58,6 +59,8 @@ class Standing:
     matrix: Matrix
     policies: Mapping[int, Mapping[str, Any]]
     """By service id: the copy that a new ladder takes."""
+    feeds: signs.Feeds
+    """By integration id: the heartbeats that its alerts feed."""
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -130,4 +133,5 @@ async def _load(conn: AsyncConnection, version: int) -> Standing:
         await rules_store.current(conn, PRIORITY_RULES),
         (await priority_store.current(conn)).matrix,
         {s.id: copies[s.policy_id] for s in services.values() if s.policy_id in copies},
+        await signs.feeds(conn),
     )

@@ -90,10 +90,11 @@ async def keep_occurrences(
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """An occurrence that ended because nothing renewed its alert, and its incident."""
+    """An occurrence that ended because nothing renewed its alert, its incident and its alert's integration."""
 
     occurrence_id: UUID
     incident_id: UUID | None
+    integration_id: int
 
 
 async def expire(conn: AsyncConnection, now: datetime, limit: int = 500) -> list[Expired]:
@@ -110,4 +111,5 @@ async def expire(conn: AsyncConnection, now: datetime, limit: int = 500) -> list
         store.EXPIRE_OCCURRENCES,
         {"ids": [r.occurrence_id for r in ended], "ended_at": [r.ended_at for r in ended]},
     )
-    return [Expired(r.id, r.incident_id) for r in occurrences]
+    integrations = {r.occurrence_id: r.integration_id for r in ended}
+    return [Expired(r.id, r.incident_id, integrations[r.id]) for r in occurrences]

@@ -10,7 +10,7 @@ from app.configuration import commands, document
 from app.configuration.commands import Applied
 from app.configuration.document import ConfigurationDocument
 from app.configuration.plan import Change
-from app.ingest.adapters import ADAPTERS
+from app.ingest.adapters import SOURCES
 from app.web.auth import Caller, needs, permission, public
 from app.web.dependencies import ChannelsGiven, Tx
 from app.web.idempotency import Route, idempotent, shown_once
@@ -99,7 +99,7 @@ async def plan_configuration(
 ) -> PlanAnswer:
     """What applying this document would change. It is done and taken back, so every check has been made."""
     planned = await commands.rehearse(
-        tx.conn, tx.now, body, prune=prune, actor=caller.actor, channels=channels, sources=ADAPTERS
+        tx.conn, tx.now, body, prune=prune, actor=caller.actor, channels=channels, sources=SOURCES
     )
     set_etag(response, planned.version)
     return PlanAnswer(**_answer(planned))
@@ -124,7 +124,7 @@ async def apply_configuration(
         prune=prune,
         actor=caller.actor,
         channels=channels,
-        sources=ADAPTERS,
+        sources=SOURCES,
         version=expected,
     )
     return ApplyAnswer(**_answer(applied), routing_keys=applied.routing_keys)

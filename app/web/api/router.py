@@ -11,6 +11,7 @@ from app.web.api import (
     audit,
     configuration,
     contact_methods,
+    heartbeats,
     incidents,
     integrations,
     notification_rules,
@@ -96,6 +97,7 @@ router.include_router(contact_methods.router)
 router.include_router(notification_rules.router)
 router.include_router(services.router)
 router.include_router(integrations.router)
+router.include_router(heartbeats.router)
 router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
