@@ -3,9 +3,9 @@
     GET, HEAD or POST /ping/{token}[/start | /fail | /log | /{exit status}]
     GET, HEAD or POST /ping/{ping key}/{key of the heartbeat}[/...]        ?rid={uuid} pairs a start with its end
 
-Here a GET changes state, alone in the whole product: `curl https://.../ping/{token}` is what a million crontabs say, and
-nothing but a machine that holds the token ever sees the address. What a ping can do is bounded by that: it says that
-one heartbeat lives, or failed. Nothing acknowledges, resolves or configures anything by GET.
+Here a GET changes state, alone in the whole product: `curl https://.../ping/{token}` is what a million crontabs say,
+and nothing but a machine that holds the token ever sees the address. What a ping can do is bounded by that: it says
+that one heartbeat lives, or failed. Nothing acknowledges, resolves or configures anything by GET (docs/heartbeats.md).
 """
 
 from __future__ import annotations

@@ -54,9 +54,10 @@ class PlanAnswer(Answer):
 
 
 class ApplyAnswer(PlanAnswer):
-    """What was done. `routing_keys` of new integrations are shown this once."""
+    """What was done. `routing_keys` of new integrations and `ping_tokens` of new heartbeats are shown this once."""
 
     routing_keys: dict[str, str] | None
+    ping_tokens: dict[str, str] | None
 
 
 def _change(change: Change) -> ConfigurationChange:
@@ -116,7 +117,7 @@ async def apply_configuration(
     prune: Prune = False,
 ) -> ApplyAnswer:
     """Makes the configuration as the document says, all of it or nothing. Absent sections are left alone."""
-    shown_once(request, "routing_keys")
+    shown_once(request, "routing_keys", "ping_tokens")
     applied = await commands.apply(
         tx.conn,
         tx.now,
@@ -127,4 +128,4 @@ async def apply_configuration(
         sources=SOURCES,
         version=expected,
     )
-    return ApplyAnswer(**_answer(applied), routing_keys=applied.routing_keys)
+    return ApplyAnswer(**_answer(applied), routing_keys=applied.routing_keys, ping_tokens=applied.ping_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -50,6 +50,9 @@ class HeartbeatCreated(HeartbeatAnswer):
     ping_url: str | None
 
 
+H = TypeVar("H", bound=HeartbeatAnswer)
+
+
 class PingAnswer(Answer):
     """One ping. `via`: `ping`, `alert` (of the integration that feeds it) or another door. `body`: the first 10,000
     bytes of what was sent, as text where it is UTF-8, else in base64; null for none."""
@@ -71,11 +74,10 @@ async def heartbeat_answers(tx: Transaction, found: list[Stored[HeartbeatDocumen
     return [answer(HeartbeatAnswer, stored, **_state(known[stored.id], tx.now)) for stored in found]
 
 
-async def _one(tx: Transaction, key: str, response: Response, **more: Any) -> dict[str, Any]:
+async def _one(kind: type[H], tx: Transaction, key: str, response: Response, **more: Any) -> H:
     stored = await commands.read(tx.conn, key)
     [known] = await beat_store.read(tx.conn, [stored.id])
-    made = answer(HeartbeatCreated, stored, response, **_state(known, tx.now), **more)
-    return made.__dict__
+    return answer(kind, stored, response, **_state(known, tx.now), **more)
 
 
 def _state(known: beat_store.Known, now: datetime) -> dict[str, Any]:
@@ -122,13 +124,13 @@ async def create_heartbeat(
     created(response, f"heartbeats/{body.key}")
     shown_once(request, "ping_url")
     ping_url = f"{settings.public_url}/ping/{token}"
-    return HeartbeatCreated.model_construct(**await _one(tx, body.key, response, ping_url=ping_url))
+    return await _one(HeartbeatCreated, tx, body.key, response, ping_url=ping_url)
 
 
 @router.get("/{key}", dependencies=[permission("heartbeats.read")])
 async def read_heartbeat(key: Key, tx: Tx, response: Response) -> HeartbeatAnswer:
     """One heartbeat."""
-    return HeartbeatAnswer.model_construct(**await _one(tx, key, response))
+    return await _one(HeartbeatAnswer, tx, key, response)
 
 
 @router.put("/{key}")
@@ -179,7 +181,7 @@ async def rotate_ping_token(
     token = await commands.rotate(tx.conn, tx.now, key, actor=caller.actor)
     shown_once(request, "ping_url")
     ping_url = f"{settings.public_url}/ping/{token}"
-    return HeartbeatCreated.model_construct(**await _one(tx, key, response, ping_url=ping_url))
+    return await _one(HeartbeatCreated, tx, key, response, ping_url=ping_url)
 
 
 @router.get("/{key}/pings", dependencies=[permission("heartbeats.read")])
