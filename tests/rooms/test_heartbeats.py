@@ -292,6 +292,20 @@ async def test_applied_exported_and_pruned(beats):
     assert [(c["action"], c["key"]) for c in gone.json()["changes"]] == [("delete", "backup")]
 
 
+async def test_the_screen_says_how_they_are(beats):
+    empty = await beats.http.get("/heartbeats")
+    assert (empty.status_code, "No heartbeats yet" in empty.text) == (200, True)
+    _, path = await create(beats, name="Back<up>")
+    await create(beats, key="second", interval_s=None, cron="30 2 * * *", time_zone="Europe/Berlin")
+    await beats.http.get(f"{path}/9")
+    shown = (await beats.http.get("/heartbeats")).text
+    assert "Down: Back&lt;up&gt;." in shown
+    assert "it ended with exit status 9" in shown
+    assert "expected by 30 2 * * * (Europe/Berlin)" in shown
+    first = await beats.http.get("/heartbeats", params={"limit": 1})
+    assert ("second" not in first.text, 'rel="next"' in first.text) == (True, True)
+
+
 async def test_tokens_are_in_no_log_line(server, tmp_path):
     written = io.StringIO()
     logs.configure("debug", written)
