@@ -262,3 +262,26 @@ async def test_another_door_pings_by_key(town):
     assert [(r.state, r.last_kind) for r in await town.rows("SELECT state, last_kind FROM heartbeats")] == [
         ("up", "success")
     ]
+
+
+@pytest.mark.parametrize("town", [{"workers": 2}], indirect=True)
+async def test_two_workers_that_open_the_same_incident_at_once_open_one(town):
+    """More are due than one claim takes, so both workers have some, and both want the incident's key."""
+    (ana,) = await town.people("Ana")
+    await town.service("checkout", policy=[ana])
+    await job(town)
+    await town.execute(
+        """INSERT INTO heartbeats (key, name, integration_id, interval_s, grace_s, severity, token_hash, token_hint,
+                                   created_at, updated_at, state, expected_at, due_at)
+           SELECT 'job-' || n, 'Job ' || n, integration_id, 300, 60, 'error', sha256(CAST('' || n AS bytea)), 'xxxx',
+                  created_at, updated_at, 'up', tocsin_now() + interval '5 min', tocsin_now() + interval '6 min'
+           FROM heartbeats, generate_series(1, 900) n"""
+    )
+    await town.wait(minutes(6))
+    await ana.phone.expects_sms("Job")
+    assert (await town.incident()).firing == 900
+    assert await town.rows("SELECT state, firing, count(*) FROM heartbeats GROUP BY 1, 2 ORDER BY 3") == [
+        ("new", False, 1),
+        ("down", True, 900),
+    ]
+    assert (await town.rows("SELECT count(*) FROM events"))[0][0] == 900
