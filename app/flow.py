@@ -13,24 +13,27 @@ that their caller commits; nothing outside the database happens in them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts import arrivals, silent
 from app.alerts import commands as alerts
 from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
+from app.db.engine import Raced
 from app.escalation import commands as escalation
+from app.heartbeats import signs
 from app.incidents import joining, passing
 from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
+from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
-from app.ingest.store import EventRecord
 from app.notifications import commands as notifications
 from app.notifications.delivery import Delivery
 from app.notifications.due import next_due
@@ -42,13 +45,21 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
     now, standing = await standings.begin(conn)
     for request in requests:
         ingest.open_up(request, now)
-    arrivals = [arrival for request in requests for arrival in _arrivals(request)]
-    folded = await alerts.deduplicate(conn, arrivals, now)
-    changing = [d for d in folded.decisions if d.outcome.changes]
-    routed = await alerts.route(conn, changing, standing.ways(now), now)
+    fed = await signs.feed(conn, standing.feeds, requests, now)
+    brought = [arrival for request in requests for arrival in arrivals.arrivals(request)]
+    decisions, pages = await _absorb(conn, brought, standing, now)
+    kept = arrivals.outcomes(requests, decisions), arrivals.events(decisions, now)
+    return Received(await ingest.keep(conn, requests, *kept, now), pages or fed, now)
+
+
+async def _absorb(
+    conn: AsyncConnection, brought: Sequence[Arrival], standing: Standing, now: datetime
+) -> tuple[list[Decision], bool]:
+    """③ to ⑥ for what arrived. Returns what was decided of each, and whether somebody is to be paged."""
+    folded = await alerts.deduplicate(conn, brought, now)
+    routed = await alerts.route(conn, folded.decisions, standing.ways(now), now)
     joined = await _respond(conn, routed, standing, now)
-    answers = await ingest.keep(conn, requests, _outcomes(requests, folded.decisions), _events(changing, now), now)
-    return Received(answers, joined.pages, now)
+    return folded.decisions, joined.pages
 
 
 async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
@@ -93,6 +104,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     now, standing = await standings.begin(conn)
     await _expire(conn, standing.recovery_delays, now)
     await _respond(conn, await alerts.recheck(conn, standing.ways(now), now), standing, now)
+    await _notice(conn, standing, now)
     await passing.pass_time(conn, now)
     await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
     climbed = await escalation.climb(conn, standing.hours, channels, now)
@@ -107,33 +119,20 @@ async def deliver(delivery: Delivery) -> int:
 
 async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:
     expired = await alerts.expire(conn, now)
-    ended = [e.incident_id for e in expired if e.incident_id is not None]
-    if ended:
+    integrations = {e.integration_id for e in expired}
+    await silent.lock(conn, integrations)
+    if ended := [e.incident_id for e in expired if e.incident_id is not None]:
         await passing.expire_alerts(conn, ended, recovery_delays, now)
+    await silent.mark(conn, integrations, now)
 
 
-def _arrivals(request: Request) -> list[Arrival]:
-    door, receipt_id = request.door, request.receipt_id
-    e = door.entrance
-    window_s, ignored = door.stale_window_s, e.ignored_labels
-    return [
-        Arrival(event, e.integration_id, door.key, e.source, e.service_id, window_s, receipt_id, index, ignored)
-        for index, event in request.parsed.events
-    ]
-
-
-def _outcomes(requests: Sequence[Request], decisions: Sequence[Decision]) -> dict[UUID, list[list[Any]]]:
-    """By receipt. Decisions come in the order of their events."""
-    left = iter(decisions)
-    return {
-        request.receipt_id: [[d.arrival.index, d.outcome.value, d.alert.id] for d in islice(left, len(events))]
-        for request in requests
-        if (events := request.parsed.events)
-    }
-
-
-def _events(changing: Sequence[Decision], now: datetime) -> list[EventRecord]:
-    return [
-        EventRecord(ids.new(now), d.arrival.receipt_id, d.alert.id, d.alert.occurrence_id, d.outcome, d.arrival.event)
-        for d in changing
-    ]
+async def _notice(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
+    """Silence is news too: heartbeats that are overdue or back, sources that fell silent or speak again."""
+    due, quiet = await signs.claim(conn, now), await silent.claim(conn)
+    if not (due or quiet):
+        return
+    with suppress(Raced):  # somebody made the same incident meanwhile: what was claimed is still due
+        async with conn.begin_nested():
+            found = await signs.look(conn, due, now) + await silent.tell(conn, quiet, now)
+            decisions, _ = await _absorb(conn, arrivals.noticed(found), standing, now)
+            await ingest_store.keep_events(conn, arrivals.events(decisions, now), now)

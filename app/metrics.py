@@ -54,6 +54,12 @@ _batch_seconds = _histogram(
 )
 _quarantined = _counter("quarantined_total", "What could not be processed and was kept, by kind.", "kind")
 
+_heartbeat_pings = _counter(
+    "heartbeat_pings_total", "Pings of heartbeats, by kind and by the way they came.", "kind", "via"
+)
+_heartbeats_missed = _counter("heartbeats_missed_total", "Heartbeats that were found to be down.")
+_sources_silent = _counter("sources_silent_total", "Integrations whose source fell silent while its alerts fired.")
+
 _opened = _counter("incidents_opened_total", "Incidents opened, by priority.", "priority")
 _reopened = _counter("incidents_reopened_total", "Incidents reopened, by priority.", "priority")
 _resolved = _counter("incidents_resolved_total", "Incidents resolved, by priority.", "priority")
@@ -117,6 +123,19 @@ def group_commit(requests: int, events: int, seconds: float) -> None:
 
 def quarantined(kind: Literal["body", "event", "batch"], count: int = 1) -> None:
     _quarantined.labels(kind).inc(count)
+
+
+def heartbeat_pinged(kind: str, via: str) -> None:
+    """`kind`: `success`, `start`, `fail` or `log`; `via`: `ping`, `alert` or another door of ours."""
+    _heartbeat_pings.labels(kind, via).inc()
+
+
+def heartbeat_missed() -> None:
+    _heartbeats_missed.inc()
+
+
+def source_fell_silent(count: int = 1) -> None:
+    _sources_silent.inc(count)
 
 
 def incident_opened(priority: int, count: int = 1) -> None:
@@ -227,6 +246,8 @@ def _start_at_zero() -> None:
     for priority in range(1, 6):
         for counter in (_opened, _reopened, _resolved):
             counter.labels(f"P{priority}")
+    for kind in ("success", "start", "fail", "log"):
+        _heartbeat_pings.labels(kind, "ping")
     for kind in ("body", "event", "batch"):
         _quarantined.labels(kind)
     for overdue in ("ladder", "notification"):

@@ -22,6 +22,7 @@ from app.alerts.routing_rules import ROUTING_RULES
 from app.db import hot
 from app.db.hot import Hot
 from app.escalation import policy_store
+from app.heartbeats import signs
 from app.hours import WeeklyHours
 from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
 from app.incidents.happenings import Happening, Rank, Ranking, Terms
@@ -71,6 +72,8 @@ class Standing:
     """By scope, as the next two."""
     correlation: Mapping[str, RuleSet] = field(default_factory=dict)
     own_priority: Mapping[str, RuleSet] = field(default_factory=dict)
+    feeds: signs.Feeds = field(default_factory=dict)
+    """By integration id: the heartbeats that its alerts feed."""
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -183,4 +186,5 @@ async def _load(conn: AsyncConnection, version: int) -> Standing:
         await rules_store.all_current(conn, ROUTING_RULES),
         await rules_store.all_current(conn, CORRELATION_RULES),
         await rules_store.all_current(conn, PRIORITY_RULES),
+        await signs.feeds(conn),
     )

@@ -13,6 +13,7 @@ import app.audit.tables
 import app.db.tables
 import app.directory.tables
 import app.escalation.tables
+import app.heartbeats.tables
 import app.incidents.tables
 import app.ingest.tables
 import app.notifications.tables

@@ -22,7 +22,7 @@ ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "manager", "admin")
 SCOPES: Final[Mapping[Scope, str]] = {
     "read": "read incidents, receipts, schedules and configuration",
     "respond": "acknowledge, resolve and otherwise respond to incidents; make overrides",
-    "configure": "change services, integrations, schedules, policies, rules and teams; apply and export",
+    "configure": "change services, integrations, heartbeats, schedules, policies, rules and teams; apply and export",
     "admin": "change users, API keys and the organisation; read the audit records",
     "metrics": "read /metrics",
 }
@@ -64,6 +64,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
     "services.edit": Permission("manager", "configure", of_team=True),
     "integrations.read": Permission("viewer", "read"),
     "integrations.edit": Permission("manager", "configure", of_team=True),
+    "heartbeats.read": Permission("viewer", "read"),
+    "heartbeats.edit": Permission("manager", "configure", of_team=True),
     "api_keys.edit": Permission("viewer", "admin"),
     "audit.read": Permission("admin", "admin"),
     "configuration.apply": Permission("admin", "configure"),

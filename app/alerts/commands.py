@@ -60,8 +60,9 @@ class Ways:
     judge: Judge = lambda arrival, now: None
 
 
-async def route(conn: AsyncConnection, changing: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
+async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
     """③ Routing rules, once per occurrence and again when its severity or labels change; and where it belonged."""
+    changing = [d for d in decisions if d.outcome.changes]
     known = [d.alert.occurrence_id for d in changing if d.outcome is not Outcome.OPENED]
     before = await store.belongings(conn, set(known))
     return _routed(changing, before, ways, now)
@@ -167,10 +168,11 @@ async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int =
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """An occurrence that ended because nothing renewed its alert, and its incident."""
+    """An occurrence that ended because nothing renewed its alert, its incident and its alert's integration."""
 
     occurrence_id: UUID
     incident_id: UUID | None
+    integration_id: int
 
 
 async def expire(conn: AsyncConnection, now: datetime, limit: int = 500) -> list[Expired]:
@@ -187,4 +189,5 @@ async def expire(conn: AsyncConnection, now: datetime, limit: int = 500) -> list
         store.EXPIRE_OCCURRENCES,
         {"ids": [r.occurrence_id for r in ended], "ended_at": [r.ended_at for r in ended]},
     )
-    return [Expired(r.id, r.incident_id) for r in occurrences]
+    integrations = {r.occurrence_id: r.integration_id for r in ended}
+    return [Expired(r.id, r.incident_id, integrations[r.id]) for r in occurrences]

@@ -132,7 +132,7 @@ EXPIRE = text("""
     SET state = 'resolved', ended_at = greatest(a.expires_at, a.starts_at), end_kind = 'expired',
         end_received_at = :now, expires_at = NULL, expiry_due_at = NULL
     WHERE a.id = ANY (CAST(:ids AS uuid[]))
-    RETURNING a.id, a.occurrence_id, a.ended_at
+    RETURNING a.id, a.integration_id, a.occurrence_id, a.ended_at
 """)
 """Alerts that nothing renewed: over, because their source fell silent."""
 

@@ -92,3 +92,21 @@ class Occurrence(Base):
     """When to look again whether it is still suppressed."""
     held_key: Mapped[str | None]
     """The correlation key of one that waits for others: a threshold."""
+
+
+class SilentSource(Base):
+    """An integration whose source fell silent: the last that it said was that something fires, and nothing renewed it.
+
+    There is a row from the silence until the next request; `told` once its alert fires.
+    """
+
+    __tablename__ = "silent_sources"
+
+    integration_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("integrations.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    receipt_id: Mapped[UUID]
+    """Of the last request before the silence."""
+    heard_at: Mapped[Instant]
+    noticed_at: Mapped[Instant]
+    told: Mapped[bool] = mapped_column(server_default=text("false"))

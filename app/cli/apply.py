@@ -89,3 +89,5 @@ def _show(told: dict[str, Any], *, done: bool, as_json: bool, brief: bool = Fals
     print(plan_text.summary(told, done=done))
     for integration, key in (told.get("routing_keys") or {}).items():
         print(f"routing key of {integration}, shown this once: {key}")
+    for heartbeat, token in (told.get("ping_tokens") or {}).items():
+        print(f"ping token of {heartbeat}, shown this once: {token}")

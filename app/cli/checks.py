@@ -24,6 +24,7 @@ from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
 from app.directory import store as directory
 from app.escalation.answering import nobody_is_left
+from app.heartbeats.store import never_pinged
 from app.notifications.overdue_store import overdue
 from app.notifications.watch import duration
 from app.settings import Settings
@@ -136,6 +137,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     else:
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
+    if (silent := await _heartbeats(conn)) is not None:
+        yield silent
     yield await _on_time(conn)
     yield await _partitions(conn, now)
 
@@ -148,6 +151,15 @@ async def _people(conn: AsyncConnection, channels: set[str], now: datetime) -> F
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     advice = "They verify a contact method, or somebody else takes their place."
     return problem("people", f"cannot be reached: {named}{more}", advice)
+
+
+async def _heartbeats(conn: AsyncConnection) -> Finding | None:
+    """None when every heartbeat was heard of: only then its silence would be noticed."""
+    if not (found := await never_pinged(conn, NAMED + 1)):
+        return None
+    more = " and more" if len(found) > NAMED else ""
+    advice = "Nothing is expected of them before their first ping. docs/heartbeats.md"
+    return warning("heartbeats", f"never pinged: {', '.join(found[:NAMED])}{more}", advice)
 
 
 async def _on_time(conn: AsyncConnection) -> Finding:

@@ -20,6 +20,7 @@ from app.directory.documents import (
 )
 from app.errors import Invalid
 from app.escalation import policies
+from app.heartbeats import commands as heartbeats
 from app.oncall import commands as schedules
 from app.priority import commands as priority
 from app.priority.assign import PRIORITY_RULES
@@ -28,7 +29,8 @@ from app.rules import commands as rules
 
 @dataclass(slots=True)
 class Work:
-    """What carrying out needs, and the routing keys it made (by integration), which nobody can read again."""
+    """What carrying out needs, and the routing keys (by integration) and ping tokens (by heartbeat) it made, which
+    nobody can read again."""
 
     conn: AsyncConnection
     now: datetime
@@ -36,6 +38,7 @@ class Work:
     channels: Channels
     sources: Collection[str]
     routing_keys: dict[str, str] = field(default_factory=dict)
+    ping_tokens: dict[str, str] = field(default_factory=dict)
 
 
 async def carry_out(work: Work, change: Change) -> None:
@@ -105,6 +108,17 @@ async def _integration(work: Work, change: Change) -> None:
         await integrations.delete(work.conn, work.now, change.key, actor=work.actor)
 
 
+async def _heartbeat(work: Work, change: Change) -> None:
+    after: Any = change.after
+    if change.action == "create":
+        _, token = await heartbeats.create(work.conn, work.now, after, actor=work.actor)
+        work.ping_tokens[change.key] = token
+    elif change.action == "edit":
+        await heartbeats.edit(work.conn, work.now, change.key, after, actor=work.actor)
+    else:
+        await heartbeats.delete(work.conn, work.now, change.key, actor=work.actor)
+
+
 async def _schedule(work: Work, change: Change) -> None:
     if change.action == "delete":
         await policies.refuse_if_target(work.conn, "schedule", change.key)
@@ -153,6 +167,7 @@ _BY_KIND: dict[Kind, _Carry] = {
     "policy": _by_key(policies.create, policies.edit, policies.delete),
     "service": _by_key(services.create, services.edit, services.delete),
     "integration": _integration,
+    "heartbeat": _heartbeat,
     "last_resort": _last_resort,
     "priority_rules": _priority_rules,
     "priority_matrix": _priority_matrix,

@@ -19,6 +19,7 @@ from app.directory import store as directory
 from app.directory.contact_methods import Channels
 from app.errors import Conflict, Invalid
 from app.escalation import policy_store
+from app.heartbeats import store as heartbeats
 from app.oncall import store as oncall
 from app.priority import store as priority
 from app.priority.assign import PRIORITY_RULES
@@ -36,12 +37,13 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What was done, or would be. `version`: of the configuration that the plan was made for. `routing_keys`, by
-    integration, are shown this once."""
+    integration, and `ping_tokens`, by heartbeat, are shown this once."""
 
     version: int
     changes: list[Change]
     kept: list[Kept] = field(default_factory=list)
     routing_keys: dict[str, str] = field(default_factory=dict)
+    ping_tokens: dict[str, str] = field(default_factory=dict)
 
 
 async def export(conn: AsyncConnection) -> ConfigurationDocument:
@@ -67,6 +69,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "policies": [_json(p) for p in await policy_store.policies(conn)],
             "services": [_json(s) for s in await service_store.services(conn)],
             "integrations": [_json(i) for i in await service_store.integrations(conn)],
+            "heartbeats": [_json(h) for h in await heartbeats.heartbeats(conn)],
             "last_resort": [t.model_dump() for t in targets] or None,
             "priority_rules": (await rules.newest(conn, PRIORITY_RULES)).rules,
             "priority_matrix": (await priority.current(conn)).matrix.document(),
@@ -121,7 +124,7 @@ async def apply(
     for _, group in groupby(changes, key=lambda change: change.kind):
         kept += await _carry_out_together(work, list(group))
     done = [change for change in changes if all(k.change is not change for k in kept)]
-    return Applied(current_version, done, kept, work.routing_keys)
+    return Applied(current_version, done, kept, work.routing_keys, work.ping_tokens)
 
 
 async def _carry_out_together(work: Work, changes: list[Change]) -> list[Kept]:

@@ -2,7 +2,8 @@
 
 Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
 `notification_rules` of a user; inside an entry an absent member means its default. Secrets are no part of it: routing
-keys are made by Tocsin and shown once, passwords are set by their owners. Overrides are no part of it either.
+keys and ping tokens are made by Tocsin and shown once, passwords are set by their owners. Overrides are no part of it
+either, nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from app.directory.documents import (
 )
 from app.errors import Invalid, field_message
 from app.escalation.policy_document import PolicyDocument, Targets
+from app.heartbeats.documents import HeartbeatDocument
 from app.oncall.schedule_document import ScheduleDocument
 from app.priority.documents import PriorityRule, Row
 
@@ -74,11 +76,12 @@ class ConfigurationDocument(Document):
     policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
     services: Annotated[list[ServiceDocument], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    heartbeats: Annotated[list[HeartbeatDocument], Field(max_length=MAX_ENTRIES)] | None = None
     last_resort: Targets | None = None
     priority_rules: Annotated[list[PriorityRule], Field(max_length=1000)] | None = None
     priority_matrix: Annotated[list[Row], Field(min_length=3, max_length=3)] | None = None
 
-    @field_validator("users", "teams", "schedules", "policies", "services", "integrations")
+    @field_validator("users", "teams", "schedules", "policies", "services", "integrations", "heartbeats")
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:
         counted = Counter(entry.key for entry in entries or [])

@@ -29,6 +29,7 @@ Kind = Literal[
     "policy",
     "service",
     "integration",
+    "heartbeat",
     "last_resort",
     "priority_rules",
     "priority_matrix",
@@ -39,6 +40,7 @@ SECTIONS: dict[Kind, str] = {
     "policy": "policies",
     "service": "services",
     "integration": "integrations",
+    "heartbeat": "heartbeats",
 }
 """In the order in which they are made; they are removed in the opposite one."""
 
@@ -218,13 +220,16 @@ def _method_key(user: UserEntry, method: ContactMethodDocument) -> str:
     return f"{user.key} {method.channel} {method.address}"
 
 
+_IMMUTABLE: dict[Kind, str] = {"integration": "source", "heartbeat": "integration"}
+
+
 def _check_immutable(changes: Sequence[Change]) -> None:
     errors = [
-        {"field": f"{c.at}.source", "message": f"never changes, and is {old!r}; make an integration of another key"}
+        {"field": f"{c.at}.{name}", "message": f"never changes, and is {old!r}; make one of another key"}
         for c in changes
-        if c.kind == "integration" and c.action == "edit"
+        if c.action == "edit"
         for name, old, _ in c.differences
-        if name == "source"
+        if name == _IMMUTABLE.get(c.kind)
     ]
     if errors:
         raise Invalid(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors)

@@ -61,11 +61,13 @@ async def edit(
 
 
 async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:
-    """Raises `NotFound`, `Conflict` (`outdated`; `in_use` while alerts of it belong to incidents: disable it)."""
+    """Raises `NotFound`, `Conflict` (`outdated`; `in_use`: heartbeats, alerts in incidents: disable it)."""
     integration_id = await _lock(conn, key, version)
     before = await read(conn, key)
     if not await services.delete_integration(conn, integration_id):
-        raise in_use("integration", key, [{"type": "alerts"}])
+        raise in_use(
+            "integration", key, await services.integration_places(conn, integration_id) or [{"type": "alerts"}]
+        )
     await record(conn, now, actor, "integration.deleted", key, before.document.model_dump())
 
 

@@ -66,6 +66,9 @@ _UPDATE_INTEGRATION = text("""
     WHERE id = :id
 """)
 _DELETE_INTEGRATION = text("DELETE FROM integrations WHERE id = :id")
+_INTEGRATION_PLACES = text("""
+    SELECT 'heartbeat' AS type, key FROM heartbeats WHERE integration_id = :id OR fed_by_id = :id ORDER BY key LIMIT 50
+""")
 
 _KEYS = text("""
     SELECT id, integration_id, hint, created_at, expires_at FROM routing_keys
@@ -179,6 +182,12 @@ async def update_integration(
 async def delete_integration(conn: AsyncConnection, integration_id: int) -> bool:
     """False when what it brought in keeps it on record."""
     return await _delete(conn, _DELETE_INTEGRATION, integration_id)
+
+
+async def integration_places(conn: AsyncConnection, integration_id: int) -> list[dict[str, Any]]:
+    """The heartbeats that belong to an integration, or are fed by it: `{"type", "key"}`."""
+    rows = await conn.execute(_INTEGRATION_PLACES, {"id": integration_id})
+    return [dict(row) for row in rows.mappings()]
 
 
 async def routing_keys(conn: AsyncConnection, now: datetime, ids: Collection[int]) -> dict[int, list[StoredKey]]:

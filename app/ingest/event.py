@@ -44,6 +44,17 @@ class Event(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """An event that nobody sent: silence was noticed, or its end; with what is needed of its integration."""
+
+    event: Event
+    integration_id: int
+    integration_key: str
+    source: str
+    service_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An event of an otherwise good body that cannot be used; it goes to quarantine alone."""
 

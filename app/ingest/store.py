@@ -102,7 +102,7 @@ class EventRecord(Struct, frozen=True, gc=False):
     """An event that changed something, as it is to be written."""
 
     id: UUID
-    receipt_id: UUID
+    receipt_id: UUID | None
     alert_id: UUID
     occurrence_id: UUID
     outcome: str

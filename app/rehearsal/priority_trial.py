@@ -102,6 +102,8 @@ async def from_payload(
     entrance = await store.entrance(conn, integration)
     if entrance is None:
         raise _invalid("integration", f"there is no integration {integration!r}")
+    if entrance.source not in ADAPTERS:
+        raise _invalid("integration", f"nothing is sent to {integration!r}: it is of the source {entrance.source}")
     try:
         parsed = ADAPTERS[entrance.source](payload, {}, entrance, ground.at)
     except Unparsable as e:

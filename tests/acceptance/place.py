@@ -75,8 +75,9 @@ class Place:
         return str((await self.asks("POST", "/integrations", integration))["routing_key"])
 
     async def incident(self) -> dict[str, Any]:
-        """The only one there is."""
-        [line] = (await self.asks("GET", "/incidents?state=all"))["items"]
+        """The only one there is, beside that of a source that fell silent."""
+        lines = (await self.asks("GET", "/incidents?state=all"))["items"]
+        [line] = [line for line in lines if not line["title"].startswith("Source silent")]
         return dict(await self.asks("GET", f"/incidents/{line['number']}"))
 
     async def timeline(self) -> list[str]:

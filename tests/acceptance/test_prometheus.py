@@ -86,3 +86,5 @@ async def test_a_prometheus_that_dies_lets_its_alerts_expire_and_the_timeline_sa
     [alert] = (await place.asks("GET", f"/incidents/{incident['number']}/alerts"))["items"]
     assert alert["end_kind"] == "expired"
     assert any(entry.startswith("No sign from the source since") for entry in await place.timeline())
+    told = [line["title"] for line in (await place.asks("GET", "/incidents"))["items"]]
+    assert [title.split(":")[0] for title in told] == ["Source silent"], "its death is no recovery"

@@ -57,13 +57,16 @@ async def test_prometheus_that_falls_silent_expires_its_alert_and_pages_again_wh
     await town.wait(minutes(3.9))
     assert (await town.incident()).state == "triggered"
     await town.wait(minutes(0.1))
-    assert (await town.incident()).state == "resolved"
-    assert "No sign from the source since; 0 still firing" in await town.story()
+    incident, silent = await town.incidents()
+    assert (incident.state, silent.state) == ("resolved", "triggered")
+    assert "No sign from the source since; 0 still firing" in await town.story(incident)
+    await ana.expects_mail("Source silent")
     await town.wait(minutes(3))
     await town.prometheus.renews("HighErrorRate")  # the network is healed: it has fired all the time
     await ana.expects_mail("HighErrorRate")
-    incident = await town.incident()
+    incident, silent = await town.incidents()
     assert (incident.state, incident.reopened, incident.firing) == ("triggered", 1, 1)
+    assert silent.state == "resolved"
 
 
 async def test_a_network_away_for_an_hour_is_a_recurrence(town: Town) -> None:
@@ -72,9 +75,11 @@ async def test_a_network_away_for_an_hour_is_a_recurrence(town: Town) -> None:
     await town.prometheus.fires("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
     await town.wait(minutes(60))
+    await ana.expects_mail("Source silent")
     await town.prometheus.renews("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
-    assert [i.state for i in await town.incidents()] == ["resolved", "triggered"]
+    states = [(i.state, "silent" in i.title) for i in await town.incidents()]
+    assert states == [("resolved", False), ("resolved", True), ("triggered", False)]
 
 
 async def test_a_hot_repeat_changes_nothing_but_counts(town: Town) -> None:

@@ -14,3 +14,6 @@ ADAPTERS: dict[str, Parse] = {
     "prometheus": prometheus.parse,
 }
 """By source, the word that an integration stores."""
+
+SOURCES = ADAPTERS.keys() | {"heartbeat"}
+"""What an integration may be of. Heartbeats have no adapter: they are pinged (`web/ping.py`)."""

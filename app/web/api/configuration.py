@@ -10,7 +10,7 @@ from app.configuration import commands, document
 from app.configuration.commands import Applied
 from app.configuration.document import ConfigurationDocument
 from app.configuration.plan import Change
-from app.ingest.adapters import ADAPTERS
+from app.ingest.adapters import SOURCES
 from app.web.auth import Caller, needs, permission, public
 from app.web.dependencies import ChannelsGiven, Tx
 from app.web.idempotency import Route, idempotent, shown_once
@@ -54,9 +54,10 @@ class PlanAnswer(Answer):
 
 
 class ApplyAnswer(PlanAnswer):
-    """What was done. `routing_keys` of new integrations are shown this once."""
+    """What was done. `routing_keys` of new integrations and `ping_tokens` of new heartbeats are shown this once."""
 
     routing_keys: dict[str, str] | None
+    ping_tokens: dict[str, str] | None
 
 
 def _change(change: Change) -> ConfigurationChange:
@@ -99,7 +100,7 @@ async def plan_configuration(
 ) -> PlanAnswer:
     """What applying this document would change. It is done and taken back, so every check has been made."""
     planned = await commands.rehearse(
-        tx.conn, tx.now, body, prune=prune, actor=caller.actor, channels=channels, sources=ADAPTERS
+        tx.conn, tx.now, body, prune=prune, actor=caller.actor, channels=channels, sources=SOURCES
     )
     set_etag(response, planned.version)
     return PlanAnswer(**_answer(planned))
@@ -116,7 +117,7 @@ async def apply_configuration(
     prune: Prune = False,
 ) -> ApplyAnswer:
     """Makes the configuration as the document says, all of it or nothing. Absent sections are left alone."""
-    shown_once(request, "routing_keys")
+    shown_once(request, "routing_keys", "ping_tokens")
     applied = await commands.apply(
         tx.conn,
         tx.now,
@@ -124,7 +125,7 @@ async def apply_configuration(
         prune=prune,
         actor=caller.actor,
         channels=channels,
-        sources=ADAPTERS,
+        sources=SOURCES,
         version=expected,
     )
-    return ApplyAnswer(**_answer(applied), routing_keys=applied.routing_keys)
+    return ApplyAnswer(**_answer(applied), routing_keys=applied.routing_keys, ping_tokens=applied.ping_tokens)

@@ -11,7 +11,7 @@ from pydantic import Field
 from app.directory import integrations, service_store
 from app.directory.changes import Stored
 from app.directory.documents import IntegrationDocument, IntegrationEdit
-from app.ingest.adapters import ADAPTERS
+from app.ingest.adapters import SOURCES
 from app.web.api.stored import Versioned, answer, created
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
@@ -94,7 +94,7 @@ async def create_integration(
 ) -> IntegrationCreated:
     """A new entrance and its routing key, which is shown this once."""
     caller.require_team(await _team_of(tx, body.service))
-    _, routing_key = await integrations.create(tx.conn, tx.now, body, ADAPTERS, actor=caller.actor)
+    _, routing_key = await integrations.create(tx.conn, tx.now, body, SOURCES, actor=caller.actor)
     created(response, f"integrations/{body.key}")
     shown_once(request, "routing_key")
     return await _created(tx, response, body.key, routing_key)

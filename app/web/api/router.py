@@ -12,6 +12,7 @@ from app.web.api import (
     changes,
     configuration,
     contact_methods,
+    heartbeats,
     incidents,
     integrations,
     notification_rules,
@@ -98,6 +99,7 @@ router.include_router(contact_methods.router)
 router.include_router(notification_rules.router)
 router.include_router(services.router)
 router.include_router(integrations.router)
+router.include_router(heartbeats.router)
 router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
