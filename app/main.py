@@ -78,10 +78,11 @@ class Tocsin:
             channels=self.channels,
             links=self.links,
             wake=self.wake,
+            receive=receive,
             replay=partial(flow.replay, standings=standings),
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
-        self.asgi: App = Intake(Observed(self.api), Entrances(self.engine), self.commits)
+        self.asgi: App = Intake(Observed(self.api), Entrances(self.engine, self.secrets), self.commits)
 
     def warm(self) -> None:
         """Does ahead what the first request of a person would have to wait for. May run in a thread."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from app import hours
+from app.directory.document import Document as Document
+from app.directory.document import example as _example
+from app.directory.mapping_document import MappingDocument
 from app.errors import Invalid
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["checkout"])]
@@ -31,23 +34,6 @@ def _zone(name: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
 """An IANA zone."""
-
-
-class Document(BaseModel):
-    """Strict; NUL, which PostgreSQL cannot store, is refused in every text."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _storable(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\x00" in value:
-            raise ValueError("a text cannot hold the character NUL")
-        return value
-
-
-def _example(**members: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [members]})
 
 
 class OrganisationEdit(Document):
@@ -232,7 +218,8 @@ class ServiceDocument(ServiceEdit):
 class IntegrationEdit(Document):
     """All of an integration that may change. `ignored_labels` do not count for the identity of an alert;
     `resolve_timeout_s`: how long an alert without an end lives unless renewed, for sources that renew;
-    `stale_window_s`: how long after an explicit resolve was received an older firing event is stale."""
+    `stale_window_s`: how long after an explicit resolve was received an older firing event is stale; `mapping`: how
+    events are made of JSON that is not ours, for the sources generic and grafana."""
 
     model_config = _example(name="Prometheus of payments", service="checkout", ignored_labels=["replica"])
 
@@ -241,6 +228,7 @@ class IntegrationEdit(Document):
     ignored_labels: Annotated[list[Word], Field(max_length=50)] = []
     resolve_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 300
     stale_window_s: Seconds = 300
+    mapping: MappingDocument | None = None
     enabled: bool = True
 
     @field_validator("ignored_labels")

@@ -34,6 +34,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LIMITS = {"alertmanager": 8 * MIB, "prometheus": 8 * MIB}
 LIMIT = 1 * MIB
 RETRY_AFTER_S = 5
+_METHODS = {"grafana": ("POST", "PUT")}
+_CODES = {401: "no_signature", 403: "wrong_signature"}
+"""Of what was refused after it had been read."""
 READ_WITHIN_S = 30.0
 
 _PATH = re.compile(r"/v1/intake/(?:(?P<key>[^/]{1,200})/)?(?P<source>[a-z]+)/?")
@@ -66,10 +69,14 @@ class Intake:
         metrics.intake_request(source if source in ADAPTERS else "unknown", status)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, source: str, key: str | None) -> int:
-        if scope["method"] != "POST":
-            raise Refused(405, "method_not_allowed", "alerts are sent with POST", Allow="POST")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        asks = scope["method"] == "OPTIONS" and source == "generic" and "webhook-request-origin" in headers
+        if scope["method"] not in _METHODS.get(source, ("POST",)) and not asks:
+            raise Refused(405, "method_not_allowed", "alerts are sent with POST", Allow="POST")
         door = await self._door(key, headers)
+        if asks:
+            _may_enter(door, source)
+            return await _allow(send, headers["webhook-request-origin"])
         try:
             _may_enter(door, source)
             body = await read_within(READ_WITHIN_S, receive, headers, LIMITS.get(source, LIMIT))
@@ -154,7 +161,7 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
         await _respond(send, answer.status, dumps(complaint).encode() if refused else b"", receipt)
         return answer.status
     if answer.status >= 400:
-        refusal = Refused(answer.status, "unparsable", answer.error or "")
+        refusal = Refused(answer.status, _CODES.get(answer.status, "unparsable"), answer.error or "")
         refusal.receipt = receipt["Tocsin-Receipt"]
         await _refuse(send, refusal)
         return answer.status
@@ -165,6 +172,13 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
         body["refused"] = list(answer.refused)[:10]
     await _respond(send, answer.status, dumps(body).encode(), receipt)
     return answer.status
+
+
+async def _allow(send: Send, origin: str) -> int:
+    """CloudEvents' webhook validation: whoever has the routing key may send (cloudevents/spec http-webhook, 4)."""
+    shown = origin if origin.isascii() and origin.isprintable() else "*"
+    await _respond(send, 200, b"", {"WebHook-Allowed-Origin": shown[:500], "WebHook-Allowed-Rate": "*"})
+    return 200
 
 
 async def _refuse(send: Send, e: Refused) -> None:
