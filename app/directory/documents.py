@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from app import hours
-from app.directory.document import Document as Document
-from app.directory.document import example as _example
 from app.directory.mapping_document import MappingDocument
 from app.errors import Invalid
 
@@ -34,6 +32,23 @@ def _zone(name: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
 """An IANA zone."""
+
+
+class Document(BaseModel):
+    """Strict; NUL, which PostgreSQL cannot store, is refused in every text."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\x00" in value:
+            raise ValueError("a text cannot hold the character NUL")
+        return value
+
+
+def _example(**members: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [members]})
 
 
 class OrganisationEdit(Document):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import Field, field_validator
-
-from app.directory.document import Document, example
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Expression = Annotated[str, Field(min_length=1, max_length=4_096)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -31,7 +29,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class MappingDocument(Document):
+class MappingDocument(BaseModel):
     """How events are made of a body, by CEL expressions over `event`, `body` and `headers`. What an expression does not
     find is empty; a member that comes out empty is left out.
 
@@ -41,7 +39,7 @@ class MappingDocument(Document):
     has a text to show and an expression for the address. An event without what is `required` is refused.
     """
 
-    model_config = example(**_EXAMPLE)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, json_schema_extra={"examples": [_EXAMPLE]})
 
     events: Expression | None = None
     decode: Annotated[list[Expression], Field(max_length=10)] = []
@@ -52,10 +50,11 @@ class MappingDocument(Document):
     links: Annotated[dict[Name, Expression], Field(max_length=20)] = {}
     required: Annotated[list[Wanted], Field(max_length=20)] = []
 
-    @field_validator("labels", "annotations", "links", "fields")
+    @field_validator("events", "decode", "when", "labels", "annotations", "links", "fields")
     @classmethod
-    def _names_storable(cls, value: dict[str, str]) -> dict[str, str]:
-        for text in (*value, *value.values()):
+    def _storable(cls, value: Any) -> Any:
+        texts = [value or ""] if not isinstance(value, (dict, list)) else value
+        for text in (*texts, *(value.values() if isinstance(value, dict) else ())):
             if "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
                 raise ValueError("a text holds a character that cannot be stored")
         return value

@@ -160,7 +160,7 @@ async def mark_replayed(conn: AsyncConnection, now: datetime, quarantined_id: UU
 
 
 def _as_body(kind: str, source: str, body: bytes, *, mapped: bool) -> bytes:
-    """A refused event was kept alone; its source sends it wrapped. Grafana's adapter keeps it wrapped beside a mapping."""
+    """A refused event was kept alone; its source sends it wrapped. Beside a mapping, Grafana's adapter wraps it."""
     if kind != "event" or (mapped and source == "grafana"):
         return body
     if source in ("prometheus", "generic"):

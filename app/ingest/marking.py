@@ -1,7 +1,7 @@
 """Test events: what a sender would send, marked so that it pages nobody and touches no real alert.
 
-A marked event has the label `tocsin_test=true`, which a built-in routing rule suppresses, a dedup key of its own, so that
-a pasted resolve ends nothing, and an end, so that no test fires forever.
+A marked event has the label `tocsin_test=true`, which a built-in routing rule suppresses, a dedup key of its own, so
+that a pasted resolve ends nothing, and an end, so that no test fires forever.
 """
 
 from __future__ import annotations

@@ -39,10 +39,9 @@ _TAKEN = frozenset(
 
 def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
     """One event per object, or as the mapping has it."""
-    message = bodies.read(body, headers)
+    message, envelopes = opened(body, headers)
     if (note := sns.handshake(message)) is not None:
         return Parsed((), note=note)
-    envelopes = cloudevents.envelopes(message, headers)
     if entrance.mapping is not None:
         return mapped.read(message if envelopes is None else envelopes, headers, entrance, now, event_of)
     if envelopes is not None:
@@ -52,6 +51,12 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
     elif type(message) is not list:
         raise Unparsable(f"an object or an array of objects is expected, not {kind_of(message)}")
     return collect(message, lambda alert: event_of(alert, entrance.ignored_labels, now))
+
+
+def opened(body: bytes, headers: Mapping[str, str]) -> tuple[Any, list[Any] | None]:
+    """The decoded body, and the CloudEvents in it; None when it has none. Raises `Unparsable`."""
+    message = bodies.read(body, headers)
+    return message, cloudevents.envelopes(message, headers)
 
 
 def event_of(

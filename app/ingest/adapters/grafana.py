@@ -57,9 +57,14 @@ def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: date
     return _read(decode(body), entrance, now)
 
 
+def is_usual(message: Any) -> bool:
+    """True for the default payload and the legacy one, which no mapping is asked for."""
+    return type(message) is dict and ({"alerts", "receiver"} <= message.keys() or {"ruleId", "state"} <= message.keys())
+
+
 def _with_mapping(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
     message = decode(body)
-    if type(message) is dict and ({"alerts", "receiver"} <= message.keys() or {"ruleId", "state"} <= message.keys()):
+    if is_usual(message):
         parsed = _read(message, entrance, now)
         kept = tuple(replace(r, fragment={"receiver": "", "alerts": [r.fragment]}) for r in parsed.refused)
         return Parsed(parsed.events, kept)

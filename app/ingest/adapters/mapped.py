@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -47,6 +48,29 @@ def read(message: Any, headers: Mapping[str, str], entrance: Entrance, now: date
         refused.append(Refused(index + 1, error, storable(rest)))
     note = f"the mapping's `when` left {left_out} of {index + 1} events out" if left_out else None
     return Parsed(tuple(events), tuple(refused), note)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One expression on one event: what it gave, or why it failed, and what it looked at."""
+
+    field: str
+    expression: str
+    value: Any
+    error: str | None
+    reads: Mapping[str, Any]
+
+
+def explain(message: Any, headers: Mapping[str, str], mapping: EventMapping, most: int) -> dict[int, list[Explained]]:
+    """By the index of an event, for a person who tries a mapping; of the first `most` events."""
+    known, found = safe_headers(headers), {}
+    for index, unit in enumerate(islice(units_of(mapping, message), most)):
+        told = unit.told(known)
+        found[index] = [
+            Explained(field.place, field.expression.source, storable(value), error, field.expression.values(told))
+            for field, value, error in mapping.explain(told)
+        ]
+    return found
 
 
 def units_of(mapping: EventMapping, message: Any) -> Iterator[Unit]:

@@ -12,6 +12,7 @@ from app.web.api import (
     configuration,
     contact_methods,
     incidents,
+    integration_trial,
     integrations,
     notification_rules,
     on_call,
@@ -24,6 +25,7 @@ from app.web.api import (
     schedules,
     services,
     sessions,
+    signing_secrets,
     teams,
     users,
 )
@@ -96,6 +98,8 @@ router.include_router(contact_methods.router)
 router.include_router(notification_rules.router)
 router.include_router(services.router)
 router.include_router(integrations.router)
+router.include_router(integration_trial.router)
+router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
