@@ -6,6 +6,7 @@ there. Texts are cut to 4,096 characters, lists and objects to their first 100 e
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,12 +35,22 @@ class Shape:
     def add(self, path: Path, *, looped: bool = False) -> None:
         """Adds what one path reads."""
         if not path:
-            self.whole = True
             self.looped = self.looped or looped
+            self.whole = self.whole or not looped
             return
         step, rest = path[0], path[1:]
         children: dict[Any, Shape] = self.members if isinstance(step, str) else self.entries
         children.setdefault(step, Shape()).add(rest, looped=looped)
+
+    def ambiguous(self, at: Path = ()) -> Iterator[Path]:
+        """Members that are read of what is looked at as a value, too: when it is missing it cannot be both empty and
+        have them."""
+        as_value = self.whole or self.looped
+        children: list[tuple[Step, Shape]] = [*self.members.items(), *self.entries.items()]
+        for step, shape in children:
+            if as_value and step != EACH:
+                yield (*at, step)
+            yield from shape.ambiguous((*at, step))
 
     def of(self, value: Any) -> Any:
         """The value with nothing in it that is not read, and everything that is."""
@@ -54,17 +65,11 @@ class Shape:
         return _plain(value, _DEPTH)
 
     def _object(self, value: Any) -> Any:
-        if type(value) is not dict:
-            if self.whole and value is not None:
-                return _plain(value, _DEPTH)
-            value = {}
-        kept = _plain(value, _DEPTH) if self.whole else {}
-        for name, shape in self.members.items():
-            kept[name] = shape.of(value.get(name))
-        return kept
+        known = value if type(value) is dict else {}
+        return {name: shape.of(known.get(name)) for name, shape in self.members.items()}
 
     def _list(self, value: Any) -> Any:
-        if type(value) is dict and not self.members:
+        if type(value) is dict:
             return _plain(value, _DEPTH)  # a loop over an object goes over the names of its members
         every, entries = self.entries.get(EACH), value if type(value) is list else []
         kept = [every.of(entry) if every else _plain(entry, _DEPTH) for entry in entries[:TAG_LIMIT]]

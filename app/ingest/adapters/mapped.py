@@ -12,7 +12,8 @@ from app.errors import Invalid
 from app.ingest.adapters import cloudevents
 from app.ingest.adapters.bounds import Unusable
 from app.ingest.adapters.details import bounded, merged, storable
-from app.ingest.adapters.mapping import EventMapping, Unit, compiled, safe_headers
+from app.ingest.adapters.mapping import EventMapping, compiled, safe_headers
+from app.ingest.adapters.units import Unit
 from app.ingest.adapters.wire import kind_of
 from app.ingest.event import Entrance, Event, Parsed, Refused, Unparsable
 

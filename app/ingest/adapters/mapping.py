@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from app.errors import Invalid
 from app.ingest.adapters.bounds import MAX_ALERTS, Unusable
-from app.ingest.adapters.details import as_text
-from app.ingest.adapters.wire import decode, kind_of
-from app.ingest.event import Unparsable
+from app.ingest.adapters.units import Surroundings, Unit, decoded
+from app.ingest.adapters.wire import kind_of
 from app.rules import expressions, shapes
 from app.rules.expressions import Expression, Failed
 from app.rules.shapes import Path, Shape
@@ -28,7 +27,6 @@ COST_LIMIT: Final = expressions.COST_LIMIT
 BUDGET: Final = 2_000_000
 """Microseconds at worst that one body may cost: what goes beyond is refused. Usual mappings reach `MAX_ALERTS`."""
 _EVENT_COST = 50
-_SHELL, _SHELL_MEMBER, _SHELL_MEMBERS = 4_096, 256, 16
 _HEADERS = ("content-type", "user-agent", "sentry-hook-resource", "x-amz-sns-message-type", "x-amz-sns-topic-arn")
 _HEADER_BEGINNINGS = ("ce-", "x-event-", "x-github-event", "x-gitlab-event")
 _CANONICAL = msgspec.json.Encoder(order="sorted")
@@ -37,50 +35,6 @@ _CANONICAL = msgspec.json.Encoder(order="sorted")
 def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Those that a mapping may read and quarantine keeps. No credential is among them."""
     return {name: text for name, text in headers.items() if name in _HEADERS or name.startswith(_HEADER_BEGINNINGS)}
-
-
-class Surroundings:
-    """A body and where its events are."""
-
-    def __init__(self, body: Any, events_at: Path) -> None:
-        self.body, self.events_at = body, events_at
-
-    @cached_property
-    def shell(self) -> Any:
-        """The body without its events; of a large one its small members only, as it is kept once per refused event."""
-        shell = _put(self.body, self.events_at, [])
-        if type(shell) is not dict or len(as_text(shell)) <= _SHELL:
-            return shell
-        small = [(n, v) for n, v in shell.items() if n != self.events_at[0] and len(as_text(v)) <= _SHELL_MEMBER]
-        return _put(dict(small[:_SHELL_MEMBERS]), self.events_at, [])
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One event in its body. `wrong`: why there is none."""
-
-    event: Any
-    surroundings: Surroundings
-    wrong: str | None = None
-
-    @property
-    def body(self) -> Any:
-        return self.surroundings.body
-
-    @property
-    def events_at(self) -> Path:
-        return self.surroundings.events_at
-
-    @property
-    def around(self) -> Any:
-        """The body with this event alone in it, for quarantine."""
-        if not self.events_at:
-            return self.event
-        return self.surroundings.shell if self.wrong else _put(self.surroundings.shell, self.events_at, [self.event])
-
-    def told(self, headers: Mapping[str, str]) -> dict[str, Any]:
-        """The variables of expressions."""
-        return {"event": self.event, "body": self.body, "headers": headers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +69,7 @@ class EventMapping:
         at = self.events_at or events_at
         for one in body if type(body) is list else [body]:
             for path in self.decode_at:
-                one = _decoded(one, path)
+                one = decoded(one, path)
             found, around = shapes.read(one, at), Surroundings(one, at)
             if at and found is None:
                 yield Unit(None, around, f"events: there is nothing at {shapes.text(('body', *at))}")
@@ -195,8 +149,11 @@ def _compiled(stored: bytes) -> EventMapping:
     cost = sum(field.expression.cost for field in known)
     if cost > COST_LIMIT:
         builder.complain("", "the expressions are too costly together: use fewer loops and regular expressions")
-    builder.finish()
     shape = expressions.shape_of([field.expression for field in known])
+    for path in shape.ambiguous():
+        value, member = shapes.text(path[:-1]), shapes.text(path)
+        builder.complain("", f"{value} is looked at as a value and as {member}: compare {member} with '' instead")
+    builder.finish()
     most = min(MAX_ALERTS, BUDGET // (cost + _EVENT_COST))
     found = tuple(field for field in fields if field is not None)
     return EventMapping(events_at, decode_at, when, found, tuple(mapping.get("required", ())), shape, most)
@@ -240,27 +197,3 @@ class _Builder:
         if self._errors:
             text = "; ".join(f"{e['field']}: {e['message']}" for e in self._errors[:5])
             raise Invalid(text, code="invalid_mapping", errors=self._errors)
-
-
-def _decoded(body: Any, path: Path) -> Any:
-    """The body with the JSON that stands there as text in its place; what is no JSON stays as it is."""
-    text = shapes.read(body, path)
-    if type(text) is not str or not text.strip().startswith(("{", "[")):
-        return body
-    try:
-        return _put(body, path, decode(text.encode("utf-8", "replace")))
-    except Unparsable:
-        return body
-
-
-def _put(body: Any, path: Path, value: Any) -> Any:
-    """A copy of the body with another value there."""
-    if not path:
-        return value
-    step, rest = path[0], path[1:]
-    if isinstance(step, str):
-        inner = body.get(step) if type(body) is dict else None
-        return {**(body if type(body) is dict else {}), step: _put(inner, rest, value)}
-    kept = list(body)
-    kept[step] = _put(kept[step], rest, value)
-    return kept
