@@ -161,9 +161,10 @@ SOURCES = [
 @given(JSON, st.sampled_from(SOURCES))
 def test_an_evaluation_gives_a_value_or_says_why_not(event, source):
     try:
-        assert isinstance(value(source, event), str | int | float | bool | None)
-    except Failed as failed:
-        assert str(failed)
+        given = value(source, event)
+    except Failed:
+        return
+    assert isinstance(given, str | int | float | bool | None)
 
 
 def parsed(told: dict[str, Any], body: Any, headers: dict[str, str] | None = None, source: str = "generic") -> Parsed:
@@ -265,7 +266,7 @@ def test_headers_that_may_hold_a_credential_are_not_read():
 def test_what_is_wrong_with_a_mapping_is_said_where_it_is(told, field, said):
     with pytest.raises(Invalid) as refused:
         mappings.check("generic", MappingDocument.model_validate(told))
-    assert [e["field"] for e in refused.value.errors][0] == field
+    assert refused.value.errors[0]["field"] == field
     assert any(said in e["message"] for e in refused.value.errors)
 
 

@@ -133,7 +133,7 @@ async def test_only_the_sources_that_take_one_have_a_mapping(house):
 
 async def test_a_mapping_goes_out_and_in_with_the_configuration(house):
     await made(house, "mapped", mapping=MAPPING)
-    exported = (await ask(house, "GET", "/configuration")).json()
+    exported = (await ask(house, "GET", "/configuration/export")).json()
     [mine] = [i for i in exported["integrations"] if i["key"] == "mapped"]
     assert mine["mapping"] == MAPPING
     mine["mapping"]["labels"]["site"] = "'north'"
@@ -357,7 +357,7 @@ async def test_a_signing_secret_is_kept_sealed_and_never_told(house):
     assert b"horse" not in await house.one("SELECT sealed FROM signing_secrets ORDER BY id DESC LIMIT 1")
     told = [
         (await ask(house, "GET", path)).text
-        for path in ("/configuration", "/integrations/signed", "/integrations", "/audit-records?limit=50")
+        for path in ("/configuration/export", "/integrations/signed", "/integrations", "/audit?limit=50")
     ]
     assert "horse" not in "".join(told)
     assert "signing_secret_set" in told[-1]
