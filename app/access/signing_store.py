@@ -26,6 +26,11 @@ _VALID = text("""
     ORDER BY integration_id, id DESC
 """)
 
+_SIGNED = text("""
+    SELECT i.key FROM integrations i WHERE EXISTS (SELECT FROM signing_secrets s WHERE s.integration_id = i.id)
+    ORDER BY i.key
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
@@ -45,6 +50,11 @@ async def rotate(conn: AsyncConnection, now: datetime, integration_id: int, seal
 async def forget(conn: AsyncConnection, integration_id: int) -> bool:
     """False when there was none."""
     return bool((await conn.execute(_FORGET, {"id": integration_id})).rowcount)
+
+
+async def signed(conn: AsyncConnection) -> list[str]:
+    """The keys of the integrations that have one."""
+    return list((await conn.execute(_SIGNED)).scalars())
 
 
 async def valid(conn: AsyncConnection, now: datetime, ids: Collection[int]) -> dict[int, list[StoredSecret]]:

@@ -361,6 +361,9 @@ async def test_a_signing_secret_is_kept_sealed_and_never_told(house):
     ]
     assert "horse" not in "".join(told)
     assert "signing_secret_set" in told[-1]
+    assert json.loads(told[0])["secrets"] == ["integrations/signed/signing-secret"]
+    exported = json.loads(told[0])
+    assert (await ask(house, "POST", "/configuration/apply", exported)).json()["changes"] == []
     for path, body, who, status in (
         ("signed", {"secret": "short"}, "cara", 422),
         ("checkout-prometheus", {"secret": "long enough"}, "cara", 422),
