@@ -81,10 +81,11 @@ class Tocsin:
             channels=self.channels,
             links=self.links,
             wake=self.wake,
+            receive=receive,
             replay=partial(flow.replay, standings=standings),
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
-        desk = Desk(self.engine, Entrances(self.engine), self.commits)
+        desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
         self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), Opsgenie(desk)))
 
     def warm(self) -> None:

@@ -1,4 +1,5 @@
-"""Who may come in: sessions, API keys, links from messages, one-time links, idempotency keys. Secrets are hashed."""
+"""Who may come in: sessions, API keys, links from messages, one-time links, idempotency keys, signing secrets. What we
+only compare is hashed; what we must use is sealed."""
 
 from __future__ import annotations
 
@@ -77,3 +78,17 @@ class IdempotencyKey(Base):
     headers: Mapped[dict[str, Any] | None]
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[Instant] = mapped_column(index=True)
+
+
+class SigningSecret(Base):
+    """What a sender signs with, sealed (`app.access.sealing`). Two are valid during a rotation, hence `expires_at`."""
+
+    __tablename__ = "signing_secrets"
+
+    id: Mapped[RowId]
+    integration_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("integrations.id", ondelete="CASCADE"), index=True
+    )
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Instant]
+    expires_at: Mapped[datetime | None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.ingest.event import Event
+from app.ingest.event import TEST_LABEL, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class BuiltIn:
 
 
 BUILT_IN: tuple[BuiltIn, ...] = (
+    BuiltIn(
+        "tocsin-test",
+        f"it is a test: its label {TEST_LABEL} says so",
+        lambda e: e.labels.get(TEST_LABEL) == "true",
+    ),
     BuiltIn("severity-none", "the source gives it the severity none", lambda e: e.severity == "none"),
     BuiltIn("watchdog", "a Watchdog fires always: it is a sign of life", lambda e: _alertname(e) == "Watchdog"),
     BuiltIn(

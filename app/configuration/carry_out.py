@@ -21,6 +21,7 @@ from app.directory.documents import (
 from app.errors import Invalid
 from app.escalation import policies
 from app.heartbeats import commands as heartbeats
+from app.ingest import mappings
 from app.oncall import commands as schedules
 from app.priority import commands as priority
 from app.priority.assign import PRIORITY_RULES
@@ -99,6 +100,8 @@ async def _notification_rules(work: Work, change: Change) -> None:
 
 async def _integration(work: Work, change: Change) -> None:
     after: Any = change.after
+    if change.action != "delete":
+        mappings.check(after.source, after.mapping)
     if change.action == "create":
         _, key = await integrations.create(work.conn, work.now, after, work.sources, actor=work.actor)
         work.routing_keys[change.key] = key

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.access import signing_store
 from app.configuration import store
 from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
@@ -73,6 +74,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "last_resort": [t.model_dump() for t in targets] or None,
             "priority_rules": (await rules.newest(conn, PRIORITY_RULES)).rules,
             "priority_matrix": (await priority.current(conn)).matrix.document(),
+            "secrets": [f"integrations/{key}/signing-secret" for key in await signing_store.signed(conn)] or None,
         }
     )
 

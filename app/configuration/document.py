@@ -2,8 +2,8 @@
 
 Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
 `notification_rules` of a user; inside an entry an absent member means its default. Secrets are no part of it: routing
-keys and ping tokens are made by Tocsin and shown once, passwords are set by their owners. Overrides are no part of it
-either, nor is whether a heartbeat is paused.
+keys and ping tokens are made by Tocsin and shown once, passwords are set by their owners, signing secrets are only
+named. Overrides are no part of it either, nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ class ConfigurationDocument(Document):
     last_resort: Targets | None = None
     priority_rules: Annotated[list[PriorityRule], Field(max_length=1000)] | None = None
     priority_matrix: Annotated[list[Row], Field(min_length=3, max_length=3)] | None = None
+    secrets: Annotated[list[str], Field(max_length=MAX_ENTRIES)] | None = None
+    """Names of what an export cannot hold and somebody has to enter again elsewhere; an apply does not look at it."""
 
     @field_validator("users", "teams", "schedules", "policies", "services", "integrations", "heartbeats")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from app import hours
+from app.directory.mapping_document import MappingDocument
 from app.errors import Invalid
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["checkout"])]
@@ -232,7 +233,8 @@ class ServiceDocument(ServiceEdit):
 class IntegrationEdit(Document):
     """All of an integration that may change. `ignored_labels` do not count for the identity of an alert;
     `resolve_timeout_s`: how long an alert without an end lives unless renewed, for sources that renew;
-    `stale_window_s`: how long after an explicit resolve was received an older firing event is stale."""
+    `stale_window_s`: how long after an explicit resolve was received an older firing event is stale; `mapping`: how
+    events are made of JSON that is not ours, for the sources generic and grafana."""
 
     model_config = _example(name="Prometheus of payments", service="checkout", ignored_labels=["replica"])
 
@@ -241,6 +243,7 @@ class IntegrationEdit(Document):
     ignored_labels: Annotated[list[Word], Field(max_length=50)] = []
     resolve_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 300
     stale_window_s: Seconds = 300
+    mapping: MappingDocument | None = None
     enabled: bool = True
 
     @field_validator("ignored_labels")

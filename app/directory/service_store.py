@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.engine import dumps
 from app.directory.changes import Stored
 from app.directory.documents import IntegrationDocument, IntegrationEdit, ServiceDocument, ServiceEdit
+from app.directory.mapping_document import MappingDocument
 
 _SERVICES = text("""
     SELECT s.id, s.key, s.name, s.description, t.key AS team, p.key AS policy, s.criticality, s.tags, s.support_hours,
@@ -45,7 +46,7 @@ _SERVICE_PLACES = text("""
 
 _INTEGRATIONS = text("""
     SELECT i.id, i.key, i.name, i.source, s.key AS service, i.ignored_labels, i.resolve_timeout_s, i.stale_window_s,
-        i.enabled, s.team_id, i.version, i.created_at, i.updated_at
+        i.mapping, i.enabled, s.team_id, i.version, i.created_at, i.updated_at
     FROM integrations i JOIN services s ON s.id = i.service_id
     WHERE (CAST(:keys AS text[]) IS NULL OR i.key = ANY (CAST(:keys AS text[])))
       AND (CAST(:service AS text) IS NULL OR s.key = :service) AND i.key > :after
@@ -53,16 +54,16 @@ _INTEGRATIONS = text("""
 """)
 _LOCK_INTEGRATION = text("SELECT id, version FROM integrations WHERE key = :key FOR UPDATE")
 _INSERT_INTEGRATION = text("""
-    INSERT INTO integrations (key, name, source, service_id, ignored_labels, resolve_timeout_s, stale_window_s, enabled,
-        created_at, updated_at)
+    INSERT INTO integrations (key, name, source, service_id, ignored_labels, resolve_timeout_s, stale_window_s, mapping,
+        enabled, created_at, updated_at)
     VALUES (:key, :name, :source, :service_id, CAST(:ignored_labels AS text[]), :resolve_timeout_s, :stale_window_s,
-        :enabled, :now, :now)
+        CAST(:mapping AS jsonb), :enabled, :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
 _UPDATE_INTEGRATION = text("""
     UPDATE integrations SET name = :name, service_id = :service_id, ignored_labels = CAST(:ignored_labels AS text[]),
-        resolve_timeout_s = :resolve_timeout_s, stale_window_s = :stale_window_s, enabled = :enabled,
-        version = version + 1, updated_at = :now
+        resolve_timeout_s = :resolve_timeout_s, stale_window_s = :stale_window_s, mapping = CAST(:mapping AS jsonb),
+        enabled = :enabled, version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _DELETE_INTEGRATION = text("DELETE FROM integrations WHERE id = :id")
@@ -154,7 +155,7 @@ async def integrations(
 ) -> list[Stored[IntegrationDocument]]:
     """In the order of their keys; `team_id` is that of the service."""
     named = {"keys": None if keys is None else list(keys), "service": service, "after": after, "limit": limit}
-    return [_stored(row, IntegrationDocument) for row in (await conn.execute(_INTEGRATIONS, named)).mappings()]
+    return [_integration_stored(row) for row in (await conn.execute(_INTEGRATIONS, named)).mappings()]
 
 
 async def lock_integration(conn: AsyncConnection, key: str) -> tuple[int, int] | None:
@@ -167,7 +168,7 @@ async def insert_integration(
     conn: AsyncConnection, now: datetime, integration: IntegrationDocument, service_id: int
 ) -> int | None:
     """The id; None when the key is taken."""
-    values = integration.model_dump() | {"service_id": service_id, "now": now}
+    values = integration.model_dump() | {"mapping": _mapping(integration), "service_id": service_id, "now": now}
     found: int | None = (await conn.execute(_INSERT_INTEGRATION, values)).scalar_one_or_none()
     return found
 
@@ -175,7 +176,7 @@ async def insert_integration(
 async def update_integration(
     conn: AsyncConnection, now: datetime, integration_id: int, edit: IntegrationEdit, service_id: int
 ) -> None:
-    values = edit.model_dump() | {"id": integration_id, "service_id": service_id, "now": now}
+    values = edit.model_dump() | {"mapping": _mapping(edit), "id": integration_id, "service_id": service_id, "now": now}
     await conn.execute(_UPDATE_INTEGRATION, values)
 
 
@@ -222,6 +223,16 @@ def _service(edit: ServiceEdit, now: datetime, team_id: int | None, policy_id: i
     values = ServiceEdit.model_dump(edit, exclude={"key", "team", "policy"})
     hours = None if edit.support_hours is None else dumps(edit.support_hours)
     return values | {"support_hours": hours, "team_id": team_id, "policy_id": policy_id, "now": now}
+
+
+def _mapping(edit: IntegrationEdit) -> str | None:
+    return None if edit.mapping is None else dumps(edit.mapping.plain())
+
+
+def _integration_stored(row: RowMapping) -> Stored[IntegrationDocument]:
+    mapping = None if row["mapping"] is None else MappingDocument.model_validate(row["mapping"])
+    stored: Stored[IntegrationDocument] = _stored(row, IntegrationDocument)
+    return replace(stored, document=stored.document.model_copy(update={"mapping": mapping}))
 
 
 def _stored(row: RowMapping, document: type[Any]) -> Stored[Any]:

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import ids
 from app.db.engine import dumps
 from app.errors import Conflict, NotFound
-from app.ingest import store
+from app.ingest import marking, signatures, store
 from app.ingest.adapters import ADAPTERS
+from app.ingest.adapters.mapping import safe_headers
 from app.ingest.entrances import door_of
 from app.ingest.event import Unparsable
 from app.ingest.requests import NOTHING, Answer, Request
@@ -24,10 +25,11 @@ QUARANTINED = "quarantined"
 ACCEPTED = 202
 _ACCEPTED_BY = {"prometheus": 200}
 """Prometheus asks of Alertmanager's API what that answers: 200, and 400 with the valid alerts stored."""
-_KEPT_HEADERS = ("content-type", "content-encoding", "user-agent", ":action", ":alias", ":request")
-"""Those with a colon are what a drop-in endpoint knows beside the body (web/dropin): without them it means nothing."""
+_KEPT_HEADERS = ("content-encoding", ":action", ":alias", ":request")
+"""Beside those that are safe. With a colon: what a drop-in endpoint knows beside the body (web/dropin)."""
 _KEPT_BODIES = (400, 422)
-
+_KEPT_HEADER = 500
+"""characters"""
 
 READ_CLOSELY = timedelta(seconds=1)
 """How far from the `now` of its transaction a body may have been read: senders' clocks differ by more."""
@@ -48,10 +50,17 @@ def read(request: Request, at: datetime) -> None:
     if request.refusal is not None:
         request.status, request.error = request.refusal
         return
+    if request.door.signing is not None:
+        refused = signatures.refusal(entrance.source, request.door.signing, request.body, request.headers, at)
+        if refused is not None:
+            request.status, request.error = refused
+            return
     try:
         request.parsed = ADAPTERS[entrance.source](request.body, request.headers, entrance, at)
     except Unparsable as e:
         request.error, request.status = str(e), e.status
+    if request.test:
+        request.parsed = marking.marked(request.parsed, request.receipt_id, at)
     if entrance.source == "prometheus" and request.parsed.refused:
         request.status = 400
     request.read_at = at
@@ -82,8 +91,12 @@ async def keep(
         if request.parsed.refused:
             found.sort(key=lambda o: o[0])
         refusals = [r.error for r in request.parsed.refused]
-        answers.append(Answer(request.receipt_id, request.status, found, request.error, refusals))
-        why = request.error or "; ".join(f"event {r.index}: {r.error}" for r in request.parsed.refused)[:2000] or None
+        said = request.error or request.parsed.note
+        answers.append(Answer(request.receipt_id, request.status, found, said, refusals))
+        told = [f"event {r.index}: {r.error}" for r in request.parsed.refused]
+        why = (
+            request.error or "; ".join([*told, *([request.parsed.note] if request.parsed.note else [])])[:2000] or None
+        )
         receipts.append(_receipt(request, request.status, why, found))
     await store.keep_receipts(conn, receipts, now)
     await store.keep_events(conn, events, now)
@@ -132,11 +145,17 @@ def _row(
         "receipt_id": request.receipt_id,
         "kind": kind,
         "error": error[:2000],
-        "headers": dumps({k: v for k, v in request.headers.items() if k in _KEPT_HEADERS}),
+        "headers": dumps(_kept(request.headers)),
         "body": body,
         "body_hash": sha256(body).digest(),
         "now": now,
     }
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """What a replay needs: none of it is a credential. Bodies are kept unpacked; the encoding is for people."""
+    known = safe_headers(headers) | {n: v for n, v in headers.items() if n in _KEPT_HEADERS}
+    return {name: text if name in _KEPT_HEADERS else text[:_KEPT_HEADER] for name, text in known.items()}
 
 
 async def replay(conn: AsyncConnection, now: datetime, quarantined_id: UUID) -> Request:
@@ -148,7 +167,8 @@ async def replay(conn: AsyncConnection, now: datetime, quarantined_id: UUID) -> 
     if row.state != "waiting":
         raise Conflict(f"it was {row.state} already", code="not_waiting", state=row.state)
     door = door_of((await conn.execute(store.ENTRANCE_OF, {"id": row.integration_id})).one())
-    request = Request(door, _as_body(row.kind, row.source, bytes(row.body)), row.headers)
+    mapped = door.entrance.mapping is not None
+    request = Request(door, _as_body(row.kind, row.source, bytes(row.body), mapped=mapped), row.headers)
     open_up(request, now)
     if request.error is not None or not request.parsed.events:
         why = request.error or "; ".join(r.error for r in request.parsed.refused) or "there is no event in it"
@@ -161,9 +181,9 @@ async def mark_replayed(conn: AsyncConnection, now: datetime, quarantined_id: UU
     await conn.execute(store.SET_QUARANTINED, done)
 
 
-def _as_body(kind: str, source: str, body: bytes) -> bytes:
-    """A refused event was kept alone; its source sends it wrapped."""
-    if kind != "event":
+def _as_body(kind: str, source: str, body: bytes, *, mapped: bool) -> bytes:
+    """A refused event was kept alone; its source sends it wrapped. Beside a mapping, Grafana's adapter wraps it."""
+    if kind != "event" or (mapped and source == "grafana"):
         return body
     if source in ("prometheus", "generic"):
         return b"[" + body + b"]"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import clock
+from app.access.sealing import Unsealable, unseal
+from app.access.secrets import Secrets
+from app.access.signing import label
 from app.db.engine import transaction
 from app.ingest import store
 from app.ingest.event import Entrance
@@ -34,11 +38,24 @@ def door_of(row: Any) -> Door:
     return Door(entrance, row.key, row.stale_window_s, row.enabled)
 
 
+def _unsealed(secrets: Secrets, row: Any) -> tuple[str, ...] | None:
+    if row.sealed is None:
+        return None
+    found = []
+    for sealed in row.sealed:
+        try:
+            found.append(unseal(secrets, label(row.id), bytes(sealed)))
+        except Unsealable:
+            log.error("signing_secret_not_readable", integration=row.key)
+    return tuple(found)
+
+
 class Entrances:
     """The routing keys that are valid now, by their SHA-256."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, secrets: Secrets) -> None:
         self._engine = engine
+        self._secrets = secrets
         self._doors: Mapping[bytes, Door] = {}
         self._read_at = -FRESH_S
         self._reading = asyncio.Lock()
@@ -64,5 +81,7 @@ class Entrances:
                 if not self._doors:
                     raise
             else:
-                self._doors = {bytes(r.key_hash): door_of(r) for r in rows}
+                self._doors = {
+                    bytes(r.key_hash): replace(door_of(r), signing=_unsealed(self._secrets, r)) for r in rows
+                }
             self._read_at = clock.elapsed()

@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+TEST_LABEL = "tocsin_test"
+"""The label that, being `true`, makes an alert page nobody."""
+
 EventKind = Literal["firing", "resolved", "acknowledged"]
 Severity = Literal["critical", "error", "warning", "info", "none"]
 
@@ -64,10 +67,12 @@ class Refused:
 
 
 class Parsed(Struct, frozen=True, gc=False):
-    """What became of a body: usable events with their index in it, and the refused ones."""
+    """What became of a body: usable events with their index in it, and the refused ones. `note`: for whoever looks at
+    the receipt, when something of it was left out on purpose."""
 
     events: tuple[tuple[int, Event], ...]
     refused: tuple[Refused, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

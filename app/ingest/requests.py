@@ -24,6 +24,8 @@ class Door:
     key: str
     stale_window_s: int
     enabled: bool
+    signing: Sequence[str] | None = None
+    """The secrets one of which must have signed what comes in, newest first; None: nothing is signed."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class Request:
     status: int = 202
     read_at: datetime | None = None
     """As of when the body was parsed; None: not yet."""
+    test: bool = False
+    """Pressed by a person: whatever is in it is marked, and pages nobody."""
 
     @property
     def weight(self) -> int:

@@ -16,7 +16,9 @@ from app.ingest.event import Event
 
 ENTRANCES = text("""
     SELECT k.key_hash, k.expires_at, i.id, i.key, i.source, i.service_id, i.ignored_labels, i.resolve_timeout_s,
-           i.stale_window_s, i.mapping, i.enabled
+           i.stale_window_s, i.mapping, i.enabled,
+           (SELECT array_agg(s.sealed ORDER BY s.id DESC) FROM signing_secrets s WHERE s.integration_id = i.id
+            AND (s.expires_at IS NULL OR s.expires_at > :now)) AS sealed
     FROM routing_keys k JOIN integrations i ON i.id = k.integration_id
     WHERE k.expires_at IS NULL OR k.expires_at > :now
 """)
@@ -75,6 +77,15 @@ QUARANTINED = text("""
 SET_QUARANTINED = text("""
     UPDATE quarantine SET state = :state, replayed_at = :now, replay_receipt_id = :receipt_id WHERE id = :id
 """)
+
+RECEIPTS_PAGE = text("""
+    SELECT r.id, r.at, r.status, r.size, r.error, r.outcomes, r.integration_id, i.key AS integration, i.source
+    FROM receipts r JOIN integrations i ON i.id = r.integration_id
+    WHERE r.integration_id = (SELECT id FROM integrations WHERE key = :integration)
+      AND (CAST(:before AS uuid) IS NULL OR r.id < :before)
+    ORDER BY r.id DESC LIMIT :limit
+""")
+"""What one integration was sent, newest first."""
 
 INTEGRATION_OF_KEY = text("""
     SELECT integration_id FROM routing_keys

@@ -30,7 +30,7 @@ from app.rules.facts import Counts, Facts, ServiceFacts
 from app.rules.rulesets import RuleSet
 
 SUBJECT_LIMIT = 100
-_NO_SERVICE = TriedService(ServiceFacts(), None)
+NO_SERVICE = TriedService(ServiceFacts(), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +101,16 @@ async def from_payload(
     """
     entrance = await store.entrance(conn, integration)
     if entrance is None:
-        raise _invalid("integration", f"there is no integration {integration!r}")
+        raise invalid("integration", f"there is no integration {integration!r}")
     if entrance.source not in ADAPTERS:
-        raise _invalid("integration", f"nothing is sent to {integration!r}: it is of the source {entrance.source}")
+        raise invalid("integration", f"nothing is sent to {integration!r}: it is of the source {entrance.source}")
     try:
         parsed = ADAPTERS[entrance.source](payload, {}, entrance, ground.at)
     except Unparsable as e:
-        raise _invalid("payload", str(e)) from e
-    service = (await store.services(conn, [entrance.service_id])).get(entrance.service_id, _NO_SERVICE)
+        raise invalid("payload", str(e)) from e
+    service = (await store.services(conn, [entrance.service_id])).get(entrance.service_id, NO_SERVICE)
     events = [event for _, event in parsed.events[:SUBJECT_LIMIT]]
-    return [_of_event(ground, event, entrance.source, service) for event in events], parsed.refused
+    return [of_event(ground, event, entrance.source, service) for event in events], parsed.refused
 
 
 async def from_incident(conn: AsyncConnection, ground: Ground, number: int) -> tuple[list[Subject], TriedIncident]:
@@ -124,7 +124,7 @@ async def from_incident(conn: AsyncConnection, ground: Ground, number: int) -> t
     counts = Counts(alerts=max(incident.alerts, 1), services=max(incident.services, 1))
     subjects = []
     for row in rows:
-        service = services.get(row.service_id, _NO_SERVICE)
+        service = services.get(row.service_id, NO_SERVICE)
         known = _facts(ground, row.labels, row.annotations, row.severity, row.source, row.title, service, counts)
         subjects.append(Subject(row.title, row.dedup_key, "firing", known))
     return subjects, incident
@@ -143,9 +143,9 @@ async def from_facts(
     counts: Counts,
 ) -> list[Subject]:
     """Facts as somebody wrote them down. Raises `Invalid` for a service that does not exist."""
-    found = await store.service(conn, service) if service else _NO_SERVICE
+    found = await store.service(conn, service) if service else NO_SERVICE
     if found is None:
-        raise _invalid("facts.service", f"there is no service {service!r}")
+        raise invalid("facts.service", f"there is no service {service!r}")
     return [Subject(title, "", "firing", _facts(ground, labels, annotations, severity, source, title, found, counts))]
 
 
@@ -171,7 +171,8 @@ def _explain(rules: RuleSet, facts: Facts) -> tuple[Explained, ...]:
     return tuple(explained)
 
 
-def _of_event(ground: Ground, event: Event, source: str, service: TriedService) -> Subject:
+def of_event(ground: Ground, event: Event, source: str, service: TriedService) -> Subject:
+    """An event as it would come in for that service."""
     known = _facts(ground, event.labels, event.annotations, event.severity, source, event.title, service, Counts())
     suppressed = suppress(event) if event.kind == "firing" else None
     return Subject(event.title, event.dedup_key, event.kind, known, suppressed)
@@ -201,5 +202,6 @@ def _facts(
     )
 
 
-def _invalid(field: str, message: str) -> Invalid:
+def invalid(field: str, message: str) -> Invalid:
+    """Of one field of what was sent."""
     return Invalid(f"{field}: {message}", errors=[{"field": field, "message": message}])

@@ -40,7 +40,7 @@ _OPERATORS = (
     "_[_]",
 )
 _NAMED = ("size", "contains", "startsWith", "endsWith", "matches", "int", "double")
-_FUNCTIONS = frozenset(_OPERATORS + _NAMED)
+FUNCTIONS = frozenset(_OPERATORS + _NAMED)
 _ROOTS = frozenset(name.partition(".")[0] for name in NAMES) | frozenset(MAPS)
 
 
@@ -102,15 +102,16 @@ def _check_node(tree: Tree, node: Node) -> None:
         raise Objection(
             'a missing label is empty; write labels.team != "" instead of "team" in labels', tree.position(node)
         )
-    if node.name not in _FUNCTIONS:
+    if node.name not in FUNCTIONS:
         raise Objection(f"{node.name.strip('_')} is not available in conditions", tree.position(node))
     if node.name == "_+_" and overloads != ("add_int64",):
         raise Objection("+ adds integers only; texts and lists cannot be joined", tree.position(node))
     if node.name == "matches":
-        _check_pattern(tree, node)
+        check_pattern(tree, node)
 
 
-def _check_pattern(tree: Tree, node: Node) -> None:
+def check_pattern(tree: Tree, node: Node) -> None:
+    """Of a call of `matches`. Raises `Objection` unless its pattern is a constant that `patterns` takes."""
     pattern = node.parts[1].text
     if pattern is None:
         raise Objection("the regular expression of matches() must be a constant", tree.position(node))

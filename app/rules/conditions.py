@@ -16,7 +16,7 @@ from functools import lru_cache
 from cel_expr_python.cel import Activation, Expression, NewEnv, NewEnvConfigFromYaml, Type
 
 from app.errors import Invalid
-from app.rules import analysis, matchers, syntax
+from app.rules import analysis, matchers, reports, syntax
 from app.rules.facts import NAMES, Facts, Value
 
 SOURCE_LIMIT = 4_096
@@ -36,7 +36,6 @@ _ENV = NewEnv(
     config=NewEnvConfigFromYaml("stdlib: {exclude_macros: [map, filter]}"),
     variables={name: _TYPES.get(name, Type.STRING) for name in NAMES} | {"labels": _STRINGS, "annotations": _STRINGS},
 )
-_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _TOKEN = re.compile(
     r"""[rR][bB]?"[^"\n]*"|[rR][bB]?'[^'\n]*'|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|//[^\n]*|\w+|&&|\|\||.""",
     re.DOTALL,
@@ -154,7 +153,7 @@ def build(
     try:
         findings = analysis.inspect(syntax.decode(program.serialize()))
     except analysis.Objection as e:
-        raise _invalid(e.message, *_line_and_column(expression, e.offset)) from e
+        raise _invalid(e.message, *reports.line_and_column(expression, e.offset)) from e
     if program.return_type() != wanted:
         raise _invalid(f"{must_be}; this one is of type {program.return_type().name().lower()}")
     return program, findings
@@ -164,11 +163,8 @@ def _explained(report: str, expression: str) -> Invalid:
     """The compiler's report without its drawing, with a hint."""
     if "recursion" in report:
         return _invalid("the condition is nested too deeply")
-    found = [(int(line), int(column), message) for line, column, message in _ERROR.findall(report)]
-    if not found:
-        return _invalid(report.splitlines()[0])
-    line, column, message = found[0]
-    return _invalid(message.removesuffix(" (in container '')") + _hint(message, expression), line, column)
+    message, line, column = reports.first(report)
+    return _invalid(message + _hint(message, expression), line, column)
 
 
 def _hint(message: str, expression: str) -> str:
@@ -188,11 +184,6 @@ def _invalid(message: str, line: int = 1, column: int = 1) -> Invalid:
     at = f"line {line}, column {column}: " if (line, column) > (1, 1) else ""
     errors = [{"field": "when", "message": at + message}]
     return Invalid(at + message, code="invalid_condition", errors=errors, line=line, column=column)
-
-
-def _line_and_column(source: str, offset: int) -> tuple[int, int]:
-    before = source[:offset]
-    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
 
 
 def _split(source: str) -> list[str]:

@@ -21,12 +21,14 @@ _KINDS: Mapping[int, Kind] = {
     9: "comprehension",
 }
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_STRING_CONSTANT = 6
+_INTEGER_CONSTANT, _STRING_CONSTANT = 3, 6
+_NEGATIVE = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One node. `name`: identifier, selected field, function or loop variable. `text`: a string constant, else None.
+    `number`: an integer constant of at least 0, else None.
 
     `parts`: operand of a select; target and arguments of a call; elements of a list; range, initial value, condition,
     step and result of a comprehension.
@@ -39,6 +41,7 @@ class Node:
     parts: tuple[Node, ...] = ()
     has: bool = False
     """A select made by the macro `has()`."""
+    number: int | None = None
 
     def walk(self) -> Iterator[Node]:
         """This node and all below, parents first."""
@@ -91,7 +94,8 @@ def _node(raw: bytes) -> Node:
     members = list(_members(body))
     if kind == 3:
         text = next((_as_bytes(v).decode() for n, v in members if n == _STRING_CONSTANT), None)
-        return Node("const", identity, text=text)
+        number = next((_as_int(v) for n, v in members if n == _INTEGER_CONSTANT), _NEGATIVE)
+        return Node("const", identity, text=text, number=number if number < _NEGATIVE else None)
     if kind == 5:
         return Node(
             "select", identity, _text(members, 2), parts=_nodes(members, 1), has=any(n == 3 and v for n, v in members)

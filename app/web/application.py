@@ -29,16 +29,18 @@ def build(
     channels: Mapping[str, Channel],
     links: Links,
     wake: Callable[[], None],
+    receive: Callable[..., Awaitable[Any]],
     replay: Callable[..., Awaitable[Any]],
     worker_seen_at: Callable[[], float | None] | None,
 ) -> FastAPI:
-    """`wake` is called after a change that makes something due; `replay(conn, quarantined_id)` runs what was kept along
-    the road again."""
+    """`wake` is called after a change that makes something due; `receive(conn, requests)` runs requests along the
+    road, `replay(conn, quarantined_id)` what was kept."""
     app = FastAPI(title="Tocsin", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None,
                   openapi_url=None)  # fmt: skip
     dependencies.install(app, engine=engine, settings=settings, secrets=secrets, channels=channels)
     app.state.links = links
     app.state.wake = wake
+    app.state.receive = receive
     app.state.replay = replay
     app.state.worker_seen_at = worker_seen_at
     problems.install(app)

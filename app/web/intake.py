@@ -25,6 +25,9 @@ from app.web.intake_desk import LIMIT, LIMITS, Desk, Scope, Send, credential, he
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_METHODS = {"grafana": ("POST", "PUT")}
+_CODES = {401: "no_signature", 403: "wrong_signature"}
+"""Of what was refused after it had been read."""
 _PATH = re.compile(r"/v1/intake/(?:(?P<key>[^/]{1,200})/)?(?P<source>[a-z]+)/?")
 _PROMETHEUS = re.compile(r"(?:/v1/intake/(?P<key>[^/]{1,200}))?/api/v[12]/alerts/?")
 _DROP_IN = re.compile(r"(?:/v1/intake/(?P<key>[^/]{1,200}))?(?P<path>/v2/.+)", re.DOTALL)
@@ -56,10 +59,14 @@ class Intake:
         metrics.intake_request(source if source in ADAPTERS else "unknown", status)
 
     async def _take(self, scope: Scope, receive: Receive, send: Send, source: str, key: str | None) -> int:
-        if scope["method"] != "POST":
-            raise Refused(405, "method_not_allowed", "alerts are sent with POST", Allow="POST")
         headers = headers_of(scope)
+        asks = scope["method"] == "OPTIONS" and source == "generic" and "webhook-request-origin" in headers
+        if scope["method"] not in _METHODS.get(source, ("POST",)) and not asks:
+            raise Refused(405, "method_not_allowed", "alerts are sent with POST", Allow="POST")
         door = await self._desk.door(key or credential(headers.get("authorization", "")))
+        if asks:
+            await self._desk.admit(door, source, headers)
+            return await _allow(send, headers["webhook-request-origin"])
         body = await self._desk.read(door, source, headers, receive, LIMITS.get(source, LIMIT))
         return await _answer(send, source, await self._desk.take(door, source, body, headers))
 
@@ -111,7 +118,7 @@ async def _answer(send: Send, source: str, answer: Answer) -> int:
         await respond(send, answer.status, dumps(complaint).encode() if refused else b"", receipt)
         return answer.status
     if answer.status >= 400:
-        refusal = Refused(answer.status, "unparsable", answer.error or "")
+        refusal = Refused(answer.status, _CODES.get(answer.status, "unparsable"), answer.error or "")
         refusal.receipt = receipt["Tocsin-Receipt"]
         await problem(send, refusal)
         return answer.status
@@ -123,3 +130,10 @@ async def _answer(send: Send, source: str, answer: Answer) -> int:
         body["refused"] = list(answer.refused)[:10]
     await respond(send, answer.status, dumps(body).encode(), receipt)
     return answer.status
+
+
+async def _allow(send: Send, origin: str) -> int:
+    """CloudEvents' webhook validation: whoever has the routing key may send (cloudevents/spec http-webhook, 4)."""
+    shown = origin if origin.isascii() and origin.isprintable() else "*"
+    await respond(send, 200, b"", {"WebHook-Allowed-Origin": shown[:500], "WebHook-Allowed-Rate": "*"})
+    return 200

@@ -36,6 +36,7 @@ def everything() -> FastAPI:
         channels={},
         links=None,
         wake=lambda: None,
+        receive=None,
         replay=None,
         worker_seen_at=None,
     )

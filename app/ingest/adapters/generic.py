@@ -2,8 +2,9 @@
 
     {"title": "Disk full on db-1", "status": "firing", "dedup_key": "disk/db-1"}
 
-Also: description, severity, source, labels, links ([{"href", "text"}] or addresses), starts_at, ends_at. Anything else
-is kept in the details.
+Also: description, severity, source, labels, annotations, fingerprint, runbook, links ([{"href", "text"}] or addresses),
+starts_at, ends_at. Anything else is kept in the details. With a mapping (`mapping.py`) any JSON will do; CloudEvents
+(`cloudevents.py`) are opened before either.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from app.ingest.adapters import bodies, cloudevents, mapped, sns
 from app.ingest.adapters.bounds import Unusable, check_names, checked_annotations, cut, cut_labels
 from app.ingest.adapters.details import as_text, details_of
 from app.ingest.adapters.labels import dedup_key, fingerprint
-from app.ingest.adapters.links import Links, is_address
+from app.ingest.adapters.links import Links, is_address, links_of
 from app.ingest.adapters.severity import severity_of
 from app.ingest.adapters.times import instant_or_unix, start_of
 from app.ingest.adapters.titles import one_line, title_of
-from app.ingest.adapters.wire import collect, decode, kind_of
+from app.ingest.adapters.wire import collect, kind_of
 from app.ingest.event import Entrance, Event, EventKind, Parsed, Severity, Unparsable
 
 _WORDS: dict[EventKind, str] = {
@@ -31,26 +33,47 @@ _KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()
 _MAX_LINKS = 20
 _TAKEN = frozenset(
     {"title", "description", "status", "severity", "dedup_key", "labels", "links", "starts_at", "ends_at"}
+    | {"annotations", "fingerprint", "runbook"}
 )
 
 
 def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
-    """One event per object."""
-    message = decode(body)
+    """One event per object, or as the mapping has it."""
+    message, envelopes = opened(body, headers)
+    if (note := sns.handshake(message)) is not None:
+        return Parsed((), note=note)
+    if entrance.mapping is not None:
+        return mapped.read(message if envelopes is None else envelopes, headers, entrance, now, event_of)
+    if envelopes is not None:
+        return collect(envelopes, lambda one: event_of(cloudevents.opened(one), entrance.ignored_labels, now))
     if type(message) is dict:
         message = [message]
     elif type(message) is not list:
         raise Unparsable(f"an object or an array of objects is expected, not {kind_of(message)}")
-    return collect(message, lambda alert: _event(alert, entrance.ignored_labels, now))
+    return collect(message, lambda alert: event_of(alert, entrance.ignored_labels, now))
 
 
-def _event(alert: dict[str, Any], ignored: frozenset[str], now: datetime) -> Event:
+def opened(body: bytes, headers: Mapping[str, str]) -> tuple[Any, list[Any] | None]:
+    """The decoded body, and the CloudEvents in it; None when it has none. Raises `Unparsable`."""
+    message = bodies.read(body, headers)
+    return message, cloudevents.envelopes(message, headers)
+
+
+def event_of(
+    alert: dict[str, Any], ignored: frozenset[str], now: datetime, details: Mapping[str, Any] | None = None
+) -> Event:
+    """The event that an object of our own JSON is. `details`: instead of its other members. Raises `Unusable`."""
     labels = _labels(alert.get("labels"))
     key, hashed = _identity(alert, labels, ignored)
-    description = alert.get("description")
-    annotations = checked_annotations({"description": description} if description else None)
+    annotations = _annotations(alert)
     kind, starts_at, ends_at = _when(alert, now)
     links, odd = _links(alert.get("links"))
+    links += links_of({}, {}, annotations)[0]
+    if details is None:
+        kept = {"links": odd} if odd else {}
+        if type(alert.get("runbook")) in (dict, list):
+            kept["runbook"] = alert["runbook"]
+        details = details_of(alert, _TAKEN, kept, {})
     return Event(
         kind,
         key,
@@ -61,9 +84,18 @@ def _event(alert: dict[str, Any], ignored: frozenset[str], now: datetime) -> Eve
         starts_at,
         ends_at,
         annotations,
-        details_of(alert, _TAKEN, {"links": odd} if odd else {}, {}),
+        details,
         links,
     )
+
+
+def _annotations(alert: dict[str, Any]) -> dict[str, str]:
+    told = alert.get("annotations")
+    annotations = dict(told) if type(told) is dict else {"annotations": told} if told else {}
+    for member, name in (("description", "description"), ("runbook", "runbook_url")):
+        if alert.get(member) and (member != "runbook" or type(alert[member]) is str):
+            annotations[name] = alert[member]
+    return checked_annotations(annotations)
 
 
 def _labels(value: Any) -> dict[str, str]:
@@ -83,16 +115,18 @@ def _labels(value: Any) -> dict[str, str]:
 
 def _identity(alert: dict[str, Any], labels: dict[str, str], ignored: frozenset[str]) -> tuple[str, str]:
     """Dedup key and fingerprint. A key the sender chose stands, whatever labels are ignored."""
-    key, source = _text(alert, "dedup_key"), _text(alert, "source")
-    if not key and not labels:
+    key, source, own = _text(alert, "dedup_key"), _text(alert, "source"), _text(alert, "fingerprint")
+    if not key and not labels and not own:
         raise Unusable(
             "neither dedup_key nor labels tell which problem this is; send the same dedup_key with every message"
             ' about one problem, e.g. "dedup_key": "disk/db-1"'
         )
     counted = labels | {"__source__": source} if source else labels
-    hashed = fingerprint(counted)
+    hashed = cut(own, 255) if own else fingerprint(counted)
     if key:
         return dedup_key({}, key, frozenset()), hashed
+    if own:
+        return dedup_key(labels, own, ignored), hashed
     return dedup_key(counted, hashed, ignored if not ignored.issuperset(labels) else frozenset()), hashed
 
 

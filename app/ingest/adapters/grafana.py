@@ -7,12 +7,17 @@ notifications" and, for the legacy one, "Alert notifications" of version 7.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from app.ingest.adapters import mapped
 from app.ingest.adapters.bounds import Unusable, check_names, checked_annotations, cut, cut_labels
 from app.ingest.adapters.details import as_text, details_of
-from app.ingest.adapters.labels import fingerprint
+from app.ingest.adapters.generic import event_of
+from app.ingest.adapters.labels import dedup_key, fingerprint
 from app.ingest.adapters.links import links_of
 from app.ingest.adapters.severity import severity_of
 from app.ingest.adapters.titles import one_line
@@ -36,23 +41,77 @@ _LEGACY_QUIET = frozenset({"paused", "pending", "unknown"})
 _LEGACY_TAKEN = frozenset({"state", "ruleName", "tags", "message", *_LEGACY_LINKS})
 
 
+_OF_RULE = {"DatasourceNoData": "no data", "DatasourceError": "error"}
+"""What Grafana calls the alerts it makes of a rule that cannot be evaluated; the rule's name is in `rulename`."""
+_OF_QUERY = frozenset({"alertname", "rulename", "datasource_uid", "ref_id"})
+"""Labels that say which query had no data: another one a minute later is the same problem."""
+
+
 def parse(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
-    """One event per alert; of the legacy webhook one event, or none for a state that says nothing."""
+    """One event per alert; of the legacy webhook one event, or none for a state that says nothing. A payload of the
+    user's own (Grafana 12) is read with the integration's mapping, where it has one."""
+    if entrance.mapping is not None:
+        return _with_mapping(body, headers, entrance, now)
     if (parsed := _WEBHOOK.read_quickly(body, entrance.ignored_labels, now)) is not None:
-        return parsed
+        return _of_rules(parsed, entrance.ignored_labels)
+    return _read(decode(body), entrance, now)
+
+
+def is_usual(message: Any) -> bool:
+    """True for the default payload and the legacy one, which no mapping is asked for."""
+    return type(message) is dict and ({"alerts", "receiver"} <= message.keys() or {"ruleId", "state"} <= message.keys())
+
+
+def _with_mapping(body: bytes, headers: Mapping[str, str], entrance: Entrance, now: datetime) -> Parsed:
     message = decode(body)
+    if is_usual(message):
+        parsed = _read(message, entrance, now)
+        kept = tuple(replace(r, fragment={"receiver": "", "alerts": [r.fragment]}) for r in parsed.refused)
+        return Parsed(parsed.events, kept)
+    return mapped.read(message, headers, entrance, now, event_of)
+
+
+def _read(message: Any, entrance: Entrance, now: datetime) -> Parsed:
     if type(message) is not dict:
         raise Unparsable(f"Grafana's webhook sends an object, not {kind_of(message)}")
     if type(message.get("alerts")) is list:
-        return _WEBHOOK.read(message, entrance.ignored_labels, now)
+        return _of_rules(_WEBHOOK.read(message, entrance.ignored_labels, now), entrance.ignored_labels)
     if "ruleId" not in message or "state" not in message:
         raise Unparsable(
             'there is no list of alerts: with a custom payload use {{ template "webhook.default.payload" . }},'
-            " or an integration of the source generic"
+            " or give this integration a mapping"
         )
     if type(message["state"]) is str and message["state"] in _LEGACY_QUIET:
         return Parsed(())
     return collect([message], lambda alert: _legacy(alert, now))
+
+
+def _of_rules(parsed: Parsed, ignored: frozenset[str]) -> Parsed:
+    if not any(event.labels.get("alertname") in _OF_RULE for _, event in parsed.events):
+        return parsed
+    events = tuple((index, _of_rule(event, ignored)) for index, event in parsed.events)
+    return Parsed(events, parsed.refused)
+
+
+def _of_rule(event: Event, ignored: frozenset[str]) -> Event:
+    """A rule without data, or in error, under the rule's own name: with its other alerts in one incident, and one alert
+    whichever query it was and whether there was no data or an error.
+
+    It is not the alert that fires for the rule's condition, even where a rule has only one: Grafana may tell the end of
+    that one after the beginning of this, which would resolve the alert of a rule that still has no data.
+    """
+    what = _OF_RULE.get(event.labels.get("alertname", ""))
+    rule = event.labels.get("rulename")
+    if what is None or not rule:
+        return event
+    own = {name: text for name, text in event.labels.items() if name not in _OF_QUERY}
+    labels = {**event.labels, "alertname": rule, "grafana_state": what}
+    counted = {**own, "alertname": rule, "grafana_state": "not evaluated"}
+    hashed = fingerprint(counted)
+    key = dedup_key(counted, hashed, ignored)
+    return msgspec.structs.replace(
+        event, dedup_key=key, fingerprint=hashed, labels=labels, title=one_line(f"{rule}: {what} ({event.title})")
+    )
 
 
 def _legacy(alert: dict[str, Any], now: datetime) -> Event:

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from app.access import signing_store
 from app.directory import integrations, service_store
 from app.directory.changes import Stored
 from app.directory.documents import IntegrationDocument, IntegrationEdit
+from app.ingest import mappings
 from app.ingest.adapters import SOURCES
 from app.web.api.stored import Versioned, answer, created
 from app.web.auth import Caller, needs, permission
@@ -31,10 +33,18 @@ class RoutingKeyAnswer(Answer):
     expires_at: datetime | None
 
 
+class SigningSecretAnswer(Answer):
+    """That there is a secret which senders sign with, and its end while it is being rotated out."""
+
+    created_at: datetime
+    expires_at: datetime | None
+
+
 class IntegrationAnswer(IntegrationDocument, Versioned):
-    """An integration as it is now."""
+    """An integration as it is now. Without `signing_secrets` nothing need be signed."""
 
     routing_keys: list[RoutingKeyAnswer]
+    signing_secrets: list[SigningSecretAnswer]
 
 
 class IntegrationCreated(IntegrationAnswer):
@@ -56,18 +66,27 @@ USUAL_ROTATION: Final = Rotation()
 
 
 async def _answers(tx: Transaction, found: list[Stored[IntegrationDocument]]) -> list[IntegrationAnswer]:
-    keys = await service_store.routing_keys(tx.conn, tx.now, [stored.id for stored in found])
-    return [answer(IntegrationAnswer, stored, routing_keys=_shown(keys[stored.id])) for stored in found]
+    secrets = await _secrets(tx, [stored.id for stored in found])
+    return [answer(IntegrationAnswer, stored, None, **secrets[stored.id]) for stored in found]
 
 
 async def _created(tx: Transaction, response: Response, key: str, routing_key: str) -> IntegrationCreated:
     stored = await integrations.read(tx.conn, key)
-    keys = await service_store.routing_keys(tx.conn, tx.now, [stored.id])
-    return answer(IntegrationCreated, stored, response, routing_keys=_shown(keys[stored.id]), routing_key=routing_key)
+    secrets = (await _secrets(tx, [stored.id]))[stored.id]
+    return answer(IntegrationCreated, stored, response, **secrets, routing_key=routing_key)
 
 
-def _shown(keys: list[Any]) -> list[RoutingKeyAnswer]:
-    return [RoutingKeyAnswer.model_validate(key) for key in keys]
+async def _secrets(tx: Transaction, ids: list[int]) -> dict[int, dict[str, list[Any]]]:
+    """What is shown of the secrets of each."""
+    keys = await service_store.routing_keys(tx.conn, tx.now, ids)
+    signing = await signing_store.valid(tx.conn, tx.now, ids)
+    return {
+        i: {
+            "routing_keys": [RoutingKeyAnswer.model_validate(key) for key in keys[i]],
+            "signing_secrets": [SigningSecretAnswer.model_validate(secret) for secret in signing[i]],
+        }
+        for i in ids
+    }
 
 
 async def _team_of(tx: Transaction, service: str) -> int | None:
@@ -94,6 +113,7 @@ async def create_integration(
 ) -> IntegrationCreated:
     """A new entrance and its routing key, which is shown this once."""
     caller.require_team(await _team_of(tx, body.service))
+    mappings.check(body.source, body.mapping)
     _, routing_key = await integrations.create(tx.conn, tx.now, body, SOURCES, actor=caller.actor)
     created(response, f"integrations/{body.key}")
     shown_once(request, "routing_key")
@@ -104,8 +124,7 @@ async def create_integration(
 async def read_integration(key: Key, tx: Tx, response: Response) -> IntegrationAnswer:
     """One integration."""
     stored = await integrations.read(tx.conn, key)
-    keys = await service_store.routing_keys(tx.conn, tx.now, [stored.id])
-    return answer(IntegrationAnswer, stored, response, routing_keys=_shown(keys[stored.id]))
+    return answer(IntegrationAnswer, stored, response, **(await _secrets(tx, [stored.id]))[stored.id])
 
 
 @router.put("/{key}")
@@ -120,6 +139,7 @@ async def edit_integration(
     """Puts all that may change in place of what is stored; the source never changes."""
     before = await integrations.read(tx.conn, key)
     caller.require_team(before.team_id, await _team_of(tx, body.service))
+    mappings.check(before.document.source, body.mapping)
     await integrations.edit(tx.conn, tx.now, key, body, actor=caller.actor, version=expected)
     return await read_integration(key, tx, response)
 

@@ -33,7 +33,8 @@ class OutcomeAnswer(Answer):
 
 
 class ReceiptAnswer(Answer):
-    """One authenticated request. `status` is what was answered; `error` why the body as a whole was refused or kept."""
+    """One authenticated request. `status` is what was answered; `error` why something of it was refused or kept,
+    or what its sender waits for."""
 
     id: UUID
     at: datetime
@@ -77,6 +78,16 @@ class ReplayAnswer(Answer):
     events: dict[str, int]
 
 
+@router.get("/receipts", dependencies=[permission("receipts.read")])
+async def list_receipts(
+    tx: Tx, page: Page, integration: Annotated[Key, Query(description="The key of an integration.")]
+) -> Listed[ReceiptAnswer]:
+    """What an integration was sent, newest first: the place to look when a sender is being set up."""
+    named = {"integration": integration, "before": page.after_uuid, "limit": page.fetch}
+    rows = (await tx.conn.execute(store.RECEIPTS_PAGE, named)).mappings()
+    return page.of([_receipt(row) for row in rows], lambda item: item.id)
+
+
 @router.get("/receipts/{receipt_id}", dependencies=[public("a routing key may read its own receipts: checked inside")])
 async def read_receipt(
     receipt_id: UUID,
@@ -98,6 +109,10 @@ async def read_receipt(
         caller.require("receipts.read")
     if row is None:
         raise NotFound("there is no such receipt", id=str(receipt_id))
+    return _receipt(row)
+
+
+def _receipt(row: Any) -> ReceiptAnswer:
     events = [{"index": i, "outcome": code, "alert": alert} for i, code, alert in row["outcomes"]]
     return ReceiptAnswer.model_validate(dict(row) | {"events": events})
 

@@ -14,6 +14,7 @@ from app.web.api import (
     contact_methods,
     heartbeats,
     incidents,
+    integration_trial,
     integrations,
     notification_rules,
     on_call,
@@ -26,6 +27,7 @@ from app.web.api import (
     schedules,
     services,
     sessions,
+    signing_secrets,
     teams,
     users,
 )
@@ -100,6 +102,8 @@ router.include_router(notification_rules.router)
 router.include_router(services.router)
 router.include_router(integrations.router)
 router.include_router(heartbeats.router)
+router.include_router(integration_trial.router)
+router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
