@@ -64,7 +64,7 @@ def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-CORRELATION_RULES: Final = Kind("correlation", "correlation rule", "first", _check_outcome)
+CORRELATION_RULES: Final = Kind("correlation", "correlation rule", "first", _check_outcome, expressions_member="key")
 
 
 def key_of(rule: str, outcome: Mapping[str, Any], service_id: int, facts: Facts) -> str | None:
