@@ -18,9 +18,11 @@ from app.web.api import (
     organisation,
     overrides,
     policies,
-    priority_rules,
+    priority_matrix,
     priority_trial,
     receipts,
+    rule_drafts,
+    rule_sets,
     schedules,
     services,
     sessions,
@@ -100,8 +102,10 @@ router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)
-router.include_router(priority_rules.router)
+router.include_router(rule_sets.router)
+router.include_router(priority_matrix.router)
 router.include_router(priority_trial.router)
+router.include_router(rule_drafts.router)
 router.include_router(api_keys.router)
 router.include_router(configuration.router)
 router.include_router(audit.router)
