@@ -11,6 +11,7 @@ from app.web.api import (
     audit,
     configuration,
     contact_methods,
+    explanations,
     incidents,
     integrations,
     notification_rules,
@@ -90,6 +91,7 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
 router.include_router(receipts.router)
+router.include_router(explanations.router)
 router.include_router(sessions.router)
 router.include_router(organisation.router)
 router.include_router(teams.router)

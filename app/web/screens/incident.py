@@ -15,6 +15,7 @@ from app.escalation import answering
 from app.escalation.reading import NextStep, next_step
 from app.incidents import reading
 from app.notifications import reading as notification_reading
+from app.rehearsal import explanation
 from app.web.link_view import View
 from app.web.pages import PageWanted, decode, encode
 from app.web.screens.reader import Reader, reads
@@ -27,6 +28,9 @@ ENTRIES: Final = 60
 ALERTS: Final = 30
 MESSAGES: Final = 60
 PEOPLE: Final = 200
+WHY: Final = 40
+DECIDING: Final = ("routing", "suppression", "correlation", "priority")
+"""The stages that "Why" tells: what came in, who was paged and who did what, other sections say."""
 
 STALE: Final = "Nothing was done yet, because things changed since you looked. Please look again."
 TOLD: Final = {
@@ -108,6 +112,7 @@ async def show(
         messages=list(reversed(messages)),
         alerts=await reading.alerts(conn, detail.id, limit=ALERTS),
         entries=entries[:ENTRIES],
+        why=[s for s in (await explanation.of_incident(conn, detail.number)).stages if s.stage in DECIDING][:WHY],
         older=encode(entries[ENTRIES - 1].id) if len(entries) > ENTRIES else "",
         people=await _people(reader) if may and detail.is_open else [],
     )
