@@ -24,6 +24,7 @@ from app.web.api import (
     receipts,
     rule_drafts,
     rule_sets,
+    rule_simulations,
     schedules,
     services,
     sessions,
@@ -108,6 +109,7 @@ router.include_router(rule_sets.router)
 router.include_router(priority_matrix.router)
 router.include_router(priority_trial.router)
 router.include_router(rule_drafts.router)
+router.include_router(rule_simulations.router)
 router.include_router(api_keys.router)
 router.include_router(configuration.router)
 router.include_router(audit.router)
