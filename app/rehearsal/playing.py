@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import clock, flow
+from app.db import hot
 from app.ingest.adapters.labels import fingerprint
 from app.ingest.event import Event, Parsed
 from app.ingest.requests import Door, Request
@@ -62,7 +63,8 @@ class Player:
         """One batch at an instant, and what it makes due at once."""
         self._in_time()
         await shadow_store.set_clock(self.conn, at)
-        received = await flow.receive(self.conn, requests, self.standings)
+        async with hot.together(self.conn):
+            received = await flow.receive(self.conn, requests, self.standings)
         if received.wake:
             await self._tick(at)
         else:

@@ -57,8 +57,10 @@ _DOORS: Final = text("""
     FROM integrations
 """)
 # Nobody acknowledges in a simulation, so only the first step of each ladder counts; and what is planned is sent.
-_PARK: Final = text("UPDATE ladders SET next_step_at = NULL WHERE next_step_at IS NOT NULL")
-_SENT: Final = text("UPDATE notifications SET state = 'sent', finished_at = :now WHERE state = 'pending'")
+_SETTLE: Final = text("""
+    WITH parked AS (UPDATE ladders SET next_step_at = NULL WHERE next_step_at IS NOT NULL)
+    UPDATE notifications SET state = 'sent', finished_at = :now WHERE state = 'pending'
+""")
 
 # Every occurrence as the road left it, with the occurrence that opened its incident.
 _VERDICTS: Final = text("""
@@ -113,8 +115,7 @@ async def doors(conn: AsyncConnection) -> Sequence[Any]:
 
 async def settle(conn: AsyncConnection, now: datetime) -> None:
     """After a climb: nobody climbs further, nothing waits to be sent."""
-    await conn.execute(_PARK)
-    await conn.execute(_SENT, {"now": now})
+    await conn.execute(_SETTLE, {"now": now})
 
 
 async def verdicts(conn: AsyncConnection) -> Sequence[Any]:
