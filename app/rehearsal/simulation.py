@@ -77,6 +77,7 @@ class _Task:
     what: int | Payload
     """The events of so many days, or a payload."""
     given_s: float
+    behind_pooler: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,21 @@ class _Played:
 
 
 async def simulate(
-    url: URL, now: datetime, channels: Collection[str], draft: Draft, what: int | Payload, *, given_s: float = GIVEN_S
+    url: URL,
+    now: datetime,
+    channels: Collection[str],
+    draft: Draft,
+    what: int | Payload,
+    *,
+    given_s: float = GIVEN_S,
+    behind_pooler: bool = False,
 ) -> Simulation:
     """`what`: how many days up to `now`, or a payload. `channels`: the names of those configured.
 
     Raises `Invalid` (`too_much`: more events than are played, or than can be played in time; the integration or the
     payload cannot be used), `Conflict` (`busy`) while this process simulates already.
     """
-    task = _Task(url, now, tuple(channels), what, given_s)
+    task = _Task(url, now, tuple(channels), what, given_s, behind_pooler)
     if not _running.acquire(blocking=False):
         raise Conflict("this process is simulating something already; try again in a minute", code="busy")
     try:
@@ -111,7 +119,8 @@ async def _both(task: _Task, draft: Draft) -> tuple[_Played, _Played]:
 
 async def _run(task: _Task, draft: Draft | None) -> _Played:
     """One run, taken back at its end. The engine is thrown away: its connection's plans are for shadows."""
-    engine = db.create(task.url.render_as_string(hide_password=False), size=1)
+    url = task.url.render_as_string(hide_password=False)
+    engine = db.create(url, size=1, behind_pooler=task.behind_pooler)
     try:
         async with engine.connect() as conn:
             try:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.rules import conditions
 from app.rules.expressions import compile_text
 from app.rules.facts import MAPS
 from app.rules.rulesets import Rule, RuleSet
@@ -67,6 +68,13 @@ def _decided_by(rule: Rule, earlier: Sequence[Rule], ruleset: RuleSet) -> list[R
 
 
 def _implies(rule: Rule, earlier: Rule) -> bool:
-    """Whether each part of the earlier condition is a part of this one, or it always holds."""
-    parts = {cel for _, cel in earlier.condition.parts}
-    return parts <= {cel for _, cel in rule.condition.parts} or parts == {"true"}
+    """Whether every part of the earlier condition always holds, or is a part of this one."""
+    own = {cel for _, cel in rule.condition.parts}
+    return all(cel == "true" or cel in own or _equals(cel, rule) for _, cel in earlier.condition.parts)
+
+
+def _equals(cel: str, rule: Rule) -> bool:
+    """Whether a part is nothing but an equality that this rule asks for too, however it writes it."""
+    part = conditions.compile(cel)
+    alone = len(part.parts) == 1 and part.references == part.equalities.keys()
+    return alone and part.equalities.items() <= rule.condition.equalities.items()

@@ -119,6 +119,30 @@ async def test_what_ended_by_silence_ends_when_it_did(house: Whole) -> None:
     assert (await simulate(house, LOUD, days=1))["events"] == 2
 
 
+async def test_what_time_does_happens_between_events(house: Whole) -> None:
+    """It recovers ten minutes after its end, so it is over for more than fifteen when it fires again: a new incident.
+    Were time only looked at when something comes in, it would still be open."""
+    body = body_of("alertmanager", "A")
+    await house.execute("UPDATE services SET recovery_delay_s = 600")
+    await house.execute("UPDATE configuration_version SET version = version + 1")
+    for change in (
+        {},
+        {"status": "resolved", "endsAt": "2026-11-20T11:00:00Z"},
+        {"status": "firing", "endsAt": "0001-01-01T00:00:00Z", "startsAt": "2026-11-20T12:00:00Z"},
+    ):
+        body["alerts"][0] |= change
+        assert (await house.post("alertmanager", body)).status_code == 202
+    assert await house.one("SELECT count(*) FROM incidents") == 1, "it all came at once"
+    for outcome, minutes in (("opened", 40), ("resolved", 39), ("opened", 12)):
+        await house.execute(
+            f"""UPDATE events SET at = at - interval '{minutes} minutes', outcome = outcome || ' '
+                WHERE id = (SELECT id FROM events WHERE outcome = '{outcome}' ORDER BY id LIMIT 1)"""
+        )
+    found = await simulate(house, [], days=1)
+    assert (found["events"], found["before"]["incidents"]) == (3, 2)
+    await house.execute("UPDATE services SET recovery_delay_s = 0")
+
+
 async def test_a_saved_draft_is_simulated(house: Whole) -> None:
     await sends(house, "A", team="db")
     cara = house.as_person("cara")

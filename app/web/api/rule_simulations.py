@@ -16,7 +16,7 @@ from app.rehearsal.simulation import MOST_DAYS, Draft, Payload, Simulation
 from app.rules import drafts
 from app.web.api.rule_drafts import Id, KindName, Rules
 from app.web.auth import permission
-from app.web.dependencies import ChannelsGiven, Tx
+from app.web.dependencies import ChannelsGiven, Tx, settings
 from app.web.models import Answer, Body, Key, example
 
 router = APIRouter(prefix="/rule-drafts", tags=["rule drafts"])
@@ -137,7 +137,12 @@ async def _simulate(
     if ruleset is None:
         raise Invalid(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors)
     found: Simulation = await simulation.simulate(
-        request.app.state.engine.url, tx.now, channels, Draft(KINDS[kind], scope, rules), what
+        request.app.state.engine.url,
+        tx.now,
+        channels,
+        Draft(KINDS[kind], scope, rules),
+        what,
+        behind_pooler=bool(settings(request).database_listen_url),
     )
     return SimulationAnswer.model_validate(found)
 
