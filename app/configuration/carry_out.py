@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.configuration.plan import RULES, Change, Kind
+from app.configuration.plan import Change, Kind
+from app.configuration.rule_set_plan import RULES
 from app.directory import contact_methods, contact_store, integrations, people, services, store, teams
 from app.directory.contact_methods import Channels
 from app.directory.documents import (
@@ -126,7 +127,7 @@ async def _service(work: Work, change: Change) -> None:
 
 async def _rule_set(work: Work, change: Change) -> None:
     after: Any = change.after
-    kind = RULES[change.kind]
+    kind = next(kind for section, kind in RULES.items() if section == change.kind)
     await rules.publish(work.conn, work.now, kind, after.rules, actor=work.actor, scope=change.owner)
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.configuration import store
 from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
-from app.configuration.plan import RULES, Change, Kind, plan
+from app.configuration.plan import Change, plan
+from app.configuration.rule_set_plan import RULES, Section
 from app.directory import contact_methods, service_store
 from app.directory import store as directory
 from app.directory.contact_methods import Channels
@@ -74,7 +75,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
     )
 
 
-def _service(stored: Any, sets: Mapping[Kind, Mapping[str, Any]]) -> dict[str, Any]:
+def _service(stored: Any, sets: Mapping[Section, Mapping[str, Any]]) -> dict[str, Any]:
     key = stored.document.key
     return _json(stored) | {"rules": {kind.name: sets[name].get(key, []) for name, kind in RULES.items()}}
 

@@ -12,23 +12,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from app.alerts.routing_rules import ROUTING_RULES
-from app.configuration.document import (
-    ConfigurationDocument,
-    NotificationRuleEntry,
-    ServiceEntry,
-    ServiceRules,
-    UserEntry,
-)
-from app.directory.documents import ContactMethodDocument, Document, OrganisationEdit, ServiceDocument, UserEdit
+from app.configuration.document import ConfigurationDocument, NotificationRuleEntry, UserEntry
+from app.configuration.rule_set_plan import bare, rule_sets
+from app.directory.documents import ContactMethodDocument, Document, OrganisationEdit, UserEdit
 from app.errors import Invalid
 from app.escalation.policy_document import LastResort
-from app.incidents.correlation_rules import CORRELATION_RULES
-from app.priority.assign import PRIORITY_RULES
 from app.priority.documents import MatrixEdit
-from app.rules.documents import NamedCondition
-from app.rules.documents import plain as plain_rules
-from app.rules.rulesets import Kind as KindOfRules
 
 Action = Literal["create", "edit", "delete", "deactivate"]
 Kind = Literal[
@@ -55,18 +44,6 @@ SECTIONS: dict[Kind, str] = {
     "integration": "integrations",
 }
 """In the order in which they are made; they are removed in the opposite one."""
-RULES: dict[Kind, KindOfRules] = {
-    "routing_rules": ROUTING_RULES,
-    "correlation_rules": CORRELATION_RULES,
-    "priority_rules": PRIORITY_RULES,
-}
-"""Rule sets, of the organisation and of services."""
-
-
-class RuleSetEntry(Document):
-    """All rules of one kind and scope, as `rulesets.check` reads them."""
-
-    rules: list[dict[str, Any]]
 
 
 class RulesOfUser(Document):
@@ -144,13 +121,6 @@ def _section(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
             yield Change("edit", kind, after.key, before, after, at=at)
 
 
-def bare(entry: Any) -> Any:
-    """An entry without what has changes of its own: the rules of a service."""
-    if isinstance(entry, ServiceEntry):
-        return ServiceDocument.model_validate(entry.model_dump(exclude={"rules"}))
-    return entry
-
-
 def _removed(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
     named = getattr(wanted, SECTIONS[kind])
     if named is None:
@@ -166,32 +136,11 @@ def _singles(current: ConfigurationDocument, wanted: ConfigurationDocument) -> I
         before = LastResort.model_construct(targets=current.last_resort or [])
         after = LastResort(targets=wanted.last_resort)
         yield Change("edit", "last_resort", "last_resort", before, after, at="last_resort")
-    yield from _rules(current, wanted)
+    yield from (Change("edit", *found) for found in rule_sets(current, wanted))
     if wanted.priority_matrix is not None and wanted.priority_matrix != current.priority_matrix:
         before_matrix = MatrixEdit.model_construct(matrix=current.priority_matrix or [])
         after_matrix = MatrixEdit(matrix=wanted.priority_matrix)
         yield Change("edit", "priority_matrix", "priority_matrix", before_matrix, after_matrix, at="priority_matrix")
-
-
-def _rules(current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
-    """Those of the organisation, then those of services: whole rule sets."""
-    for kind in RULES:
-        if (after := getattr(wanted, kind)) is not None:
-            yield from _rule_set(kind, getattr(current, kind) or [], after, kind, "", kind)
-    known = {entry.key: entry.rules for entry in current.services or []}
-    for i, entry in enumerate(wanted.services or []):
-        for kind, of in RULES.items() if entry.rules is not None else ():
-            before = getattr(known.get(entry.key) or ServiceRules(), of.name)
-            at = f"services[{i}].rules.{of.name}"
-            yield from _rule_set(kind, before, getattr(entry.rules, of.name), entry.key, entry.key, at)
-
-
-def _rule_set(
-    kind: Kind, before: Sequence[NamedCondition], after: Sequence[NamedCondition], key: str, owner: str, at: str
-) -> Iterator[Change]:
-    if before != after:
-        old, new = (RuleSetEntry(rules=plain_rules(rules)) for rules in (before, after))
-        yield Change("edit", kind, key, old, new, owner, at)
 
 
 def _users(
