@@ -105,7 +105,7 @@ def differences(before: Ran, after: Ran) -> list[Difference]:
 def _verdict(row: Any) -> Verdict:
     suppressed = "" if row.suppressed is None else f"{row.suppressed.get('by')} {row.suppressed.get('name')}"
     incident = "" if row.incident_id is None else "opened" if row.opens else f"joined that of {row.opened_by}"
-    because = [rule["because"] for rule in (row.routed or {}).get("rules", ())]
+    because = [rule.get("because", "") for rule in (row.routed or {}).get("rules", ())]
     if row.suppressed is not None:
         because.append(row.suppressed.get("because", ""))
     because += [f"{i['what']} {i['value']}: {i['because']}" for i in (row.verdict or {}).get("inputs", ())]
