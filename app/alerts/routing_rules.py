@@ -103,4 +103,4 @@ def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-ROUTING_RULES: Final = Kind("routing", "routing rule", "each", _check_outcome)
+ROUTING_RULES: Final = Kind("routing", "routing rule", "each", _check_outcome, service_member="service")

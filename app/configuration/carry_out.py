@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.configuration.plan import Change, Kind
+from app.configuration.rule_set_plan import RULES
 from app.directory import contact_methods, contact_store, integrations, people, services, store, teams
 from app.directory.contact_methods import Channels
 from app.directory.documents import (
@@ -24,7 +25,6 @@ from app.heartbeats import commands as heartbeats
 from app.ingest import mappings
 from app.oncall import commands as schedules
 from app.priority import commands as priority
-from app.priority.assign import PRIORITY_RULES
 from app.rules import commands as rules
 
 
@@ -133,9 +133,19 @@ async def _last_resort(work: Work, change: Change) -> None:
     await policies.set_last_resort(work.conn, work.now, after, actor=work.actor)
 
 
-async def _priority_rules(work: Work, change: Change) -> None:
+async def _service(work: Work, change: Change) -> None:
+    """A service that goes takes its rule sets along."""
+    if change.action == "delete":
+        await rules.refuse_if_named(work.conn, RULES.values(), change.key)
+    await _by_key(services.create, services.edit, services.delete)(work, change)
+    if change.action == "delete":
+        await rules.forget(work.conn, work.now, RULES.values(), change.key, actor=work.actor)
+
+
+async def _rule_set(work: Work, change: Change) -> None:
     after: Any = change.after
-    await rules.publish(work.conn, work.now, PRIORITY_RULES, after.plain(), actor=work.actor)
+    kind = next(kind for section, kind in RULES.items() if section == change.kind)
+    await rules.publish(work.conn, work.now, kind, after.rules, actor=work.actor, scope=change.owner)
 
 
 async def _priority_matrix(work: Work, change: Change) -> None:
@@ -168,10 +178,10 @@ _BY_KIND: dict[Kind, _Carry] = {
     "team": _by_key(teams.create_team, teams.edit_team, teams.delete_team),
     "schedule": _schedule,
     "policy": _by_key(policies.create, policies.edit, policies.delete),
-    "service": _by_key(services.create, services.edit, services.delete),
+    "service": _service,
     "integration": _integration,
     "heartbeat": _heartbeat,
     "last_resort": _last_resort,
-    "priority_rules": _priority_rules,
+    **dict.fromkeys(RULES, _rule_set),
     "priority_matrix": _priority_matrix,
 }

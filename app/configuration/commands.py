@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -15,6 +15,7 @@ from app.configuration import store
 from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
 from app.configuration.plan import Change, plan
+from app.configuration.rule_set_plan import RULES, Section
 from app.directory import contact_methods, service_store
 from app.directory import store as directory
 from app.directory.contact_methods import Channels
@@ -23,7 +24,6 @@ from app.escalation import policy_store
 from app.heartbeats import store as heartbeats
 from app.oncall import store as oncall
 from app.priority import store as priority
-from app.priority.assign import PRIORITY_RULES
 from app.rules import store as rules
 
 
@@ -61,6 +61,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
         }
         for u in await directory.users(conn)
     ]
+    sets = {name: await rules.newest_documents(conn, kind) for name, kind in RULES.items()}
     return ConfigurationDocument.model_validate(
         {
             "organisation": None if organisation is None else _json(organisation),
@@ -68,15 +69,20 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "teams": [_json(t) for t in await directory.teams(conn)],
             "schedules": [_json(s) for s in await oncall.documents(conn)],
             "policies": [_json(p) for p in await policy_store.policies(conn)],
-            "services": [_json(s) for s in await service_store.services(conn)],
+            "services": [_service(s, sets) for s in await service_store.services(conn)],
             "integrations": [_json(i) for i in await service_store.integrations(conn)],
             "heartbeats": [_json(h) for h in await heartbeats.heartbeats(conn)],
             "last_resort": [t.model_dump() for t in targets] or None,
-            "priority_rules": (await rules.newest(conn, PRIORITY_RULES)).rules,
+            **{name: sets[name].get(rules.ORGANISATION, []) for name in RULES},
             "priority_matrix": (await priority.current(conn)).matrix.document(),
             "secrets": [f"integrations/{key}/signing-secret" for key in await signing_store.signed(conn)] or None,
         }
     )
+
+
+def _service(stored: Any, sets: Mapping[Section, Mapping[str, Any]]) -> dict[str, Any]:
+    key = stored.document.key
+    return _json(stored) | {"rules": {kind.name: sets[name].get(key, []) for name, kind in RULES.items()}}
 
 
 def _json(stored: Any) -> dict[str, Any]:
@@ -155,8 +161,8 @@ def _placed(change: Change, refused: Invalid) -> list[dict[str, str]]:
 
 
 def _join(change: Change, name: str) -> str:
-    if change.kind == "priority_rules":
-        return name.replace("rules[", "priority_rules[", 1)
+    if change.kind in RULES:
+        return name.replace("rules[", f"{change.at}[", 1)
     if change.kind == "priority_matrix":
         return name.replace("matrix", "priority_matrix", 1)
     if change.kind == "last_resort":

@@ -1,9 +1,9 @@
 """The configuration as one document: what `tocsin export` writes and `tocsin apply` reads.
 
 Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
-`notification_rules` of a user; inside an entry an absent member means its default. Secrets are no part of it: routing
-keys and ping tokens are made by Tocsin and shown once, passwords are set by their owners, signing secrets are only
-named. Overrides are no part of it either, nor is whether a heartbeat is paused.
+`notification_rules` of a user and `rules` of a service; inside an entry an absent member means its default. Secrets are
+no part of it: routing keys and ping tokens are made by Tocsin and shown once, passwords are set by their owners,
+signing secrets are only named. Overrides are no part of it either, nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
+from app.alerts.routing_documents import RoutingRule
 from app.directory.documents import (
     ContactMethodDocument,
     Document,
@@ -26,8 +27,10 @@ from app.directory.documents import (
 from app.errors import Invalid, field_message
 from app.escalation.policy_document import PolicyDocument, Targets
 from app.heartbeats.documents import HeartbeatDocument
+from app.incidents.correlation_documents import CorrelationRule
 from app.oncall.schedule_document import ScheduleDocument
 from app.priority.documents import PriorityRule, Row
+from app.rules.documents import RULE_LIMIT
 
 MAX_ENTRIES = 10_000
 
@@ -47,6 +50,26 @@ class UserEntry(UserDocument):
 
     contact_methods: Annotated[list[ContactMethodDocument], Field(max_length=20)] | None = None
     notification_rules: Annotated[list[NotificationRuleEntry], Field(max_length=50)] | None = None
+
+
+RoutingRules = Annotated[list[RoutingRule], Field(max_length=RULE_LIMIT)]
+CorrelationRules = Annotated[list[CorrelationRule], Field(max_length=RULE_LIMIT)]
+PriorityRules = Annotated[list[PriorityRule], Field(max_length=RULE_LIMIT)]
+
+
+class ServiceRules(Document):
+    """All rule sets of a service. Its routing rules override what the organisation's set; its correlation and priority
+    rules are asked before the organisation's."""
+
+    routing: RoutingRules = Field(default=[])
+    correlation: CorrelationRules = Field(default=[])
+    priority: PriorityRules = Field(default=[])
+
+
+class ServiceEntry(ServiceDocument):
+    """A service with its own rules, which are left alone when `rules` is absent."""
+
+    rules: ServiceRules | None = None
 
 
 _EXAMPLE: dict[str, Any] = {
@@ -74,11 +97,13 @@ class ConfigurationDocument(Document):
     teams: Annotated[list[TeamDocument], Field(max_length=MAX_ENTRIES)] | None = None
     schedules: Annotated[list[ScheduleDocument], Field(max_length=MAX_ENTRIES)] | None = None
     policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
-    services: Annotated[list[ServiceDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    services: Annotated[list[ServiceEntry], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
     heartbeats: Annotated[list[HeartbeatDocument], Field(max_length=MAX_ENTRIES)] | None = None
     last_resort: Targets | None = None
-    priority_rules: Annotated[list[PriorityRule], Field(max_length=1000)] | None = None
+    routing_rules: RoutingRules | None = None
+    correlation_rules: CorrelationRules | None = None
+    priority_rules: PriorityRules | None = None
     priority_matrix: Annotated[list[Row], Field(min_length=3, max_length=3)] | None = None
     secrets: Annotated[list[str], Field(max_length=MAX_ENTRIES)] | None = None
     """Names of what an export cannot hold and somebody has to enter again elsewhere; an apply does not look at it."""

@@ -13,10 +13,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from app.configuration.document import ConfigurationDocument, NotificationRuleEntry, UserEntry
+from app.configuration.rule_set_plan import bare, rule_sets
 from app.directory.documents import ContactMethodDocument, Document, OrganisationEdit, UserEdit
 from app.errors import Invalid
 from app.escalation.policy_document import LastResort
-from app.priority.documents import MatrixEdit, PriorityRulesEdit
+from app.priority.documents import MatrixEdit
 
 Action = Literal["create", "edit", "delete", "deactivate"]
 Kind = Literal[
@@ -31,6 +32,8 @@ Kind = Literal[
     "integration",
     "heartbeat",
     "last_resort",
+    "routing_rules",
+    "correlation_rules",
     "priority_rules",
     "priority_matrix",
 ]
@@ -53,7 +56,8 @@ class RulesOfUser(Document):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to do. `key` names it for people; `owner` is the user of a contact method or of notification rules.
+    """One thing to do. `key` names it for people; `owner` is the user of a contact method or of notification rules, and
+    the service of a rule set that is not the organisation's.
     `at` is where the document says so: `policies[2]`; empty for what the document does not have."""
 
     action: Action
@@ -110,8 +114,8 @@ def _organisation(current: ConfigurationDocument, wanted: ConfigurationDocument)
 
 def _section(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
     known = {entry.key: entry for entry in getattr(current, SECTIONS[kind]) or []}
-    for i, after in enumerate(getattr(wanted, SECTIONS[kind]) or []):
-        before = known.get(after.key)
+    for i, entry in enumerate(getattr(wanted, SECTIONS[kind]) or []):
+        after, before = bare(entry), bare(known.get(entry.key))
         at = f"{SECTIONS[kind]}[{i}]"
         if before is None:
             yield Change("create", kind, after.key, None, after, at=at)
@@ -126,7 +130,7 @@ def _removed(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
     keys = {entry.key for entry in named}
     for before in getattr(current, SECTIONS[kind]) or []:
         if before.key not in keys:
-            yield Change("delete", kind, before.key, before)
+            yield Change("delete", kind, before.key, bare(before))
 
 
 def _singles(current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
@@ -134,9 +138,7 @@ def _singles(current: ConfigurationDocument, wanted: ConfigurationDocument) -> I
         before = LastResort.model_construct(targets=current.last_resort or [])
         after = LastResort(targets=wanted.last_resort)
         yield Change("edit", "last_resort", "last_resort", before, after, at="last_resort")
-    if wanted.priority_rules is not None and wanted.priority_rules != current.priority_rules:
-        rules = PriorityRulesEdit(rules=current.priority_rules or []), PriorityRulesEdit(rules=wanted.priority_rules)
-        yield Change("edit", "priority_rules", "priority_rules", *rules, at="priority_rules")
+    yield from (Change("edit", *found) for found in rule_sets(current, wanted))
     if wanted.priority_matrix is not None and wanted.priority_matrix != current.priority_matrix:
         before_matrix = MatrixEdit.model_construct(matrix=current.priority_matrix or [])
         after_matrix = MatrixEdit(matrix=wanted.priority_matrix)

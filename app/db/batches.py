@@ -22,7 +22,7 @@ from app.db.engine import ended
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """From when PostgreSQL counts microseconds (its src/include/datatype/timestamp.h)."""
 _MICROSECOND: Final = timedelta(microseconds=1)
-_SETTINGS: Final = text("""
+SETTINGS: Final = text("""
     SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
            set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
            set_config('jit', 'off', false)
@@ -35,7 +35,7 @@ async def connect(engine: AsyncEngine) -> AsyncConnection:
     """A connection for `transaction`. Whoever has it invalidates it at the end: others want other settings."""
     conn = await engine.connect()
     await conn.execution_options(isolation_level="AUTOCOMMIT")
-    await conn.execute(_SETTINGS)
+    await conn.execute(SETTINGS)
     await conn.commit()
     await hot.driver(conn).set_type_codec(
         "timestamptz", schema="pg_catalog", format="tuple", encoder=_microseconds, decoder=_instant

@@ -66,7 +66,7 @@ def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-CORRELATION_RULES: Final = Kind("correlation", "correlation rule", "first", _check_outcome)
+CORRELATION_RULES: Final = Kind("correlation", "correlation rule", "first", _check_outcome, expressions_member="key")
 
 
 def terms_of(verdict: Verdict) -> Terms:

@@ -37,6 +37,16 @@ _INCIDENT = text("""
     FROM incidents i WHERE i.number = :number
 """)
 
+# Which of these labels and annotations the newest events carried, and how many events that were.
+_CARRIED = text("""
+    WITH recent AS MATERIALIZED (SELECT labels, annotations FROM events ORDER BY id DESC LIMIT :limit)
+    SELECT (SELECT count(*) FROM recent) AS events,
+           ARRAY(SELECT n FROM unnest(CAST(:labels AS text[])) AS n
+                 WHERE EXISTS (SELECT 1 FROM recent r WHERE jsonb_exists(r.labels, n))) AS labels,
+           ARRAY(SELECT n FROM unnest(CAST(:annotations AS text[])) AS n
+                 WHERE EXISTS (SELECT 1 FROM recent r WHERE jsonb_exists(r.annotations, n))) AS annotations
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class TriedService:
@@ -90,3 +100,11 @@ async def incident(conn: AsyncConnection, number: int) -> TriedIncident | None:
 async def incident_alerts(conn: AsyncConnection, number: int, limit: int) -> list[Any]:
     """Rows with title, dedup_key, severity, labels, annotations, source, service_id and firing."""
     return list(await conn.execute(_INCIDENT_ALERTS, {"number": number, "limit": limit}))
+
+
+async def carried(conn: AsyncConnection, references: Collection[str], events: int) -> tuple[set[str], int]:
+    """Which of these (`labels.team`) the newest `events` events carried, and how many of those there are."""
+    split = [reference.partition(".") for reference in references]
+    named = {kind: [name for root, _, name in split if root == kind] for kind in ("labels", "annotations")}
+    row = (await conn.execute(_CARRIED, named | {"limit": events})).one()
+    return {f"labels.{n}" for n in row.labels} | {f"annotations.{n}" for n in row.annotations}, row.events

@@ -31,12 +31,16 @@ class Kind:
 
     `settles`: "first": the first matching rule decides all; "each": every member of the outcome is decided by the first
     matching rule that has it. `check_outcome` gives what is wrong with a `then`, as texts; none: it is right.
+    `service_member`: the member of an outcome that names a service, which must exist; a service's own rules must not
+    set it. `expressions_member`: the member that lists CEL expressions; a rule for which all are empty does not apply.
     """
 
     name: str
     word: str
     settles: Literal["first", "each"]
     check_outcome: Callable[[Mapping[str, Any]], list[str]]
+    service_member: str | None = None
+    expressions_member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ _INSERT = text("""
     INSERT INTO rule_set_versions (kind, scope, version, rules, published_at, published_by)
     VALUES (:kind, :scope, :version, CAST(:rules AS jsonb), :now, :actor)
 """)
+_REMOVE = text("DELETE FROM rule_set_versions WHERE scope = :scope")
 
 
 async def current(conn: AsyncConnection, kind: Kind, scope: str = ORGANISATION) -> RuleSet:
@@ -117,3 +118,14 @@ async def insert(
 ) -> None:
     values = {"kind": kind.name, "scope": scope, "version": published.version, "rules": dumps(published.rules)}
     await conn.execute(_INSERT, values | {"now": now, "actor": published.published_by})
+
+
+async def remove(conn: AsyncConnection, scope: str) -> None:
+    """All versions of all kinds of a service that is gone."""
+    await conn.execute(_REMOVE, {"scope": scope})
+
+
+async def newest_documents(conn: AsyncConnection, kind: Kind) -> dict[str, list[dict[str, Any]]]:
+    """By scope, the rules in force as documents; scopes without rules are left out."""
+    rows = (await conn.execute(_ALL_NEWEST, {"kind": kind.name})).mappings()
+    return {r["scope"]: r["rules"] for r in rows if r["rules"]}

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import ids
 from app.db.engine import transaction
-from app.web.api import priority_rules, priority_trial
+from app.web.api import priority_matrix, priority_trial, rule_sets
 
 DB = {"key": "db", "name": "Databases", "when": '{team="db"}', "then": {"impact": 1}, "enabled": True}
 NIGHT = {"key": "night", "name": "Nights", "when": "time.hour < 6", "then": {"urgency": 3}, "enabled": True}
@@ -24,7 +24,7 @@ EVERYTHING = text("SELECT (SELECT count(*) FROM audit_records), (SELECT count(*)
 
 @pytest.fixture
 async def client(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with api(engine, tmp_path, priority_rules.router, priority_trial.router) as client:
+    async with api(engine, tmp_path, rule_sets.router, priority_matrix.router, priority_trial.router) as client:
         async with transaction(engine) as (conn, now):
             await conn.execute(
                 text("""

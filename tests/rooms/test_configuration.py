@@ -96,10 +96,23 @@ services:
     runbook_text: |
       Look at the queue.
       Then at the bank.
+    rules:
+      routing:
+        - {key: flaps, name: Short blips, when: '{alertname="Blip"}', then: {hold_minutes: 3, labels: {area: web}}}
+      priority:
+        - {key: pay, name: Payments, when: 'labels.pay != ""', then: {urgency: 1}}
   - {key: legacy, name: Legacy}
 integrations:
   - {key: prom, name: Prometheus, source: alertmanager, service: checkout, ignored_labels: [replica, pod]}
 last_resort: [{type: user, key: cara}]
+routing_rules:
+  - {key: old, name: Old shop, when: '{shop="old"}', then: {service: legacy, note: Only in the old shop}}
+  - {key: tests, name: Tests, when: '{environment="test"}', then: {suppress: true}, enabled: false}
+correlation_rules:
+  - key: cluster
+    name: One cluster
+    when: labels.cluster != ""
+    then: {key: [labels.cluster], across_services: true, threshold: {count: 3, within_minutes: 10}}
 priority_rules:
   - {key: pci, name: PCI first, when: '"pci" in service.tags', then: {impact: 1}}
   - {key: night, name: Nights, when: time.hour < 6, then: {urgency: 2, impact: 2}, enabled: false}
@@ -196,15 +209,56 @@ async def test_absent_sections_are_left_alone_even_when_pruning(conn: AsyncConne
     assert done(await apply(conn, now, only_teams, prune=True)) == ["edit team payments"]
 
 
+async def test_rule_sets_are_planned_as_a_whole(conn: AsyncConnection, now: datetime) -> None:
+    made = await apply(conn, now, town())
+    assert [(c.kind, c.key) for c in made.changes if "rules" in c.kind][1:] == [
+        ("routing_rules", "routing_rules"),
+        ("correlation_rules", "correlation_rules"),
+        ("priority_rules", "priority_rules"),
+        ("routing_rules", "checkout"),
+        ("priority_rules", "checkout"),
+    ]
+    services = section("services")
+    services[0]["rules"] = {"routing": services[0]["rules"]["routing"]}
+    emptied = await apply(conn, now, town(services=services))
+    assert done(emptied) == ["edit priority_rules checkout"]
+    [(name, before, after)] = emptied.changes[0].differences
+    assert (name, before[0]["key"], after) == ("rules", "pay", [])
+    del services[0]["rules"]
+    assert (await apply(conn, now, town(services=services), prune=True)).changes == []
+    found = document.plain(await commands.export(conn))
+    assert [r["key"] for r in found["services"][0]["rules"]["routing"]] == ["flaps"]
+    assert found["services"][1]["rules"] == {}
+
+
+async def test_a_service_that_rules_name_stays_and_takes_its_rules_along_when_it_goes(
+    conn: AsyncConnection, now: datetime
+) -> None:
+    services = section("services")
+    services[1]["rules"] = {"correlation": section("correlation_rules")}
+    await apply(conn, now, town(services=services))
+    [kept] = (await apply(conn, now, town(services=services[:1]), prune=True)).kept
+    assert (kept.change.key, kept.because) == ("legacy", "service 'legacy' is still used by routing rule old")
+    gone = await apply(conn, now, town(services=services[:1], routing_rules=[]), prune=True)
+    assert done(gone) == ["edit routing_rules routing_rules", "delete service legacy"]
+    assert ("correlation_rules.removed", "service:legacy") in await audited(conn)
+    await apply(conn, now, town(services=[services[0], {"key": "legacy", "name": "Legacy"}], routing_rules=[]))
+    assert document.plain(await commands.export(conn))["services"][1]["rules"] == {}
+
+
 async def test_only_prune_removes(conn: AsyncConnection, now: datetime) -> None:
     await apply(conn, now, town())
     wanted = town(
         services=section("services")[:1],
+        routing_rules=[],
         policies=section("policies")[1:],
         organisation=section("organisation") | {"catch_all_policy": "checkout"},
         users=[u for u in section("users") if u["key"] != "zoe"],
     )
-    assert done(await apply(conn, now, wanted)) == ["edit organisation organisation"]
+    assert done(await apply(conn, now, wanted)) == [
+        "edit routing_rules routing_rules",
+        "edit organisation organisation",
+    ]
     assert done(await apply(conn, now, wanted, prune=True)) == ["delete service legacy", "delete policy everybody"]
     assert (await apply(conn, now, wanted, prune=True)).changes == []
 
@@ -223,6 +277,7 @@ async def test_everything_can_be_turned_over_at_once(conn: AsyncConnection, now:
             "services": [{"key": "s", "name": "S"}],
             "integrations": [],
             "last_resort": [{"type": "user", "key": "eve"}],
+            "routing_rules": [],
         }
     )
     applied = await apply(conn, now, wanted, prune=True)
@@ -245,8 +300,8 @@ async def test_what_is_on_record_is_kept_and_said(conn: AsyncConnection, now: da
             FROM services WHERE key = 'legacy'"""),
         {"i": ids.new(now), "now": now},
     )
-    applied = await apply(conn, now, town(services=section("services")[:1]), prune=True)
-    assert applied.changes == []
+    applied = await apply(conn, now, town(services=section("services")[:1], routing_rules=[]), prune=True)
+    assert done(applied) == ["edit routing_rules routing_rules"]
     [kept] = applied.kept
     assert (kept.change.key, "incidents" in kept.because) == ("legacy", True)
 
@@ -267,6 +322,25 @@ async def test_errors_name_their_place_in_the_document(conn: AsyncConnection, no
         (
             {"priority_rules": [{"key": "x", "name": "X", "when": "nothing", "then": {"impact": 1}}]},
             "priority_rules[0].when",
+        ),
+        (
+            {"routing_rules": [{"key": "x", "name": "X", "when": "true", "then": {"service": "gone"}}]},
+            "routing_rules[0].then.service",
+        ),
+        (
+            {
+                "services": [
+                    {
+                        "key": "checkout",
+                        "name": "Checkout",
+                        "rules": {
+                            "correlation": [{"key": "x", "name": "X", "when": "nothing", "then": {"key": ["title"]}}]
+                        },
+                    },
+                    {"key": "legacy", "name": "Legacy"},
+                ]
+            },
+            "services[0].rules.correlation[0].when",
         ),
         ({"priority_matrix": [[5, 4, 3], [2, 3, 4], [3, 4, 5]]}, "priority_matrix[1][0]"),
         (
@@ -352,7 +426,7 @@ async def test_over_http(client: httpx.AsyncClient) -> None:
     wanted = document.plain(town())
     planned = await client.post("/configuration/plan", json=wanted)
     assert planned.status_code == 200, planned.text
-    assert {"action": "create", "kind": "policy", "key": "checkout"}.items() <= planned.json()["changes"][-8].items()
+    assert {"action": "create", "kind": "policy", "key": "checkout"}.items() <= planned.json()["changes"][-12].items()
     head = {"If-Match": planned.headers["etag"], "Idempotency-Key": "1"}
     applied = await client.post("/configuration/apply", json=wanted, headers=head)
     assert applied.status_code == 200, applied.text

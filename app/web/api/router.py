@@ -12,6 +12,7 @@ from app.web.api import (
     changes,
     configuration,
     contact_methods,
+    explanations,
     heartbeats,
     incidents,
     integration_trial,
@@ -21,9 +22,12 @@ from app.web.api import (
     organisation,
     overrides,
     policies,
-    priority_rules,
+    priority_matrix,
     priority_trial,
     receipts,
+    rule_drafts,
+    rule_sets,
+    rule_simulations,
     schedules,
     services,
     sessions,
@@ -93,6 +97,7 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 router.include_router(incidents.router)
 router.include_router(changes.router)
 router.include_router(receipts.router)
+router.include_router(explanations.router)
 router.include_router(sessions.router)
 router.include_router(organisation.router)
 router.include_router(teams.router)
@@ -108,8 +113,11 @@ router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)
-router.include_router(priority_rules.router)
+router.include_router(rule_sets.router)
+router.include_router(priority_matrix.router)
 router.include_router(priority_trial.router)
+router.include_router(rule_drafts.router)
+router.include_router(rule_simulations.router)
 router.include_router(api_keys.router)
 router.include_router(configuration.router)
 router.include_router(audit.router)

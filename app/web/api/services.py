@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Response
 
 from app.directory import service_store, services, store
 from app.directory.documents import ServiceDocument, ServiceEdit
+from app.incidents.rule_kinds import KINDS
+from app.rules import commands as rules
 from app.web.api.stored import Versioned, answer, created
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
@@ -75,6 +77,9 @@ async def edit_service(
 async def delete_service(
     key: Key, tx: Tx, expected: IfMatch, caller: Annotated[Caller, needs("services.edit")]
 ) -> None:
-    """409 `in_use` while it has integrations or incidents."""
+    """409 `in_use` while it has integrations or incidents, or routing rules name it. Its rule sets and their drafts go
+    with it."""
     caller.require_team((await services.read(tx.conn, key)).team_id)
+    await rules.refuse_if_named(tx.conn, KINDS.values(), key)
     await services.delete(tx.conn, tx.now, key, actor=caller.actor, version=expected)
+    await rules.forget(tx.conn, tx.now, KINDS.values(), key, actor=caller.actor)

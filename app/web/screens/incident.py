@@ -16,6 +16,7 @@ from app.escalation.reading import NextStep, next_step
 from app.incidents import reading
 from app.ingest import change_store
 from app.notifications import reading as notification_reading
+from app.rehearsal import explanation
 from app.web.link_view import View
 from app.web.pages import PageWanted, decode, encode
 from app.web.screens.reader import Reader, reads
@@ -29,6 +30,9 @@ ALERTS: Final = 30
 CHANGES: Final = 10
 MESSAGES: Final = 60
 PEOPLE: Final = 200
+WHY: Final = 40
+DECIDING: Final = ("routing", "suppression", "correlation", "priority")
+"""The stages that "Why" tells: what came in, who was paged and who did what, other sections say."""
 
 STALE: Final = "Nothing was done yet, because things changed since you looked. Please look again."
 TOLD: Final = {
@@ -111,6 +115,7 @@ async def show(
         alerts=await reading.alerts(conn, detail.id, limit=ALERTS),
         changes=await change_store.before_incident(conn, detail.service_id, detail.opened_at, limit=CHANGES),
         entries=entries[:ENTRIES],
+        why=[s for s in (await explanation.of_incident(conn, detail.number)).stages if s.stage in DECIDING][:WHY],
         older=encode(entries[ENTRIES - 1].id) if len(entries) > ENTRIES else "",
         people=await _people(reader) if may and detail.is_open else [],
     )

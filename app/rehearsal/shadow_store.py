@@ -1,0 +1,133 @@
+"""SQL of simulations: the road on temporary tables that shadow the real ones (behaviour.md 16).
+
+Names are never qualified, and temporary tables come first in the search path. They are made in the order below on a
+connection that has run nothing yet, so that no plan knows the real ones. Then the transaction is made read-only, in
+which PostgreSQL refuses to write to, or lock a row of, anything but temporary tables: it cannot harm what is real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ROAD: Final = (
+    "receipts",
+    "events",
+    "quarantine",
+    "alerts",
+    "occurrences",
+    "incidents",
+    "timeline_entries",
+    "acknowledgements",
+    "ladders",
+    "notifications",
+    "attempts",
+    "link_tokens",
+    "clock_control",
+    "changes",
+    "heartbeats",
+    "heartbeat_pings",
+    "silent_sources",
+)
+"""What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
+
+# What came in, oldest first, and the ends of occurrences that fell silent, which no event tells.
+_COLLECT: Final = text("""
+    CREATE TEMP TABLE replayed ON COMMIT DROP AS
+    SELECT row_number() OVER (ORDER BY r.at, r.id) AS n, r.* FROM (
+        SELECT e.id, e.at, a.integration_id, a.dedup_key, a.title, e.kind, e.severity, e.labels, e.annotations,
+               e.starts_at, e.ends_at
+        FROM events e JOIN alerts a ON a.id = e.alert_id WHERE e.id >= CAST(:first AS uuid)
+        UNION ALL
+        SELECT o.id, o.ended_at, a.integration_id, a.dedup_key, a.title, 'resolved', o.severity, a.labels,
+               a.annotations, o.starts_at, o.ended_at
+        FROM occurrences o JOIN alerts a ON a.id = o.alert_id
+        WHERE o.end_kind = 'expired' AND o.id >= CAST(:oldest AS uuid) AND o.ended_at >= CAST(:since AS timestamptz)
+        ORDER BY 2 LIMIT :limit) r
+""")
+_RULES: Final = text("CREATE TEMP TABLE rule_set_versions ON COMMIT DROP AS SELECT * FROM rule_set_versions")
+_DOORS_LOCKED: Final = text("CREATE TEMP TABLE integrations ON COMMIT DROP AS SELECT * FROM integrations")
+"""The road locks integrations whose source may have fallen silent."""
+_READ_ONLY: Final = text("SET TRANSACTION READ ONLY")
+_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+_CLOCK: Final = text("INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, :now, :now, 0)")
+_SET_CLOCK: Final = text("UPDATE clock_control SET anchor_virtual = :now")
+_REPLAYED: Final = text("SELECT * FROM replayed WHERE n > :after ORDER BY n LIMIT :limit")
+_COUNT: Final = text("SELECT count(*) FROM replayed")
+_DOORS: Final = text("""
+    SELECT id, key, source, service_id, ignored_labels, resolve_timeout_s, stale_window_s, mapping, enabled
+    FROM integrations
+""")
+# Nobody acknowledges in a simulation, so only the first step of each ladder counts; and what is planned is sent.
+_SETTLE: Final = text("""
+    WITH parked AS (UPDATE ladders SET next_step_at = NULL WHERE next_step_at IS NOT NULL)
+    UPDATE notifications SET state = 'sent', finished_at = :now WHERE state = 'pending'
+""")
+
+# Every occurrence as the road left it, with the occurrence that opened its incident.
+_VERDICTS: Final = text("""
+    SELECT o.id, n.key AS integration, a.dedup_key, o.starts_at, a.title, s.key AS service, o.suppressed, o.routed,
+           o.incident_id, i.title AS incident, i.priority, i.verdict, i.reopened,
+           o.id = first_value(o.id) OVER (PARTITION BY o.incident_id ORDER BY o.id) AS opens,
+           first_value(a.dedup_key) OVER (PARTITION BY o.incident_id ORDER BY o.id) AS opened_by
+    FROM occurrences o JOIN alerts a ON a.id = o.alert_id JOIN integrations n ON n.id = a.integration_id
+    JOIN services s ON s.id = o.service_id LEFT JOIN incidents i ON i.id = o.incident_id
+    ORDER BY o.id
+""")
+# Who was paged when, each person once a step.
+_PAGES: Final = text("""
+    SELECT u.key AS user, u.name, coalesce(u.time_zone, o.time_zone) AS zone, min(n.created_at) AS at
+    FROM notifications n JOIN users u ON u.id = n.user_id CROSS JOIN organisation o
+    WHERE n.purpose = 'page' GROUP BY n.ladder_id, n.epoch, n.round, n.step, u.key, u.name, 3
+""")
+
+
+async def collect(conn: AsyncConnection, since: datetime, first: Any, oldest: Any, limit: int, timeout_s: float) -> int:
+    """Copies what is to be replayed, before it is shadowed; how many that is."""
+    await conn.execute(_TIMEOUT, {"milliseconds": str(int(timeout_s * 1000))})
+    await conn.execute(_COLLECT, {"first": first, "oldest": oldest, "since": since, "limit": limit})
+    return int((await conn.execute(_COUNT)).scalar_one())
+
+
+async def shadow(conn: AsyncConnection, now: datetime) -> None:
+    """From here on the road of this connection is empty, and its time stands at `now`."""
+    for table in ROAD:
+        await conn.execute(text(f"CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP"))
+    await conn.execute(_RULES)
+    await conn.execute(_DOORS_LOCKED)
+    await conn.execute(_CLOCK, {"now": now})
+
+
+async def protect(conn: AsyncConnection) -> None:
+    """From here on this transaction can write to temporary tables only."""
+    await conn.execute(_READ_ONLY)
+
+
+async def set_clock(conn: AsyncConnection, now: datetime) -> None:
+    await conn.execute(_SET_CLOCK, {"now": now})
+
+
+async def replayed(conn: AsyncConnection, after: int, limit: int) -> Sequence[Any]:
+    return (await conn.execute(_REPLAYED, {"after": after, "limit": limit})).all()
+
+
+async def doors(conn: AsyncConnection) -> Sequence[Any]:
+    """Rows for `door_of`."""
+    return (await conn.execute(_DOORS)).all()
+
+
+async def settle(conn: AsyncConnection, now: datetime) -> None:
+    """After a climb: nobody climbs further, nothing waits to be sent."""
+    await conn.execute(_SETTLE, {"now": now})
+
+
+async def verdicts(conn: AsyncConnection) -> Sequence[Any]:
+    return (await conn.execute(_VERDICTS)).all()
+
+
+async def pages(conn: AsyncConnection) -> Sequence[Any]:
+    return (await conn.execute(_PAGES)).all()
