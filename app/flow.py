@@ -22,7 +22,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import commands as alerts
+from app.alerts import recheck_store, rechecking
 from app.alerts import store as alerts_store
+from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
 from app.escalation import commands as escalation
@@ -35,7 +37,7 @@ from app.ingest.store import EventRecord
 from app.notifications import commands as notifications
 from app.notifications import store as notifications_store
 from app.notifications.delivery import Delivery
-from app.standing import Standings
+from app.standing import Standing, Standings
 
 
 async def receive(conn: AsyncConnection, requests: Sequence[Request], standings: Standings) -> Received:
@@ -45,13 +47,18 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
         ingest.open_up(request, now)
     arrivals = [arrival for request in requests for arrival in _arrivals(request)]
     folded = await alerts.deduplicate(conn, arrivals, now)
-    routed = await alerts.route(conn, folded.decisions)
-    joined = await joining.correlate(conn, routed, standing.recovery_delays, standing.rank(now), now)
-    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities)
-    opened = list(joined.opened.values())
-    await escalation.start(conn, opened, standing.policies, now)
+    routed = await alerts.route(conn, folded.decisions, standing.suppressions, now)
+    pages = await _enter(conn, routed, standing, now)
     answers = await ingest.keep(conn, requests, _outcomes(folded.decisions), _events(folded.decisions, now), now)
-    return Received(answers, joined.pages, now)
+    return Received(answers, pages, now)
+
+
+async def _enter(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> bool:
+    """④ ⑤ ⑥ of a batch, or of what nothing suppresses any more. Whether anybody is to be paged now."""
+    joined = await joining.correlate(conn, routed, standing.recovery_delays, standing.rank(now), now)
+    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, now)
+    await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
+    return joined.pages
 
 
 async def refuse(conn: AsyncConnection, request: Request, error: str, standings: Standings) -> Answer:
@@ -84,7 +91,8 @@ class Climbed:
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
     now, standing = await standings.begin(conn)
-    await _expire(conn, standing.recovery_delays, now)
+    await passing.expire_alerts(conn, standing.recovery_delays, now)
+    await _enter(conn, await rechecking.recheck(conn, standing.suppressions, now), standing, now)
     await passing.pass_time(conn, now)
     await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
     climbed = await escalation.climb(conn, standing.hours, channels, now)
@@ -97,17 +105,10 @@ async def deliver(delivery: Delivery) -> int:
     return await delivery.send_due() + await delivery.recover()
 
 
-async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:
-    expired = await alerts.expire(conn, now)
-    ended = [e.incident_id for e in expired if e.incident_id is not None]
-    if ended:
-        await passing.expire_alerts(conn, ended, recovery_delays, now)
-
-
 NEXT_DUE = text(f"""
     SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
     FROM (SELECT least(({alerts_store.NEXT_EXPIRY}), ({incidents_store.NEXT_DUE}), ({escalation_store.NEXT_STEP}),
-                       ({notifications_store.NEXT_DUE})) AS due) AS earliest
+                       ({notifications_store.NEXT_DUE}), ({recheck_store.NEXT})) AS due) AS earliest
 """)
 
 
@@ -117,8 +118,7 @@ async def _next_due(conn: AsyncConnection) -> float | None:
 
 
 def _arrivals(request: Request) -> list[Arrival]:
-    door = request.door
-    entrance = door.entrance
+    door, entrance = request.door, request.door.entrance
     return [
         Arrival(
             event,

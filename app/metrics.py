@@ -54,6 +54,8 @@ _batch_seconds = _histogram(
 )
 _quarantined = _counter("quarantined_total", "What could not be processed and was kept, by kind.", "kind")
 
+_suppressed = _counter("suppressed_total", "Occurrences that were suppressed, by what kind of thing did it.", "by")
+
 _opened = _counter("incidents_opened_total", "Incidents opened, by priority.", "priority")
 _reopened = _counter("incidents_reopened_total", "Incidents reopened, by priority.", "priority")
 _resolved = _counter("incidents_resolved_total", "Incidents resolved, by priority.", "priority")
@@ -117,6 +119,11 @@ def group_commit(requests: int, events: int, seconds: float) -> None:
 
 def quarantined(kind: Literal["body", "event", "batch"], count: int = 1) -> None:
     _quarantined.labels(kind).inc(count)
+
+
+def suppressed(by: str, count: int = 1) -> None:
+    """`by` as occurrences say it: `silence`, `maintenance window`, `inhibition`, `time interval`, ..."""
+    _suppressed.labels(by.replace(" ", "_")).inc(count)
 
 
 def incident_opened(priority: int, count: int = 1) -> None:

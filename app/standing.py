@@ -15,7 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
+from app.alerts import standing_suppressions
 from app.alerts.dedup import Arrival
+from app.alerts.suppression import Suppressions
 from app.escalation import policy_store
 from app.hours import WeeklyHours
 from app.incidents.correlation import Happening, Rank, Ranking
@@ -58,6 +60,7 @@ class Standing:
     matrix: Matrix
     policies: Mapping[int, Mapping[str, Any]]
     """By service id: the copy that a new ladder takes."""
+    suppressions: Suppressions
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -106,11 +109,11 @@ class Standings:
         """`now` of this transaction, and the configuration it sees: one statement when nothing changed."""
         row = (await conn.execute(NOW_AND_VERSION)).one()
         if self._newest is None or self._newest.version != row.version:
-            self._newest = await _load(conn, row.version)
+            self._newest = await _load(conn, row.version, row.now)
         return row.now, self._newest
 
 
-async def _load(conn: AsyncConnection, version: int) -> Standing:
+async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
     rows = (await conn.execute(SERVICES)).all()
     services = {
         r.id: ServiceStanding(
@@ -130,4 +133,5 @@ async def _load(conn: AsyncConnection, version: int) -> Standing:
         await rules_store.current(conn, PRIORITY_RULES),
         (await priority_store.current(conn)).matrix,
         {s.id: copies[s.policy_id] for s in services.values() if s.policy_id in copies},
+        await standing_suppressions.load(conn, now),
     )

@@ -85,18 +85,20 @@ OCCURRENCES = Hot("""
 
 INSERT_OCCURRENCES = Hot("""
     INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-                             suppressed)
+                             suppressed, recheck_at)
     SELECT id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-           suppressed
+           suppressed, recheck_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:alert_id AS uuid[]), CAST(:incident_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:severity AS text[]), CAST(:priority AS smallint[]),
-                CAST(:suppressed AS jsonb[]))
-         AS t (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority, suppressed)
+                CAST(:suppressed AS jsonb[]), CAST(:recheck_at AS timestamptz[]))
+         AS t (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority, suppressed,
+               recheck_at)
     ON CONFLICT (id) DO UPDATE
     SET incident_id = excluded.incident_id, ended_at = excluded.ended_at, end_kind = excluded.end_kind,
         starts_at = excluded.starts_at, severity = excluded.severity,
-        priority = coalesce(excluded.priority, occurrences.priority), suppressed = excluded.suppressed
+        priority = coalesce(excluded.priority, occurrences.priority), suppressed = excluded.suppressed,
+        recheck_at = excluded.recheck_at
 """)
 """New occurrences of a batch, and what changed about older ones."""
 
@@ -127,18 +129,24 @@ EXPIRE_OCCURRENCES = text("""
     UPDATE occurrences o SET ended_at = greatest(t.ended_at, o.starts_at), end_kind = 'expired'
     FROM unnest(CAST(:ids AS uuid[]), CAST(:ended_at AS timestamptz[])) AS t (id, ended_at)
     WHERE o.id = t.id
-    RETURNING o.id, o.incident_id
+    RETURNING o.id, CASE WHEN o.suppressed IS NULL THEN o.incident_id END AS incident_id
 """)
 
 NEXT_EXPIRY = text("SELECT min(expiry_due_at) FROM alerts WHERE expiry_due_at IS NOT NULL")
 
 
 class Belongs(Struct, frozen=True, gc=False):
-    """Where an occurrence belongs: its incident (None when suppressed), its service, and by what it is suppressed."""
+    """Where an occurrence belongs: its incident (when suppressed: None, or an earlier one), its service, and by what it
+    is suppressed."""
 
     incident_id: UUID | None
     service_id: int
     suppressed: dict[str, Any] | None
+
+    @property
+    def counts(self) -> bool:
+        """It is one of the firing alerts of its incident."""
+        return self.incident_id is not None and self.suppressed is None
 
 
 class OccurrenceRow(Struct, frozen=True, gc=False):
@@ -154,6 +162,7 @@ class OccurrenceRow(Struct, frozen=True, gc=False):
     severity: str
     priority: int | None
     suppressed: dict[str, Any] | None
+    recheck_at: datetime | None
 
 
 async def hear(conn: AsyncConnection, heard: Mapping[tuple[int, str], int], now: datetime) -> list[AlertState]:
@@ -241,5 +250,6 @@ async def keep_occurrences(conn: AsyncConnection, rows: Sequence[OccurrenceRow])
             "severity": [r.severity for r in rows],
             "priority": [r.priority for r in rows],
             "suppressed": [r.suppressed for r in rows],
+            "recheck_at": [r.recheck_at for r in rows],
         },
     )

@@ -74,11 +74,7 @@ class Silence:
     service_id: int | None = None
 
     def silences(self, labels: Mapping[str, str], service_id: int, now: datetime) -> bool:
-        return (
-            self.starts_at <= now < self.ends_at
-            and self.service_id in (None, service_id)
-            and self.matching(labels)
-        )
+        return self.starts_at <= now < self.ends_at and self.service_id in (None, service_id) and self.matching(labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ Matchers = Annotated[
     str, Field(max_length=4_096), AfterValidator(_matchers), Field(examples=['{severity="critical", cluster=~"eu-.*"}'])
 ]
 """As Alertmanager writes them."""
-Services = Annotated[list[Key], Field(max_length=1_000)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["22:00"])]
 
 
@@ -137,7 +136,7 @@ class InhibitionRuleEdit(Document):
     name: Name
     source: Matchers
     target: Matchers
-    equal: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=20)] = []
+    equal: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=20)
 
     @model_validator(mode="after")
     def _says_something(self) -> InhibitionRuleEdit:
@@ -182,11 +181,9 @@ class TimeIntervalEdit(Document):
     model_config = ConfigDict(json_schema_extra={"examples": [_INTERVAL]})
 
     name: Name
-    services: Services = []
+    services: list[Key] = Field(default_factory=list, max_length=1_000)
     matchers: Matchers = "{}"
-    intervals: Annotated[
-        list[Annotated[dict[str, Any], AfterValidator(_interval)]], Field(min_length=1, max_length=50)
-    ]
+    intervals: Annotated[list[Annotated[dict[str, Any], AfterValidator(_interval)]], Field(min_length=1, max_length=50)]
 
     def parsed(self) -> tuple[TimeInterval, ...]:
         return tuple(hours.parse_interval(raw) for raw in self.intervals)

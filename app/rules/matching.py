@@ -71,9 +71,9 @@ class Matching:
         return next(((m.name, m.value) for m in self.matchers if m.operator == "=" and m.value), None)
 
     @property
-    def matches_nothing(self) -> bool:
-        """Whether it holds for an alert without any label: then it says nothing about what it is for."""
-        return self({})
+    def matches_nothing_alone(self) -> bool:
+        """Whether each of them holds for an alert without the label: such a list says nothing about what it is for."""
+        return all(test("") for _, test in self._tests)
 
     def __str__(self) -> str:
         return "{" + ", ".join(str(m) for m in self.matchers) + "}"
