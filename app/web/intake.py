@@ -84,7 +84,7 @@ class Intake:
         return await _answer(send, source, answer, outcomes)
 
     async def _door(self, key: str | None, headers: dict[str, str]) -> Door:
-        given = key or _credential(headers.get("authorization", ""))
+        given = key or credential(headers.get("authorization", ""))
         if not given:
             raise Refused(401, "unauthenticated", "a routing key is needed", WWW_Authenticate='Bearer realm="tocsin"')
         try:
@@ -117,7 +117,8 @@ def _route(scope: Scope) -> tuple[str, str | None] | None:
     path: str = scope["path"]
     if path.startswith("/v1/intake/"):
         if m := _PROMETHEUS.fullmatch(path):
-            return "prometheus", m["key"]
+            # what else Alertmanager answers there is no intake: web/dropin/alertmanager.py
+            return ("prometheus", m["key"]) if scope["method"] == "POST" else None
         if m := _PATH.fullmatch(path):
             return m["source"], m["key"]
         return None
@@ -126,7 +127,7 @@ def _route(scope: Scope) -> tuple[str, str | None] | None:
     return None
 
 
-def _credential(authorization: str) -> str | None:
+def credential(authorization: str) -> str | None:
     """The token of Bearer, or the password of basic auth (senders that only know the latter)."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
@@ -149,7 +150,8 @@ async def _answer(send: Send, source: str, answer: Answer, outcomes: dict[str, i
     """Exactly what Prometheus and Alertmanager expect of their own API; elsewhere small JSON with the receipt."""
     receipt = {"Tocsin-Receipt": str(answer.receipt_id)}
     if source == "prometheus":
-        complaint = answer.error or "; ".join(answer.refused)
+        unparsed = {"code": answer.status, "message": f'parsing alerts body from "" failed, because {answer.error}'}
+        complaint = unparsed if answer.error else "; ".join(answer.refused)
         refused = answer.status >= 400
         await _respond(send, answer.status, dumps(complaint).encode() if refused else b"", receipt)
         return answer.status

@@ -167,9 +167,7 @@ async def test_what_an_alert_inhibited_pages_when_that_is_over(town: Town) -> No
 async def test_an_inhibiting_alert_that_expires_lets_go_too(town: Town) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana, minutes(300)])
-    await made(
-        town, INHIBITIONS, key="down", name="Down", source='{alertname="Down"}', target='{alertname!="Down"}'
-    )
+    await made(town, INHIBITIONS, key="down", name="Down", source='{alertname="Down"}', target='{alertname!="Down"}')
     await town.prometheus.fires("Down")
     await ana.expects_mail("Down")
     await town.alertmanager.fires("Slow")
@@ -183,9 +181,7 @@ async def test_a_rule_that_is_made_while_its_source_fires_knows_it_and_lets_go_w
     await town.service("checkout", policy=[ana, minutes(300)])
     await town.alertmanager.fires("Down")
     await ana.expects_mail("Down")
-    await made(
-        town, INHIBITIONS, key="down", name="Down", source='{alertname="Down"}', target='{alertname!="Down"}'
-    )
+    await made(town, INHIBITIONS, key="down", name="Down", source='{alertname="Down"}', target='{alertname!="Down"}')
     await town.alertmanager.fires("Slow")
     assert [why["name"] for why in await suppressed(town)] == ["down"]
     async with town.transaction() as (conn, now):

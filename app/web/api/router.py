@@ -12,7 +12,9 @@ from app.web.api import (
     configuration,
     contact_methods,
     incidents,
+    inhibition_rules,
     integrations,
+    maintenance_windows,
     notification_rules,
     on_call,
     organisation,
@@ -24,7 +26,10 @@ from app.web.api import (
     schedules,
     services,
     sessions,
+    silences,
+    suppressed,
     teams,
+    time_intervals,
     users,
 )
 from app.web.auth import public
@@ -87,6 +92,12 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 """Operations are called as their functions are, `list_teams`: generated clients make methods of these names."""
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
+router.include_router(silences.of_incidents)
+router.include_router(silences.router)
+router.include_router(suppressed.router)
+router.include_router(maintenance_windows.router)
+router.include_router(inhibition_rules.router)
+router.include_router(time_intervals.router)
 router.include_router(receipts.router)
 router.include_router(sessions.router)
 router.include_router(organisation.router)
