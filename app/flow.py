@@ -18,25 +18,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import commands as alerts
-from app.alerts import recheck_store, rechecking
-from app.alerts import store as alerts_store
 from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
 from app.escalation import commands as escalation
-from app.escalation import store as escalation_store
 from app.incidents import joining, passing
-from app.incidents import store as incidents_store
+from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
 from app.ingest.requests import Answer, Received, Request
 from app.ingest.store import EventRecord
 from app.notifications import commands as notifications
-from app.notifications import store as notifications_store
 from app.notifications.delivery import Delivery
+from app.notifications.due import next_due
 from app.standing import Standing, Standings
 
 
@@ -47,18 +43,20 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
         ingest.open_up(request, now)
     arrivals = [arrival for request in requests for arrival in _arrivals(request)]
     folded = await alerts.deduplicate(conn, arrivals, now)
-    routed = await alerts.route(conn, folded.decisions, standing.suppressions, now)
-    pages = await _enter(conn, routed, standing, now)
+    routed = await alerts.route(conn, folded.decisions, standing.ways(now), now)
+    joined = await _respond(conn, routed, standing, now)
     answers = await ingest.keep(conn, requests, _outcomes(folded.decisions), _events(folded.decisions, now), now)
-    return Received(answers, pages, now)
+    return Received(answers, joined.pages, now)
 
 
-async def _enter(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> bool:
-    """④ ⑤ ⑥ of a batch, or of what nothing suppresses any more. Whether anybody is to be paged now."""
-    joined = await joining.correlate(conn, routed, standing.recovery_delays, standing.rank(now), now)
-    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, now)
+async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
+    """④ to ⑥: from what changed about occurrences to ladders."""
+    key_of, rank = standing.key_of(now), standing.rank(now)
+    joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now)
+    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held, now)
     await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
-    return joined.pages
+    await escalation.go_on(conn, joined.continued, now)
+    return joined
 
 
 async def refuse(conn: AsyncConnection, request: Request, error: str, standings: Standings) -> Answer:
@@ -91,13 +89,13 @@ class Climbed:
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
     now, standing = await standings.begin(conn)
-    await passing.expire_alerts(conn, standing.recovery_delays, now)
-    await _enter(conn, await rechecking.recheck(conn, standing.suppressions, now), standing, now)
+    await _expire(conn, standing.recovery_delays, now)
+    await _respond(conn, await alerts.recheck(conn, standing.ways(now), now), standing, now)
     await passing.pass_time(conn, now)
     await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
     climbed = await escalation.climb(conn, standing.hours, channels, now)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
-    return Climbed(queued, climbed.lateness, climbed.unreachable, await _next_due(conn))
+    return Climbed(queued, climbed.lateness, climbed.unreachable, await next_due(conn))
 
 
 async def deliver(delivery: Delivery) -> int:
@@ -105,20 +103,16 @@ async def deliver(delivery: Delivery) -> int:
     return await delivery.send_due() + await delivery.recover()
 
 
-NEXT_DUE = text(f"""
-    SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
-    FROM (SELECT least(({alerts_store.NEXT_EXPIRY}), ({incidents_store.NEXT_DUE}), ({escalation_store.NEXT_STEP}),
-                       ({notifications_store.NEXT_DUE}), ({recheck_store.NEXT})) AS due) AS earliest
-""")
-
-
-async def _next_due(conn: AsyncConnection) -> float | None:
-    seconds = (await conn.execute(NEXT_DUE)).scalar_one()
-    return None if seconds is None else float(seconds)
+async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:
+    expired = await alerts.expire(conn, now)
+    ended = [e.incident_id for e in expired if e.incident_id is not None]
+    if ended:
+        await passing.expire_alerts(conn, ended, recovery_delays, now)
 
 
 def _arrivals(request: Request) -> list[Arrival]:
-    door, entrance = request.door, request.door.entrance
+    door = request.door
+    entrance = door.entrance
     return [
         Arrival(
             event,

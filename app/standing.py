@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -16,18 +16,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
 from app.alerts import standing_suppressions
+from app.alerts.commands import Ways
 from app.alerts.dedup import Arrival
+from app.alerts.routing import Routing
+from app.alerts.routing_rules import ROUTING_RULES
 from app.alerts.suppression import Suppressions
 from app.escalation import policy_store
 from app.hours import WeeklyHours
-from app.incidents.correlation import Happening, Rank, Ranking
+from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
+from app.incidents.happenings import Happening, Rank, Ranking, Terms
+from app.incidents.joining import KeyOf, default_key
 from app.priority import store as priority_store
 from app.priority.assign import PRIORITY_RULES, assign, loudness_at
 from app.priority.facts import facts
 from app.priority.matrix import Matrix
 from app.rules import store as rules_store
-from app.rules.facts import Counts, ServiceFacts
-from app.rules.rulesets import RuleSet
+from app.rules.facts import Counts, Facts, ServiceFacts
+from app.rules.rulesets import RuleSet, decide
+from app.rules.store import ORGANISATION
 
 NOW_AND_VERSION = text("SELECT tocsin_now() AS now, version FROM configuration_version")
 
@@ -60,7 +66,11 @@ class Standing:
     matrix: Matrix
     policies: Mapping[int, Mapping[str, Any]]
     """By service id: the copy that a new ladder takes."""
-    suppressions: Suppressions
+    routing: Mapping[str, RuleSet] = field(default_factory=dict)
+    """By scope, as the next two."""
+    correlation: Mapping[str, RuleSet] = field(default_factory=dict)
+    own_priority: Mapping[str, RuleSet] = field(default_factory=dict)
+    suppressions: Suppressions = field(default_factory=Suppressions)
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -70,33 +80,68 @@ class Standing:
     def recovery_delays(self) -> dict[int, timedelta]:
         return {s.id: s.recovery_delay for s in self.services.values()}
 
+    def facts(self, arrival: Arrival, service_id: int, now: datetime, alerts: int = 1) -> Facts:
+        """What rules of any kind may look at."""
+        service, event = self.services[service_id], arrival.event
+        return facts(
+            labels=event.labels,
+            annotations=event.annotations,
+            severity=event.severity,
+            source=arrival.source,
+            title=event.title,
+            service=service.facts,
+            at=now,
+            zone=self.zone,
+            in_support_hours=hours.within(service.hours, now),
+            counts=Counts(alerts=alerts),
+        )
+
+    def ways(self, now: datetime) -> Ways:
+        """③ How arrivals are routed at this instant."""
+        if not self.routing:
+            return Ways(suppressions=self.suppressions)
+        own = {s.id: (s.facts.key, self.routing[s.facts.key]) for s in self._with_rules(self.routing)}
+        services = {s.facts.key: s.id for s in self.services.values()}
+        organisation = self.routing.get(ORGANISATION)
+        routing = Routing(organisation, own, services, lambda a: self.facts(a, a.service_id, now))
+        return Ways(routing, self.suppressions)
+
+    def _with_rules(self, scopes: Mapping[str, RuleSet]) -> list[ServiceStanding]:
+        return [s for s in self.services.values() if s.facts.key in scopes]
+
+    def key_of(self, now: datetime) -> KeyOf:
+        """④ By which key an occurrence is correlated: its service's rules, the organisation's, else the default."""
+        return Keys(self, now).of if self.correlation else default_key
+
     def rank(self, now: datetime) -> Rank:
-        """⑤ How priority is judged at this instant."""
+        """⑤ How priority is judged at this instant: a service's own rules before the organisation's."""
 
         def judge(happening: Happening, alerts: int) -> Ranking:
-            arrival: Arrival = happening.facts
             service = self.services[happening.service_id]
-            in_hours = hours.within(service.hours, now)
-            event = arrival.event
-            verdict = assign(
-                self.rules,
-                self.matrix,
-                facts(
-                    labels=event.labels,
-                    annotations=event.annotations,
-                    severity=event.severity,
-                    source=arrival.source,
-                    title=event.title,
-                    service=service.facts,
-                    at=now,
-                    zone=self.zone,
-                    in_support_hours=in_hours,
-                    counts=Counts(alerts=alerts),
-                ),
-            )
+            known = self.facts(happening.facts, service.id, now, alerts)
+            verdict = assign(self.rules, self.matrix, known, self.own_priority.get(service.facts.key))
             return Ranking(verdict, *loudness_at(verdict.priority, service.hours, now))
 
         return judge
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Correlation rules at an instant."""
+
+    standing: Standing
+    now: datetime
+
+    def of(self, arrival: Arrival, service_id: int) -> tuple[str, Terms]:
+        standing = self.standing
+        known = standing.facts(arrival, service_id, self.now)
+        for scope in (standing.services[service_id].facts.key, ORGANISATION):
+            ruleset = standing.correlation.get(scope)
+            for verdict in decide(ruleset, known).verdicts if ruleset is not None else ():
+                key = key_of(f"{scope}/{verdict.rule}", verdict.outcome, service_id, known)
+                if key is not None:
+                    return key, terms_of(verdict)
+        return default_key(arrival, service_id)
 
 
 class Standings:
@@ -133,5 +178,8 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         await rules_store.current(conn, PRIORITY_RULES),
         (await priority_store.current(conn)).matrix,
         {s.id: copies[s.policy_id] for s in services.values() if s.policy_id in copies},
+        await rules_store.all_current(conn, ROUTING_RULES),
+        await rules_store.all_current(conn, CORRELATION_RULES),
+        await rules_store.all_current(conn, PRIORITY_RULES),
         await standing_suppressions.load(conn, now),
     )

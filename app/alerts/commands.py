@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import metrics
 from app.alerts import dedup, inhibiting, store, suppression_store
 from app.alerts.dedup import Arrival, Decision, Folded, Outcome
 from app.alerts.inhibiting import Fired
+from app.alerts.routing import Route, Router, built_in
 from app.alerts.store import Belongs, OccurrenceRow
-from app.alerts.suppression import Suppressed, Suppressions, suppress
+from app.alerts.suppression import Suppressed, Suppressions
+from app.db import ids
 from app.db.engine import on_commit
 
 
@@ -42,55 +45,72 @@ class Routed(Struct, frozen=True, gc=False):
     decision: Decision
     suppressed: Suppressed | None
     before: Belongs | None
+    kept: Mapping[str, Any] | None = None
+    """What routing rules made of it."""
 
 
-async def route(
-    conn: AsyncConnection, decisions: Sequence[Decision], suppressions: Suppressions, now: datetime
-) -> list[Routed]:
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the configuration makes of arrivals."""
+
+    route: Router = built_in
+    suppressions: Suppressions = field(default_factory=Suppressions)
+
+    def judge(self, arrival: Arrival, now: datetime) -> Suppressed | None:
+        """Whether silence, maintenance window, inhibition or time interval keep an arrival quiet at this instant."""
+        return self.suppressions.judge(arrival.event.labels, arrival.service_id, now)
+
+
+async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
     """③ Routing rules, once per occurrence and again when its severity or labels change; and where it belonged."""
     changing = [d for d in decisions if d.outcome.changes]
     known = [d.alert.occurrence_id for d in changing if d.outcome is not Outcome.OPENED]
     before = await store.belongings(conn, set(known))
-    judging = await _judging(conn, changing, suppressions, now)
+    return _routed(changing, before, await _inhibiting(conn, changing, ways, now), now)
+
+
+async def _inhibiting(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> Ways:
+    """With the alerts that inhibit others once these decisions hold."""
+    if not ways.suppressions.inhibitions:
+        return ways
+    last = {d.alert.id: d for d in decisions if d.arrival.event.kind != "acknowledged"}
+    events = {i: ways.route(d.arrival).arrival.event for i, d in last.items() if d.alert.firing}
+    fired = [Fired(alert_id, event.labels, event.title) for alert_id, event in events.items()]
+    prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - events.keys(), now)
+    return Ways(ways.route, prepared)
+
+
+def _routed(decisions: Sequence[Decision], before: dict[UUID, Belongs], ways: Ways, now: datetime) -> list[Routed]:
+    """`before` follows what the batch does, so that a second event of an occurrence sees what the first one did."""
     routed = []
-    for decision in changing:
-        event = decision.arrival.event
+    for decision in decisions:
         occurrence_id = decision.alert.occurrence_id
-        was = before.get(occurrence_id)
-        service_id = decision.arrival.service_id if was is None else was.service_id
-        firing = event.kind == "firing"
-        suppressed = (suppress(event) or judging.judge(event.labels, service_id, now)) if firing else None
-        routed.append(Routed(decision, suppressed, was))
-        if firing:
-            counts = was is not None and was.counts and decision.outcome is Outcome.CHANGED
-            why = None if suppressed is None or counts else _as_json(suppressed)
-            before[occurrence_id] = Belongs(None if was is None else was.incident_id, service_id, why)
+        belonged = before.get(occurrence_id)
+        if decision.arrival.event.kind != "firing":
+            routed.append(Routed(decision, None, belonged))
+            continue
+        way = ways.route(decision.arrival)
+        suppressed = way.suppressed or ways.judge(way.arrival, now) or _held(way, occurrence_id, now)
+        routed.append(Routed(replace(decision, arrival=way.arrival), suppressed, belonged, way.kept))
+        incident_id = None if belonged is None else belonged.incident_id
+        counts = belonged is not None and belonged.counts and decision.outcome is Outcome.CHANGED
+        why = None if suppressed is None or counts else _as_json(suppressed)
+        before[occurrence_id] = Belongs(incident_id, way.arrival.service_id, why)
     return routed
 
 
-async def _judging(
-    conn: AsyncConnection, changing: Sequence[Decision], suppressions: Suppressions, now: datetime
-) -> Suppressions:
-    last = {d.alert.id: d for d in changing if d.arrival.event.kind != "acknowledged"}
-    firing = [d for d in last.values() if d.alert.firing]
-    fired = [Fired(d.alert.id, d.arrival.event.labels, d.arrival.event.title) for d in firing]
-    return await inhibiting.prepare(conn, suppressions, fired, [i for i, d in last.items() if not d.alert.firing], now)
-
-
-def _as_json(suppressed: Suppressed) -> dict[str, Any]:
-    until = None if suppressed.until is None else suppressed.until.isoformat()
-    return {"by": suppressed.by, "name": suppressed.name, "because": suppressed.because, "until": until}
-
-
-def _suppressed(r: Routed, was: dict[str, Any] | None, *, belongs: bool) -> dict[str, Any] | None:
-    """What is stored as suppressing the occurrence after this. One that counts in its incident goes on to count; what
-    is over keeps the reason."""
-    if belongs:
+def _held(way: Route, occurrence_id: UUID, now: datetime) -> Suppressed | None:
+    """Until it has fired for as long as the rule wants, since we first heard of this occurrence."""
+    if way.hold is None:
         return None
-    if r.decision.arrival.event.kind != "firing":
-        return was
-    counts = r.decision.outcome is Outcome.CHANGED and r.before is not None and r.before.counts
-    return None if counts or r.suppressed is None else _as_json(r.suppressed)
+    length, name, because = way.hold
+    until = ids.instant_of(occurrence_id) + length
+    return Suppressed("hold", name, because, until) if until > now else None
+
+
+def _as_json(suppressed: Suppressed) -> dict[str, str]:
+    said = {"by": suppressed.by, "name": suppressed.name, "because": suppressed.because}
+    return said if suppressed.until is None else said | {"until": suppressed.until.isoformat()}
 
 
 async def keep_occurrences(
@@ -98,42 +118,79 @@ async def keep_occurrences(
     routed: Sequence[Routed],
     belongs: Mapping[UUID, UUID],
     priorities: Mapping[UUID, int],
+    held: Mapping[UUID, tuple[str, Suppressed]],
     now: datetime,
 ) -> None:
-    """The occurrences of a batch as it left them. `belongs`: to which incident each was correlated."""
+    """The occurrences of a batch as it left them. `belongs`: to which incident each was correlated; `held`: which wait
+    for others of their correlation key."""
     rows: dict[UUID, OccurrenceRow] = {}
     counted: Counter[tuple[str, str]] = Counter()
     for r in routed:
-        alert = r.decision.alert
-        before = rows.get(alert.occurrence_id)
-        was = before.suppressed if before is not None else r.before.suppressed if r.before is not None else None
-        incident_id = belongs.get(alert.occurrence_id) or (r.before.incident_id if r.before is not None else None)
-        suppressed = _suppressed(r, was, belongs=alert.occurrence_id in belongs)
-        until = None if r.suppressed is None or suppressed is None or not alert.firing else r.suppressed.until
-        if suppressed is not None and suppressed is not was:
-            counted[suppressed["by"], suppressed["name"]] += 1
-        rows[alert.occurrence_id] = OccurrenceRow(
-            alert.occurrence_id,
-            alert.id,
-            incident_id,
-            r.decision.arrival.service_id if r.before is None else r.before.service_id,
-            alert.starts_at,
-            alert.ended_at,
-            alert.end_kind,
-            alert.severity,
-            priorities.get(alert.occurrence_id),
-            suppressed,
-            until,
-        )
+        earlier = rows.get(r.decision.alert.occurrence_id)
+        row = rows[r.decision.alert.occurrence_id] = _row(r, earlier, belongs, priorities, held)
+        was = earlier.suppressed if earlier is not None else None if r.before is None else r.before.suppressed
+        if row.suppressed is not None and _what(row.suppressed) != _what(was):
+            counted[_what(row.suppressed)] += 1
     await store.keep_occurrences(conn, list(rows.values()))
     if counted:
         await suppression_store.count(conn, now, counted)
         on_commit(conn, lambda: _tell(counted))
 
 
+def _what(suppressed: dict[str, Any] | None) -> tuple[str, str]:
+    return ("", "") if suppressed is None else (suppressed["by"], suppressed["name"])
+
+
 def _tell(counted: Mapping[tuple[str, str], int]) -> None:
     for (by, _), count in counted.items():
         metrics.suppressed(by, count)
+
+
+def _row(
+    r: Routed,
+    earlier: OccurrenceRow | None,
+    belongs: Mapping[UUID, UUID],
+    priorities: Mapping[UUID, int],
+    held: Mapping[UUID, tuple[str, Suppressed]],
+) -> OccurrenceRow:
+    """`earlier`: as an event before this one left it, in the same batch."""
+    alert = r.decision.alert
+    fires = r.decision.arrival.event.kind == "firing"
+    was = earlier.suppressed if earlier is not None else r.before.suppressed if r.before is not None else None
+    incident_id = belongs.get(alert.occurrence_id) or (r.before.incident_id if r.before is not None else None)
+    held_key, waits = held.get(alert.occurrence_id, (None, None)) if alert.firing else (None, None)
+    by = (waits or r.suppressed) if fires else None
+    # One that counts in its incident goes on to count; one that comes back suppressed does not.
+    counts = alert.occurrence_id in belongs or (
+        r.before is not None and r.before.counts and r.decision.outcome is not Outcome.REVIVED
+    )
+    suppressed = None if counts else was if not fires else None if by is None else _as_json(by)
+    until = by.until if by is not None and not counts and alert.firing else None
+    return OccurrenceRow(
+        alert.occurrence_id,
+        alert.id,
+        incident_id,
+        r.decision.arrival.service_id if r.before is None or (fires and r.before.incident_id is None)
+        else r.before.service_id,
+        alert.starts_at,
+        alert.ended_at,
+        alert.end_kind,
+        r.decision.arrival.event.severity if fires else alert.severity,
+        priorities.get(alert.occurrence_id),
+        suppressed,
+        r.kept,
+        until,
+        held_key,
+    )  # fmt: skip
+
+
+async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> list[Routed]:
+    """⓪ Firing occurrences whose suppression is to be looked at again. Those that nothing suppresses any more enter as
+    new (behaviour.md 10): whoever calls correlates them and keeps them."""
+    found = await store.to_recheck(conn, now, limit)
+    before = {r.alert.occurrence_id: r.before for r in found}
+    decisions = [Decision(r.arrival, Outcome.CHANGED, r.alert) for r in found]
+    return _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
 
 
 @dataclass(frozen=True, slots=True)

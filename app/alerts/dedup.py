@@ -22,6 +22,11 @@ from app.db import ids
 from app.ingest.event import Event
 
 _NO_LABELS: frozenset[str] = frozenset()
+FLAPPING_FROM = 3
+MOST_FLIPS = 10
+FORGET_A_FLIP_AFTER = timedelta(seconds=100)
+"""A leaking bucket: one that changes every half minute stays flapping, one that settles is believed again after a
+quarter of an hour at most."""
 
 
 class Outcome(StrEnum):
@@ -80,6 +85,13 @@ class AlertState(Struct, frozen=True, gc=False):
     end_received_at: datetime | None = None
     expires_at: datetime | None = None
     expiry_due_at: datetime | None = None
+    flips: int = 0
+    flipped_at: datetime | None = None
+
+    @property
+    def flapping(self) -> bool:
+        """Whether it changes between firing and resolved too often to be believed: three times in five minutes."""
+        return self.flips >= FLAPPING_FROM
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -159,18 +171,26 @@ def decide(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decisio
 def _fire(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decision:
     event = arrival.event
     if alert is None:
-        return Decision(arrival, Outcome.OPENED, _opened(ids.new(now), arrival, now))
+        return Decision(arrival, Outcome.OPENED, _opened(ids.new(now), arrival, now, None))
     if alert.firing:
         return _fire_again(alert, arrival)
     if alert.ended_at is not None and event.starts_at <= alert.ended_at:
         if _is_stale(alert, arrival, now):
             return Decision(arrival, Outcome.STALE, alert)
-        revived = replace(_opened(alert.id, arrival, now), occurrence_id=alert.occurrence_id)
+        revived = replace(_opened(alert.id, arrival, now, alert), occurrence_id=alert.occurrence_id)
         return Decision(arrival, Outcome.REVIVED, revived)
-    return Decision(arrival, Outcome.OPENED, _opened(alert.id, arrival, now))
+    return Decision(arrival, Outcome.OPENED, _opened(alert.id, arrival, now, alert))
 
 
-def _opened(alert_id: UUID, arrival: Arrival, now: datetime) -> AlertState:
+def _flips(alert: AlertState | None, now: datetime) -> int:
+    """How often it changed lately, this change included."""
+    if alert is None or alert.flipped_at is None:
+        return 1
+    forgotten = (now - alert.flipped_at) // FORGET_A_FLIP_AFTER
+    return min(max(alert.flips - max(forgotten, 0), 0) + 1, MOST_FLIPS)
+
+
+def _opened(alert_id: UUID, arrival: Arrival, now: datetime, before: AlertState | None) -> AlertState:
     event = arrival.event
     return AlertState(
         id=alert_id,
@@ -183,6 +203,8 @@ def _opened(alert_id: UUID, arrival: Arrival, now: datetime) -> AlertState:
         severity=event.severity,
         expires_at=event.ends_at,
         expiry_due_at=event.ends_at,
+        flips=_flips(before, now),
+        flipped_at=now,
     )
 
 
@@ -216,12 +238,13 @@ def _resolve(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decis
     event = arrival.event
     ended_at = event.ends_at or now
     if alert is None:
-        opened = replace(_opened(ids.new(now), arrival, now), starts_at=ended_at)
+        opened = replace(_opened(ids.new(now), arrival, now, None), starts_at=ended_at)
         return Decision(arrival, Outcome.UNMATCHED, _ended(opened, ended_at, now))
     if alert.firing:
         if ended_at < alert.starts_at:
             return Decision(arrival, Outcome.STALE, alert)
-        return Decision(arrival, Outcome.RESOLVED, _ended(alert, ended_at, now))
+        ended = replace(_ended(alert, ended_at, now), flips=_flips(alert, now), flipped_at=now)
+        return Decision(arrival, Outcome.RESOLVED, ended)
     if alert.end_kind != "explicit" and (alert.ended_at is None or ended_at >= alert.starts_at):
         # What had merely fallen silent is now known to be over: from here on late firing events are stale.
         return Decision(arrival, Outcome.REPEATED, _ended(alert, max(ended_at, alert.ended_at or ended_at), now))

@@ -32,7 +32,7 @@ _SLUG: Final = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
 def _text(limit: int) -> Callable[[Any], str | None]:
     def check(value: Any) -> str | None:
-        if isinstance(value, str) and 0 < len(value.strip()) and len(value) <= limit and "\x00" not in value:
+        if isinstance(value, str) and len(value.strip()) > 0 and len(value) <= limit and "\x00" not in value:
             return None
         return f"must be a text of 1 to {limit} characters"
 

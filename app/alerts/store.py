@@ -11,8 +11,11 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.alerts.dedup import AlertState, Decision
+from app.alerts.dedup import AlertState, Arrival, Decision
+from app.db import ids
 from app.db.hot import Hot
+from app.ingest.event import Event
+from app.ingest.requests import NIL
 
 HEAR_ALERTS = Hot("""
     UPDATE alerts a SET last_seen_at = :now, events = a.events + k.events
@@ -22,7 +25,8 @@ HEAR_ALERTS = Hot("""
           ORDER BY integration_id, dedup_key) AS k
     WHERE a.integration_id = k.integration_id AND a.dedup_key = k.dedup_key
     RETURNING a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
-              a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at
+              a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at, a.flips,
+              a.flipped_at
 """)
 """The alerts of a batch that exist: heard of again, and locked by it in the order of their keys. Nothing indexed
 changes, so the update is HOT; nine events in ten need no more than this."""
@@ -30,18 +34,21 @@ changes, so the update is HOT; nine events in ten need no more than this."""
 INSERT_ALERTS = Hot("""
     INSERT INTO alerts (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
                         labels, annotations, links, starts_at, ended_at, end_kind, end_received_at, first_seen_at,
-                        last_seen_at, events, expires_at, expiry_due_at)
+                        last_seen_at, events, expires_at, expiry_due_at, flips, flipped_at)
     SELECT id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
            labels, annotations, links, starts_at, ended_at, end_kind,
-           end_received_at, CAST(:now AS timestamptz), CAST(:now AS timestamptz), events, expires_at, expiry_due_at
+           end_received_at, CAST(:now AS timestamptz), CAST(:now AS timestamptz), events, expires_at, expiry_due_at,
+           flips, flipped_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:dedup_key AS text[]),
                 CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]), CAST(:service_id AS bigint[]),
                 CAST(:title AS text[]), CAST(:severity AS text[]), CAST(:digest AS bigint[]), CAST(:labels AS jsonb[]),
                 CAST(:annotations AS jsonb[]), CAST(:links AS jsonb[]), CAST(:starts_at AS timestamptz[]),
                 CAST(:ended_at AS timestamptz[]), CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
-                CAST(:events AS bigint[]), CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
+                CAST(:events AS bigint[]), CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]),
+                CAST(:flips AS smallint[]), CAST(:flipped_at AS timestamptz[]))
          AS t (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest, labels,
-               annotations, links, starts_at, ended_at, end_kind, end_received_at, events, expires_at, expiry_due_at)
+               annotations, links, starts_at, ended_at, end_kind, end_received_at, events, expires_at, expiry_due_at,
+               flips, flipped_at)
     ON CONFLICT (integration_id, dedup_key) DO NOTHING
 """)
 """New alerts of a batch. One that another process made meanwhile is missing from the row count."""
@@ -52,15 +59,16 @@ REWRITE_ALERTS = Hot("""
         severity = t.severity, digest = t.digest, labels = t.labels,
         annotations = t.annotations, links = t.links, starts_at = t.starts_at,
         ended_at = t.ended_at, end_kind = t.end_kind, end_received_at = t.end_received_at,
-        expires_at = t.expires_at, expiry_due_at = t.expiry_due_at
+        expires_at = t.expires_at, expiry_due_at = t.expiry_due_at, flips = t.flips, flipped_at = t.flipped_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:title AS text[]), CAST(:severity AS text[]),
                 CAST(:digest AS bigint[]), CAST(:labels AS jsonb[]), CAST(:annotations AS jsonb[]),
                 CAST(:links AS jsonb[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
-                CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]))
+                CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]), CAST(:flips AS smallint[]),
+                CAST(:flipped_at AS timestamptz[]))
          AS t (id, state, occurrence_id, service_id, title, severity, digest, labels, annotations, links, starts_at,
-               ended_at, end_kind, end_received_at, expires_at, expiry_due_at)
+               ended_at, end_kind, end_received_at, expires_at, expiry_due_at, flips, flipped_at)
     WHERE a.id = t.id
 """)
 """Alerts that an event changed: opened again, resolved, other labels or severity."""
@@ -85,20 +93,23 @@ OCCURRENCES = Hot("""
 
 INSERT_OCCURRENCES = Hot("""
     INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-                             suppressed, recheck_at)
+                             suppressed, routed, recheck_at, held_key)
     SELECT id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-           suppressed, recheck_at
+           suppressed, routed, recheck_at, held_key
     FROM unnest(CAST(:id AS uuid[]), CAST(:alert_id AS uuid[]), CAST(:incident_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:severity AS text[]), CAST(:priority AS smallint[]),
-                CAST(:suppressed AS jsonb[]), CAST(:recheck_at AS timestamptz[]))
+                CAST(:suppressed AS jsonb[]), CAST(:routed AS jsonb[]), CAST(:recheck_at AS timestamptz[]),
+                CAST(:held_key AS text[]))
          AS t (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority, suppressed,
-               recheck_at)
+               routed, recheck_at, held_key)
     ON CONFLICT (id) DO UPDATE
     SET incident_id = excluded.incident_id, ended_at = excluded.ended_at, end_kind = excluded.end_kind,
-        starts_at = excluded.starts_at, severity = excluded.severity,
+        starts_at = excluded.starts_at, service_id = excluded.service_id,
+        severity = CASE WHEN excluded.ended_at IS NULL THEN excluded.severity ELSE occurrences.severity END,
         priority = coalesce(excluded.priority, occurrences.priority), suppressed = excluded.suppressed,
-        recheck_at = excluded.recheck_at
+        routed = coalesce(excluded.routed, occurrences.routed), recheck_at = excluded.recheck_at,
+        held_key = CASE WHEN excluded.incident_id IS NULL THEN coalesce(excluded.held_key, occurrences.held_key) END
 """)
 """New occurrences of a batch, and what changed about older ones."""
 
@@ -126,13 +137,39 @@ EXPIRE = text("""
 """Alerts that nothing renewed: over, because their source fell silent."""
 
 EXPIRE_OCCURRENCES = text("""
-    UPDATE occurrences o SET ended_at = greatest(t.ended_at, o.starts_at), end_kind = 'expired'
+    UPDATE occurrences o SET ended_at = greatest(t.ended_at, o.starts_at), end_kind = 'expired', recheck_at = NULL
     FROM unnest(CAST(:ids AS uuid[]), CAST(:ended_at AS timestamptz[])) AS t (id, ended_at)
     WHERE o.id = t.id
     RETURNING o.id, CASE WHEN o.suppressed IS NULL THEN o.incident_id END AS incident_id
 """)
 
+WAITING = text("""
+    SELECT o.held_key, o.id FROM occurrences o WHERE o.held_key = ANY (CAST(:keys AS text[])) AND o.id >= :since
+    ORDER BY o.id LIMIT 10000
+""")
+"""Occurrences that wait for others of their correlation key. A threshold is at most a thousand."""
+
+RELEASE = text("""
+    UPDATE occurrences SET recheck_at = :now
+    WHERE held_key = ANY (CAST(:keys AS text[])) AND incident_id IS NULL AND ended_at IS NULL
+""")
+
+TO_RECHECK = text("""
+    SELECT a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
+           a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at, a.flips, a.flipped_at,
+           a.title, a.labels, a.annotations, i.key, i.source, a.service_id AS entrance_service_id, i.ignored_labels,
+           o.incident_id, o.service_id, o.suppressed
+    FROM occurrences o JOIN alerts a ON a.id = o.alert_id AND a.occurrence_id = o.id
+    JOIN integrations i ON i.id = a.integration_id
+    WHERE o.recheck_at <= :now
+    ORDER BY o.recheck_at LIMIT :limit FOR NO KEY UPDATE OF a SKIP LOCKED
+""")
+"""Occurrences whose suppression is to be looked at again, their alerts locked. What is locked is skipped, so the order
+may be that of the index on what is due."""
+
 NEXT_EXPIRY = text("SELECT min(expiry_due_at) FROM alerts WHERE expiry_due_at IS NOT NULL")
+
+NEXT_RECHECK = text("SELECT min(recheck_at) FROM occurrences WHERE recheck_at IS NOT NULL")
 
 
 class Belongs(Struct, frozen=True, gc=False):
@@ -162,7 +199,17 @@ class OccurrenceRow(Struct, frozen=True, gc=False):
     severity: str
     priority: int | None
     suppressed: dict[str, Any] | None
-    recheck_at: datetime | None
+    routed: Mapping[str, Any] | None = None
+    recheck_at: datetime | None = None
+    held_key: str | None = None
+
+
+class Rechecked(Struct, frozen=True, gc=False):
+    """A suppressed occurrence as it stands: its alert, what it would be if it came now, and where it belongs."""
+
+    alert: AlertState
+    arrival: Arrival
+    before: Belongs
 
 
 async def hear(conn: AsyncConnection, heard: Mapping[tuple[int, str], int], now: datetime) -> list[AlertState]:
@@ -209,6 +256,8 @@ def _columns(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
         "end_received_at": [a.end_received_at for a in alerts],
         "expires_at": [a.expires_at for a in alerts],
         "expiry_due_at": [a.expiry_due_at for a in alerts],
+        "flips": [a.flips for a in alerts],
+        "flipped_at": [a.flipped_at for a in alerts],
     }
 
 
@@ -250,6 +299,45 @@ async def keep_occurrences(conn: AsyncConnection, rows: Sequence[OccurrenceRow])
             "severity": [r.severity for r in rows],
             "priority": [r.priority for r in rows],
             "suppressed": [r.suppressed for r in rows],
+            "routed": [r.routed for r in rows],
             "recheck_at": [r.recheck_at for r in rows],
+            "held_key": [r.held_key for r in rows],
         },
     )
+
+
+async def waiting(conn: AsyncConnection, keys: Collection[str], since: datetime) -> dict[str, list[UUID]]:
+    """By correlation key, the occurrences since an instant that wait for others, whether they still fire or not."""
+    found: dict[str, list[UUID]] = {}
+    for row in await conn.execute(WAITING, {"keys": sorted(keys), "since": ids.first_of(since)}):
+        found.setdefault(row.held_key, []).append(row.id)
+    return found
+
+
+async def release(conn: AsyncConnection, keys: Collection[str], now: datetime) -> None:
+    """Enough have come: those that wait are looked at again at once."""
+    if keys:
+        await conn.execute(RELEASE, {"keys": sorted(keys), "now": now})
+
+
+async def to_recheck(conn: AsyncConnection, now: datetime, limit: int) -> list[Rechecked]:
+    """Each for one worker."""
+    rows = await conn.execute(TO_RECHECK, {"now": now, "limit": limit})
+    return [_rechecked(r) for r in rows]
+
+
+def _rechecked(r: Any) -> Rechecked:
+    alert = AlertState(*r[: len(AlertState.__struct_fields__)])
+    event = Event(
+        kind="firing",
+        dedup_key=alert.dedup_key,
+        fingerprint=alert.dedup_key,
+        title=r.title,
+        severity=r.severity,
+        labels=r.labels,
+        starts_at=alert.starts_at,
+        ends_at=alert.expires_at,
+        annotations=r.annotations,
+    )
+    arrival = Arrival(event, alert.integration_id, r.key, r.source, r.entrance_service_id, 0, NIL, 0)
+    return Rechecked(alert, arrival, Belongs(r.incident_id, r.service_id, r.suppressed))

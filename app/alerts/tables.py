@@ -53,8 +53,8 @@ class Alert(Base):
     expires_at: Mapped[datetime | None]
     expiry_due_at: Mapped[datetime | None]
     flips: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    """How often it changed between firing and resolved since `flips_since`."""
-    flips_since: Mapped[datetime | None]
+    """How often it lately changed between firing and resolved (`dedup.flapping`)."""
+    flipped_at: Mapped[datetime | None]
 
 
 class Occurrence(Base):

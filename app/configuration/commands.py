@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts import suppression_rules
+from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
 from app.configuration import store
 from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
@@ -67,6 +69,9 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "policies": [_json(p) for p in await policy_store.policies(conn)],
             "services": [_json(s) for s in await service_store.services(conn)],
             "integrations": [_json(i) for i in await service_store.integrations(conn)],
+            "maintenance_windows": [_json(w) for w in await suppression_rules.listed(conn, WINDOWS)],
+            "inhibition_rules": [_json(r) for r in await suppression_rules.listed(conn, INHIBITIONS)],
+            "time_intervals": [_json(i) for i in await suppression_rules.listed(conn, TIME_INTERVALS)],
             "last_resort": [t.model_dump() for t in targets] or None,
             "priority_rules": (await rules.newest(conn, PRIORITY_RULES)).rules,
             "priority_matrix": (await priority.current(conn)).matrix.document(),

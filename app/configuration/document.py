@@ -12,6 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
+from app.alerts.suppression_documents import (
+    InhibitionRuleDocument,
+    MaintenanceWindowDocument,
+    TimeIntervalDocument,
+)
 from app.directory.documents import (
     ContactMethodDocument,
     Document,
@@ -74,11 +79,17 @@ class ConfigurationDocument(Document):
     policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
     services: Annotated[list[ServiceDocument], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    maintenance_windows: Annotated[list[MaintenanceWindowDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    inhibition_rules: Annotated[list[InhibitionRuleDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    time_intervals: Annotated[list[TimeIntervalDocument], Field(max_length=MAX_ENTRIES)] | None = None
     last_resort: Targets | None = None
     priority_rules: Annotated[list[PriorityRule], Field(max_length=1000)] | None = None
     priority_matrix: Annotated[list[Row], Field(min_length=3, max_length=3)] | None = None
 
-    @field_validator("users", "teams", "schedules", "policies", "services", "integrations")
+    @field_validator(
+        "users", "teams", "schedules", "policies", "services", "integrations", "maintenance_windows",
+        "inhibition_rules", "time_intervals",
+    )  # fmt: skip
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:
         counted = Counter(entry.key for entry in entries or [])

@@ -29,6 +29,9 @@ Kind = Literal[
     "policy",
     "service",
     "integration",
+    "maintenance_window",
+    "inhibition_rule",
+    "time_interval",
     "last_resort",
     "priority_rules",
     "priority_matrix",
@@ -39,6 +42,9 @@ SECTIONS: dict[Kind, str] = {
     "policy": "policies",
     "service": "services",
     "integration": "integrations",
+    "maintenance_window": "maintenance_windows",
+    "inhibition_rule": "inhibition_rules",
+    "time_interval": "time_intervals",
 }
 """In the order in which they are made; they are removed in the opposite one."""
 

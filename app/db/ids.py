@@ -30,6 +30,11 @@ def new(now: datetime) -> UUID:
     return pgproto.UUID(value.to_bytes(16))  # type: ignore[no-any-return]  # asyncpg's subclass, made in C
 
 
+def instant_of(identity: UUID) -> datetime:
+    """The instant, in whole milliseconds, of which a uuid v7 was made."""
+    return _EPOCH + (identity.int >> 80) * _MILLISECOND
+
+
 def first_of(at: datetime) -> UUID:
     """The smallest uuid v7 of the instant `at`: a bound for partitions and for slices by time."""
     return UUID(int=(((at - _EPOCH) // _MILLISECOND) & 0xFFFFFFFFFFFF) << 80)

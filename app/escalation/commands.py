@@ -42,6 +42,12 @@ async def restart(conn: AsyncConnection, incident_ids: Collection[UUID], now: da
         await conn.execute(store.RESTART, {"ids": list(incident_ids), "now": now})
 
 
+async def go_on(conn: AsyncConnection, incident_ids: Collection[UUID], now: datetime) -> None:
+    """These incidents are open again without a new epoch: what was parked meanwhile is due."""
+    if incident_ids:
+        await conn.execute(store.CONTINUE, {"ids": list(incident_ids), "now": now})
+
+
 @dataclass(slots=True)
 class Climbed:
     """What one pass did: whom to page, how late each claimed ladder was in seconds, and how often not even the last

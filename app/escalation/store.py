@@ -56,6 +56,12 @@ RESTART = text("""
 """)
 """Ladders of incidents that became triggered: due now, whether parked or waiting."""
 
+CONTINUE = text("""
+    UPDATE ladders SET next_step_at = :now
+    WHERE incident_id = ANY (CAST(:ids AS uuid[])) AND purpose = 'page' AND next_step_at IS NULL
+""")
+"""Ladders that were parked while their incident seemed to be over; those that still wait go on waiting."""
+
 STEP_NOW = text("""
     UPDATE ladders SET next_step_at = :now, epoch = :epoch WHERE incident_id = :incident_id AND purpose = 'page'
     RETURNING id, step, round

@@ -6,71 +6,24 @@ most one incident; it is given up when the window or the cap has passed, in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from app.alerts.suppression import Suppressed
 from app.db import ids
 from app.incidents import states
+from app.incidents.happenings import Correlated, Happening, Rank, Ranking
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 from app.priority.assign import PriorityVerdict, Raised, raise_only
 
-WINDOW = timedelta(minutes=30)
-CAP = timedelta(hours=24)
-REOPEN_WITHIN = timedelta(minutes=15)
-
-
-class Happening(Struct, frozen=True, gc=False):
-    """What one event did to an occurrence that counts: `opened`, `changed`, `resolved` or `acknowledged`."""
-
-    kind: str
-    occurrence_id: UUID
-    alert_id: UUID
-    service_id: int
-    correlation_key: str
-    title: str
-    severity: str
-    actor: str
-    incident_id: UUID | None = None
-    """To which incident the occurrence belonged before."""
-    recovery_delay: timedelta = timedelta()
-    facts: Any = None
-    """What priority rules may look at; only `Rank` knows its shape."""
-
-
-class Ranking(Struct, frozen=True, gc=False):
-    """A priority verdict for an incident, and how loud that is: `loud_due_at` when quiet only until support hours."""
-
-    verdict: PriorityVerdict
-    loudness: str
-    loud_due_at: datetime | None
-
-
-Rank = Callable[[Happening, int], Ranking]
-"""The priority of an incident with so many firing alerts, judged by this occurrence."""
-
-
-@dataclass(slots=True)
-class Correlated:
-    """What to write: incidents made and changed, their timeline, and where each occurrence belongs now."""
-
-    opened: dict[UUID, Incident] = field(default_factory=dict)
-    changed: dict[UUID, Incident] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
-    belongs: dict[UUID, UUID] = field(default_factory=dict)
-    priorities: dict[UUID, int] = field(default_factory=dict)
-    """The priority that each occurrence would have by itself."""
-
-    @property
-    def pages(self) -> bool:
-        """Whether anybody is to be paged now. Alerts that merely join or end wake no worker: there are many."""
-        return bool(self.opened) or any(i.paging_due_at is not None for i in self.changed.values())
+FLAPPING_QUIET = timedelta(minutes=5)
+"""How long an alert that flapped must stay resolved before its incident is."""
 
 
 def correlation_key(service_id: int, labels: Mapping[str, str], dedup_key: str) -> str:
@@ -92,7 +45,9 @@ def provenance(verdict: PriorityVerdict) -> dict[str, Any]:
 class Fold:
     """The incidents of a batch while it is decided."""
 
-    def __init__(self, known: Iterable[Incident], rank: Rank, now: datetime) -> None:
+    def __init__(
+        self, known: Iterable[Incident], rank: Rank, now: datetime, waiting: Mapping[str, Collection[UUID]]
+    ) -> None:
         self.incidents = {i.id: i for i in known}
         self.holders = {i.open_key: i.id for i in self.incidents.values() if i.open_key is not None}
         self.newest: dict[str, UUID] = {}
@@ -100,6 +55,7 @@ class Fold:
             self.newest[incident.correlation_key] = incident.id
         self.rank = rank
         self.now = now
+        self.waiting = {key: set(occurrence_ids) for key, occurrence_ids in waiting.items()}
         self.result = Correlated()
 
     def run(self, happenings: Sequence[Happening]) -> Correlated:
@@ -110,9 +66,18 @@ class Fold:
                 self._change(happening)
             elif happening.kind == "resolved":
                 self._end(happening)
-            elif (incident := self._incident_of(happening)) is not None:
-                self._say(incident, "acknowledged_at_source", happening.actor, title=happening.title)
+            else:
+                self._acknowledge(happening)
         return self.result
+
+    def _acknowledge(self, h: Happening) -> None:
+        """Who acknowledges the only alert that fires has the incident; of several, that would speak for the others."""
+        incident = self._incident_of(h)
+        if incident is None:
+            return
+        self._say(incident, "acknowledged_at_source", h.actor, title=h.title)
+        if incident.state == "triggered" and incident.firing <= 1:
+            self._put(states.acknowledge(incident, self.now, None))
 
     def _incident_of(self, h: Happening) -> Incident | None:
         incident_id = self.result.belongs.get(h.occurrence_id, h.incident_id)
@@ -121,14 +86,17 @@ class Fold:
     def _arrive(self, h: Happening) -> None:
         key = h.correlation_key
         holder = self._holder(key)
-        if holder is not None and self._accepts(holder):
-            self._join(holder, h, "joined", "same service and alertname, within 30 minutes of its last occurrence")
+        if holder is not None and self._accepts(holder, h):
+            minutes = h.terms.window // timedelta(minutes=1)
+            self._join(holder, h, "joined", f"{h.terms.because}, within {minutes} minutes of its last occurrence")
+            return
+        if self._waits(h):
             return
         if holder is not None:
             self._put(replace(holder, open_key=None))
             del self.holders[key]
         newest = self.incidents.get(self.newest[key]) if key in self.newest else None
-        if newest is not None and newest.state == "resolved" and self._is_recent(newest):
+        if newest is not None and newest.state == "resolved" and self._is_recent(newest, h):
             self._reopen(newest, h)
         else:
             self._open(h, newest)
@@ -136,11 +104,32 @@ class Fold:
     def _holder(self, key: str) -> Incident | None:
         return self.incidents[self.holders[key]] if key in self.holders else None
 
-    def _accepts(self, incident: Incident) -> bool:
-        return self.now - incident.last_occurrence_at <= WINDOW and self.now - incident.opened_at < CAP
+    def _accepts(self, incident: Incident, h: Happening) -> bool:
+        terms = h.terms
+        return self.now - incident.last_occurrence_at <= terms.window and self.now - incident.opened_at < terms.cap
 
-    def _is_recent(self, incident: Incident) -> bool:
-        return incident.resolved_at is not None and self.now - incident.resolved_at < REOPEN_WITHIN
+    def _is_recent(self, incident: Incident, h: Happening) -> bool:
+        return incident.resolved_at is not None and self.now - incident.resolved_at < h.terms.reopen_within
+
+    def _waits(self, h: Happening) -> bool:
+        """Below its threshold it is held, visibly; the one that reaches it lets the others go."""
+        if h.terms.threshold is None:
+            return False
+        count, within = h.terms.threshold
+        key = h.correlation_key
+        waiting = self.waiting.setdefault(key, set())
+        waiting.add(h.occurrence_id)
+        come = sum(ids.instant_of(o) >= self.now - within for o in waiting)
+        if come < count:
+            minutes = within // timedelta(minutes=1)
+            because = f"{come} of {count} within {minutes} minutes: {h.terms.because}"
+            self.result.held[h.occurrence_id] = key, Suppressed("hold", h.terms.name, because, self.now + within)
+            return True
+        self.result.released.add(key)
+        for occurrence_id, (other, held) in self.result.held.items():
+            if other == key:
+                self.result.held[occurrence_id] = key, dataclasses.replace(held, until=self.now)
+        return False
 
     def _open(self, h: Happening, earlier: Incident | None) -> None:
         ranking = self.rank(h, 1)
@@ -157,17 +146,22 @@ class Fold:
             self._say(incident, "recurrence", "tocsin", of=earlier.number, was=earlier.state)
 
     def _reopen(self, incident: Incident, h: Happening) -> None:
+        quietly = h.flapping and incident.resolved_by == "source"
+        again = states.reopen_quietly if quietly else states.reopen
         reopened = replace(
-            states.reopen(incident, self.now, h.correlation_key),
+            again(incident, self.now, h.correlation_key),
             firing=incident.firing + 1,
             occurrences=incident.occurrences + 1,
             last_occurrence_at=self.now,
         )
         self.holders[h.correlation_key] = incident.id
         self._belongs(h, reopened)
-        said = {"severity": h.severity, "priority": reopened.priority, "count": reopened.reopened}
+        said: dict[str, Any] = {"severity": h.severity, "priority": reopened.priority, "count": reopened.reopened}
+        if quietly:
+            said["because"] = "it flaps: whoever was paged is not paged again"
+            self.result.continued.add(incident.id)
         self._say(reopened, "reopened", h.actor, title=h.title, **said)
-        self._put(self._ranked(reopened, h, already_triggered=True))
+        self._put(self._ranked(reopened, h, already_triggered=not quietly))
 
     def _join(self, incident: Incident, h: Happening, kind: str, because: str) -> None:
         joined = replace(
@@ -210,7 +204,8 @@ class Fold:
             return
         ended = replace(incident, firing=max(incident.firing - 1, 0))
         if incident.is_open:
-            self._say(ended, "alert_resolved", h.actor, title=h.title, firing=ended.firing)
+            flaps = {"flapping": True} if h.flapping else {}
+            self._say(ended, "alert_resolved", h.actor, title=h.title, firing=ended.firing, **flaps)
         if ended.firing == 0 and ended.is_open and not ended.held_open:
             ended = self._recovered(ended, h)
         elif ended.firing == 0 and not ended.is_open:
@@ -218,8 +213,9 @@ class Fold:
         self._put(ended)
 
     def _recovered(self, incident: Incident, h: Happening) -> Incident:
-        if h.recovery_delay:
-            return replace(incident, recovery_due_at=self.now + h.recovery_delay)
+        delay = max(h.recovery_delay, FLAPPING_QUIET) if h.flapping else h.recovery_delay
+        if delay:
+            return replace(incident, recovery_due_at=self.now + delay)
         if incident.open_key is not None:
             self.holders.pop(incident.open_key, None)
         because = "all its alerts are resolved"
@@ -281,7 +277,13 @@ def _new(h: Happening, ranking: Ranking, now: datetime, recurrence_of_id: UUID |
     )
 
 
-def correlate(known: Iterable[Incident], happenings: Sequence[Happening], rank: Rank, now: datetime) -> Correlated:
+def correlate(
+    known: Iterable[Incident],
+    happenings: Sequence[Happening],
+    rank: Rank,
+    now: datetime,
+    waiting: Mapping[str, Collection[UUID]] | None = None,
+) -> Correlated:
     """④ Decides a batch. `known` holds the holders of its keys, the newest incident of each key, and the incidents of
-    occurrences that changed."""
-    return Fold(known, rank, now).run(happenings)
+    occurrences that changed; `waiting` by key the occurrences that wait for others."""
+    return Fold(known, rank, now, waiting or {}).run(happenings)

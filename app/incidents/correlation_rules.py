@@ -15,12 +15,14 @@ The first rule that matches decides all; without one, service and alertname are 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from app.errors import Invalid
-from app.rules.expressions import compile_text
+from app.incidents.happenings import CAP, REOPEN_WITHIN, WINDOW, Terms
 from app.rules.facts import Facts
-from app.rules.rulesets import Kind
+from app.rules.key_parts import compile_text
+from app.rules.rulesets import Kind, Verdict
 
 MOST_PARTS: Final = 8
 _RANGES: Final = {"window_minutes": (1, 1440), "cap_hours": (1, 168), "reopen_minutes": (0, 1440)}
@@ -65,6 +67,20 @@ def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
 
 
 CORRELATION_RULES: Final = Kind("correlation", "correlation rule", "first", _check_outcome)
+
+
+def terms_of(verdict: Verdict) -> Terms:
+    """How long and from how many on, with the reason."""
+    then = verdict.outcome
+    threshold = then.get("threshold")
+    return Terms(
+        timedelta(minutes=then["window_minutes"]) if "window_minutes" in then else WINDOW,
+        timedelta(hours=then["cap_hours"]) if "cap_hours" in then else CAP,
+        timedelta(minutes=then["reopen_minutes"]) if "reopen_minutes" in then else REOPEN_WITHIN,
+        f'{verdict.kind} rule "{verdict.name}" (version {verdict.version}): same {", ".join(then["key"])}',
+        verdict.name,
+        None if threshold is None else (threshold["count"], timedelta(minutes=threshold["within_minutes"])),
+    )
 
 
 def key_of(rule: str, outcome: Mapping[str, Any], service_id: int, facts: Facts) -> str | None:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts import store as alerts_store
 from app.alerts.commands import Routed
-from app.alerts.dedup import Outcome
+from app.alerts.dedup import Arrival, Outcome
 from app.incidents import correlation, store
-from app.incidents.correlation import Correlated, Happening, Rank, correlation_key
+from app.incidents.correlation import correlation_key
+from app.incidents.happenings import DEFAULT_TERMS, Correlated, Happening, Rank, Terms
 
 _KINDS = {Outcome.RESOLVED: "resolved", Outcome.ACKNOWLEDGED: "acknowledged"}
 
 
+KeyOf = Callable[[Arrival, int], tuple[str, Terms]]
+"""The correlation key of an arrival at a service, and on what terms."""
+
+
+def default_key(arrival: Arrival, service_id: int) -> tuple[str, Terms]:
+    """Where no correlation rule has anything to say."""
+    return correlation_key(service_id, arrival.event.labels, arrival.event.dedup_key), DEFAULT_TERMS
+
+
 async def correlate(
-    conn: AsyncConnection, routed: Sequence[Routed], recovery_delays: Mapping[int, timedelta], rank: Rank, now: datetime
+    conn: AsyncConnection,
+    routed: Sequence[Routed],
+    recovery_delays: Mapping[int, timedelta],
+    key_of: KeyOf,
+    rank: Rank,
+    now: datetime,
 ) -> Correlated:
     """Opens, joins, reopens, raises and resolves incidents. Raises `Raced` when another process was faster."""
-    happenings = [h for r in routed if (h := _happening(r, recovery_delays)) is not None]
+    happenings = [h for r in routed if (h := _happening(r, recovery_delays, key_of)) is not None]
     if not happenings:
         return Correlated()
     keys = {h.correlation_key for h in happenings if h.kind == "opened"}
     known = await store.lock_for_batch(conn, keys, {h.incident_id for h in happenings if h.incident_id is not None})
-    result = correlation.correlate(known.values(), happenings, rank, now)
+    patient = {h.correlation_key: h.terms.threshold[1] for h in happenings if h.terms.threshold is not None}
+    waiting = await alerts_store.waiting(conn, patient, now - max(patient.values())) if patient else {}
+    result = correlation.correlate(known.values(), happenings, rank, now, waiting)
+    await alerts_store.release(conn, result.released, now)
     await store.update(conn, list(result.changed.values()), known)
     numbers = await store.insert(conn, list(result.opened.values()))
     result.opened = {i: replace(incident, number=numbers[i]) for i, incident in result.opened.items()}
@@ -33,7 +52,7 @@ async def correlate(
     return result
 
 
-def _happening(r: Routed, recovery_delays: Mapping[int, timedelta]) -> Happening | None:
+def _happening(r: Routed, recovery_delays: Mapping[int, timedelta], key_of: KeyOf) -> Happening | None:
     decision, before = r.decision, r.before
     kind = _kind(r)
     if kind is None:
@@ -41,18 +60,21 @@ def _happening(r: Routed, recovery_delays: Mapping[int, timedelta]) -> Happening
     arrival, event = decision.arrival, decision.arrival.event
     # An open occurrence keeps its service when the integration is moved to another.
     service_id = arrival.service_id if before is None or kind == "opened" else before.service_id
+    key, terms = key_of(arrival, service_id)
     return Happening(
         kind=kind,
         occurrence_id=decision.alert.occurrence_id,
         alert_id=decision.alert.id,
         service_id=service_id,
-        correlation_key=correlation_key(service_id, event.labels, event.dedup_key),
+        correlation_key=key,
         title=event.title,
         severity=event.severity,
         actor=f"source:{arrival.integration_key}",
         incident_id=None if before is None else before.incident_id,
         recovery_delay=recovery_delays.get(service_id, timedelta()),
         facts=arrival,
+        terms=terms,
+        flapping=decision.alert.flapping,
     )
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.alerts import commands as alerts
 from app.incidents import states, store
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
@@ -76,14 +75,7 @@ async def _become_loud(conn: AsyncConnection, now: datetime) -> None:
     await _write(conn, changed, entries, now)
 
 
-async def expire_alerts(conn: AsyncConnection, recovery_delays: dict[int, timedelta], now: datetime) -> None:
-    """Alerts that nothing renewed are over, and so may be their incidents."""
-    ended = [e.incident_id for e in await alerts.expire(conn, now) if e.incident_id is not None]
-    if ended:
-        await _end(conn, ended, recovery_delays, now)
-
-
-async def _end(
+async def expire_alerts(
     conn: AsyncConnection, ended: Sequence[UUID], recovery_delays: dict[int, timedelta], now: datetime
 ) -> None:
     """Occurrences of these incidents ended because their source fell silent; one item an occurrence."""

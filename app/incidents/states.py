@@ -92,10 +92,28 @@ def reopen(incident: Incident, now: datetime, open_key: str | None) -> Incident:
     )
 
 
+def reopen_quietly(incident: Incident, now: datetime, open_key: str | None) -> Incident:
+    """Its alert flaps: as if it had not been resolved. Whoever had it has it, and nobody is paged anew."""
+    return replace(
+        incident,
+        state="triggered" if incident.acknowledged_at is None else "acknowledged",
+        open_key=open_key,
+        resolved_at=None,
+        resolved_by=None,
+        recovery_due_at=None,
+        reopened=incident.reopened + 1,
+    )
+
+
 def acknowledge(
-    incident: Incident, now: datetime, user_id: int, wakes_at: datetime | None = None, because: str | None = None
+    incident: Incident,
+    now: datetime,
+    user_id: int | None,
+    wakes_at: datetime | None = None,
+    because: str | None = None,
 ) -> Incident:
-    """A responder takes it. `wakes_at` is when the acknowledgement expires or a snooze ends."""
+    """A responder takes it; None: somebody did at the source. `wakes_at` is when the acknowledgement expires or a
+    snooze ends."""
     return replace(
         incident,
         state="acknowledged",

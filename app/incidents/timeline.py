@@ -41,6 +41,10 @@ def _channel(d: Data) -> str:
     return words.get(str(d.get("channel")), str(d.get("channel")))
 
 
+def _flaps(d: Data) -> str:
+    return ", but flaps, so that the incident stays open for a while" if d.get("flapping") else ""
+
+
 def _until(d: Data) -> str:
     return f" until {d['until']}" if d.get("until") else ""
 
@@ -48,10 +52,10 @@ def _until(d: Data) -> str:
 _SENTENCES: dict[str, Callable[[Data], str]] = {
     "opened": lambda d: f"Opened by “{d['title']}”, severity {d['severity']}",
     "joined": lambda d: f"“{d['title']}” joined{_why(d)}",
-    "reopened": lambda d: f"Reopened: “{d.get('title', '')}” fires again" if d.get("title") else f"Reopened{_why(d)}",
+    "reopened": lambda d: f"Reopened: “{d['title']}” fires again{_why(d)}" if d.get("title") else f"Reopened{_why(d)}",
     "recurrence": lambda d: f"Happened before: incident {d['of']}",
     "alert_changed": lambda d: f"“{d['title']}” changed, severity {d['severity']}",
-    "alert_resolved": lambda d: f"“{d['title']}” is resolved; {d['firing']} still firing",
+    "alert_resolved": lambda d: f"“{d['title']}” is resolved{_flaps(d)}; {d['firing']} still firing",
     "alert_expired": lambda d: f"No sign from the source since; {d['firing']} still firing",
     "acknowledged_at_source": lambda d: f"“{d['title']}” was acknowledged at its source",
     "priority_assigned": lambda d: f"Priority P{d['priority']}: {_verdict(d)}",

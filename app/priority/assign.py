@@ -90,19 +90,20 @@ class Kept(Struct, frozen=True, gc=False):
     reason: Literal["pinned", "not more important"]
 
 
-def assign(ruleset: RuleSet | None, matrix: Matrix, facts: Facts) -> PriorityVerdict:
-    """The priority of these facts, with the reason for each input. Without rules the defaults speak."""
+def assign(ruleset: RuleSet | None, matrix: Matrix, facts: Facts, first: RuleSet | None = None) -> PriorityVerdict:
+    """The priority of these facts, with the reason for each input. Without rules the defaults speak. `first`: the
+    service's own rules; what they decide is decided."""
     found: dict[Input, Provenance] = {}
-    decision = decide(ruleset, facts) if ruleset is not None and ruleset.rules else None
-    for verdict in decision.verdicts if decision else ():
+    decisions = [decide(rules, facts) for rules in (first, ruleset) if rules is not None and rules.rules]
+    for verdict in [verdict for decision in decisions for verdict in decision.verdicts]:
         for what in _INPUTS:
-            if what in verdict.outcome:
+            if what in verdict.outcome and what not in found:
                 value = verdict.outcome[what]
                 found[what] = Provenance(what, value, verdict.rule, verdict.name, verdict.version, verdict.because)
     impact = found.get("impact") or _default("impact", *_default_impact(facts))
     urgency = found.get("urgency") or _default("urgency", *_default_urgency(facts))
     priority = matrix.priority(impact.value, urgency.value)
-    failures = decision.failures if decision else ()
+    failures = tuple([failure for decision in decisions for failure in decision.failures])
     return PriorityVerdict(priority, impact.value, urgency.value, (impact, urgency), failures)
 
 

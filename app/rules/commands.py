@@ -10,11 +10,18 @@ from app.audit import commands as audit
 from app.errors import Conflict, NotFound
 from app.rules import rulesets, store
 from app.rules.rulesets import Kind
-from app.rules.store import Published
+from app.rules.store import ORGANISATION, Published
 
 
 async def publish(
-    conn: AsyncConnection, now: datetime, kind: Kind, document: object, *, actor: str, version: int | None = None
+    conn: AsyncConnection,
+    now: datetime,
+    kind: Kind,
+    document: object,
+    *,
+    actor: str,
+    version: int | None = None,
+    scope: str = ORGANISATION,
 ) -> Published:
     """Puts these rules in force as the next version; rules that are in force already make no new version.
 
@@ -23,13 +30,13 @@ async def publish(
     """
     rules = rulesets.document(rulesets.check(document, kind))
     await store.lock(conn)
-    before = await store.newest(conn, kind)
+    before = await store.newest(conn, kind, scope)
     if version is not None and version != before.version:
         raise Conflict(f"the {kind.word}s were edited meanwhile", code="outdated", current_version=before.version)
     if before.version and rules == before.rules:
         return before
     after = Published(before.version + 1, rules, now, actor)
-    await store.insert(conn, now, kind, after)
+    await store.insert(conn, now, kind, after, scope)
     entity = f"{kind.name}_rules"
     await audit.record(
         conn,

@@ -38,11 +38,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("suppressed IS NOT NULL AND ended_at IS NULL"),
     )
     op.add_column("alerts", sa.Column("flips", sa.SmallInteger(), server_default="0", nullable=False))
-    op.add_column("alerts", sa.Column("flips_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("alerts", sa.Column("flipped_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    op.drop_column("alerts", "flips_since")
+    op.drop_column("alerts", "flipped_at")
     op.drop_column("alerts", "flips")
     op.drop_index("ix_occurrences_suppressed", "occurrences")
     op.drop_index("ix_occurrences_held_key_id", "occurrences")

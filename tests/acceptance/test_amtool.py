@@ -59,7 +59,7 @@ async def test_every_command_of_amtool(place: Place, tmp_path: Path) -> None:
     said = ["--annotation=summary=from amtool", "--generator-url=http://x.example.org/g", "--end=2030-01-01T00:00:00Z"]
     await amtool.says("alert", "add", "FromAmtool", "severity=critical", "host=h1", *said)
     await amtool.says("alert", "add", "Slow", "severity=warning", "cluster=eu-1")
-    await place.phone.expects_sms("FromAmtool")
+    await place.phone.expects_sms("from amtool")
     await place.phone.expects_sms("Slow")
     assert await alerts(amtool) == ["FromAmtool", "Slow"]
     assert await alerts(amtool, "alertname=Slow") == ["Slow"]
@@ -73,7 +73,7 @@ async def test_silences_by_amtool_are_silences(place: Place, tmp_path: Path) -> 
     key = await place.furnish("prometheus")
     amtool = Amtool(f"{place.url}/v1/intake/{key}", tmp_path)
     matchers = ["alertname=Slow", "cluster=~eu-.*", "team!=web"]
-    made = (await amtool.says("silence", "add", "--duration=30m", "--comment=planned work", *matchers)).strip()
+    made = (await amtool.says("silence", "add", "--duration=30m", "--author=ann", "--comment=planned work", *matchers)).strip()
     ours = await place.asks("GET", f"/silences/{made}")
     assert (ours["state"], ours["created_by"], ours["comment"]) == ("active", "ann", "planned work")
     assert ours["text"] == '{alertname="Slow", cluster=~"eu-.*", team!="web"}'

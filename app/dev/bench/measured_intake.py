@@ -137,6 +137,21 @@ class Measurement:
         self.say(f"hot incident  {fast:,.0f}/s, with flushes of 2 ms {slow_rate:,.0f}/s")
         return {"intake.hot_incident.slow_fsync_vs_fast": rounded(ratio(slow_rate, fast))}
 
+    async def many_rules(self) -> dict[str, Value]:
+        """A thousand routing rules beside ten, of which each alert matches one."""
+        rates: dict[int, list[float]] = {10: [], 1000: []}
+        for _ in range(self.plan.rounds):
+            for rules, found in rates.items():
+                await self.town.routes(rules)
+                await self.shoot(self.storm().shots(ENTRANCES_OF_STORM, 32, 10), 32, 10.0)  # compiles them
+                requests = int(FASTEST[10] / 10 * self.plan.hot_s)
+                shots = self.storm().shots(ENTRANCES_OF_STORM, requests, 10)
+                found.append(await self.shoot(shots, 32, self.plan.hot_s))
+        await self.town.routes(0)
+        few, many = middle(rates[10]), middle(rates[1000])
+        self.say(f"routing rules  {few:,.0f}/s with 10, {many:,.0f}/s with 1,000")
+        return {"intake.rules.1000_vs_10": rounded(ratio(many, few))}
+
     async def growth(self, idle: float) -> dict[str, Value]:
         left = self.plan.grow_alerts
         while left > 0:
@@ -189,5 +204,5 @@ async def measure(plan: Plan, with_history: bool, say: Callable[[str], None]) ->
             found["intake.lost"] = await town.lost(m.answered)
             say(f"answered  {sum(map(len, m.answered)):,} alerts, lost {found['intake.lost']}")
             found["intake.history.10m_vs_empty"] = await history.against_empty(m, directory) if with_history else None
-            found["intake.rules.1000_vs_10"] = None  # there are no routing rules of one's own yet
+            found |= await m.many_rules()
             return found

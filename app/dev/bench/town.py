@@ -5,6 +5,7 @@ It speaks SQL over the socket of the server that `tocsin serve` started: this is
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
@@ -54,6 +55,12 @@ _DOORS: Final = """
     FROM services s;
 """
 
+_ROUTES: Final = """
+    INSERT INTO rule_set_versions (kind, version, rules, published_at, published_by)
+    SELECT 'routing', coalesce(max(version), 0) + 1, CAST($1::text AS jsonb), tocsin_now(), 'bench'
+    FROM rule_set_versions WHERE kind = 'routing' AND scope = ''
+"""
+
 _SEEN: Final = "SELECT dedup_key, events FROM alerts"
 
 
@@ -92,6 +99,16 @@ class Town:
                     f"integration-{number}",
                 )
             await self.conn.execute("UPDATE configuration_version SET version = version + 1")
+
+    async def routes(self, rules: int) -> None:
+        """Publishes so many routing rules, of which the last one matches every alert of the storm."""
+        never = [
+            {"key": f"r{n}", "name": f"R{n}", "when": f'{{namespace="other-{n}"}}', "then": {"note": f"note {n}"}}
+            for n in range(rules - 1)
+        ]
+        one = {"key": "match", "name": "Match", "when": '{namespace="shop"}', "then": {"note": "look at the disks"}}
+        await self.conn.execute(_ROUTES, json.dumps([*never, one] if rules else []))
+        await self.conn.execute("UPDATE configuration_version SET version = version + 1")
 
     async def lost(self, answered: Iterable[Iterable[str]]) -> int:
         """Of the alerts of these answered requests, how many the database has not counted."""

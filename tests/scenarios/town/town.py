@@ -15,13 +15,13 @@ import httpx
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import flow
 from app.channels import registry
 from app.db import engine as db
 from app.dev.exchange import PhoneExchange
 from app.dev.mailbox import Mailbox
 from app.escalation.policy_document import Target
 from app.main import Tocsin
+from app.notifications.due import NEXT_DUE
 from app.settings import Settings
 from town.browser import Browser
 from town.building import Builder, Rungs
@@ -124,7 +124,7 @@ class Town(Looking):
     async def _due(self) -> datetime | None:
         """When the next row falls due, by the statement that the road itself asks."""
         async with self.engine.connect() as conn:
-            wait_s = (await conn.execute(flow.NEXT_DUE)).scalar_one()
+            wait_s = (await conn.execute(NEXT_DUE)).scalar_one()
         if wait_s is None:
             return None
         return self.now + timedelta(microseconds=math.ceil(float(wait_s) * 1_000_000 - 0.01))

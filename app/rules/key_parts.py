@@ -22,10 +22,10 @@ class Text:
     def of(self, facts: Facts) -> str | None:
         """Its value; None when it cannot be evaluated. Never raises."""
         try:
-            value = self._program.eval(conditions.activation(facts, self.references)).value()
+            result = self._program.eval(conditions.activation(facts, self.references))
         except RuntimeError:
             return None
-        return value if isinstance(value, str) else None
+        return str(result.value()) if result.type() == Type.STRING else None
 
 
 @lru_cache(maxsize=1_024)
