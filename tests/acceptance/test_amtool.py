@@ -31,8 +31,9 @@ class Amtool:
 
     async def says(self, *arguments: str, code: int = 0) -> str:
         """What it writes; it must end with this code."""
+        env = {"HOME": str(self._home), "PATH": "/usr/bin:/bin"}
         process = await asyncio.create_subprocess_exec(
-            "amtool", *self._arguments, *arguments, env={"HOME": str(self._home), "PATH": "/usr/bin:/bin", "USER": "ann"},
+            "amtool", *self._arguments, *arguments, env=env,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         said, warned = [text.decode() for text in await process.communicate()]
@@ -73,7 +74,9 @@ async def test_silences_by_amtool_are_silences(place: Place, tmp_path: Path) -> 
     key = await place.furnish("prometheus")
     amtool = Amtool(f"{place.url}/v1/intake/{key}", tmp_path)
     matchers = ["alertname=Slow", "cluster=~eu-.*", "team!=web"]
-    made = (await amtool.says("silence", "add", "--duration=30m", "--author=ann", "--comment=planned work", *matchers)).strip()
+    made = (
+        await amtool.says("silence", "add", "--duration=30m", "--author=ann", "--comment=planned work", *matchers)
+    ).strip()
     ours = await place.asks("GET", f"/silences/{made}")
     assert (ours["state"], ours["created_by"], ours["comment"]) == ("active", "ann", "planned work")
     assert ours["text"] == '{alertname="Slow", cluster=~"eu-.*", team!="web"}'

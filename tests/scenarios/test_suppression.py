@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from town import Town, minutes
+
 from app.alerts import silences, suppression_rules
 from app.alerts.silence_store import StoredSilence
 from app.alerts.silences import Wanted
 from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
-from town import Town, minutes
 
 
 async def silenced(town: Town, lasts: timedelta, **labels: str) -> StoredSilence:

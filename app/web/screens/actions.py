@@ -138,8 +138,8 @@ async def reassign(
     if not to.document.active:
         raise Invalid(f"{to.document.name} is not active")
     detail = await found(reader, number)
-    responder = responder(reader)
-    await commands.reassign(reader.tx.conn, reader.tx.now, detail.id, responder, to.id, to.document.name)
+    who = responder(reader)
+    await commands.reassign(reader.tx.conn, reader.tx.now, detail.id, who, to.id, to.document.name)
     reader.tx.after_commit(request.app.state.wake)
     return _back(number, "reassigned")
 
