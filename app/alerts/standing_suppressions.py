@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import silence_store, suppression_store
@@ -14,6 +16,9 @@ from app.alerts.maintenance import Window
 from app.alerts.suppression import Quiet, Suppressions
 from app.alerts.suppression_documents import InhibitionRuleEdit, MaintenanceWindowEdit, TimeIntervalEdit, compiled
 from app.alerts.suppression_store import StoredRule
+from app.errors import Refusal
+
+log = structlog.get_logger()
 
 
 async def load(
@@ -21,8 +26,8 @@ async def load(
 ) -> Suppressions:
     """As of now; silences that are over are left out. `dependents`: by service key, the keys of the services that
     depend on it, directly or not, for windows that include them."""
-    stored = await suppression_store.all_rules(conn)
-    live = await silence_store.live(conn, now)
+    stored = [r for r in await suppression_store.all_rules(conn) if _usable(r.kind, r.key, partial(_read, r))]
+    live = [s for s in await silence_store.live(conn, now) if _usable("silence", str(s.id), s.silence)]
     ids = await suppression_store.service_ids(conn) if stored else {}
     return Suppressions(
         silences=tuple(s.silence() for s in live),
@@ -30,6 +35,22 @@ async def load(
         inhibitions=tuple(_inhibition(r) for r in stored if r.kind == "inhibition_rule"),
         quiet=tuple(_quiet(r, ids) for r in stored if r.kind == "time_interval"),
     )
+
+
+def _usable(kind: str, key: str, read: Callable[[], Any]) -> bool:
+    """One that was stored and cannot be read any more is left out: better a page too many than no intake."""
+    try:
+        read()
+    except (Refusal, ValueError) as e:
+        log.error("suppression_unusable", kind=kind, key=key, error=str(e)[:500])
+        return False
+    return True
+
+
+def _read(rule: StoredRule) -> object:
+    if rule.kind == "maintenance_window":
+        return document(MaintenanceWindowEdit, rule).window(rule.key)
+    return _inhibition(rule) if rule.kind == "inhibition_rule" else _quiet(rule, {})
 
 
 def document(kind: type[Any], rule: StoredRule) -> Any:

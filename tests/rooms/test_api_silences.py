@@ -238,3 +238,12 @@ async def test_the_button_of_an_incident(house: Whole) -> None:
     assert pressed.status_code == 303, pressed.text
     assert "Its alerts are silenced" in (await house.http.get(pressed.headers["location"], headers=ana)).text
     assert await house.one("SELECT owner FROM silences") == "ana"
+
+
+async def test_a_silence_that_cannot_be_read_any_more_stops_no_alert(house: Whole) -> None:
+    made = await silenced(house)
+    await house.execute("""UPDATE silences SET matchers = '[{"name": "a", "value": "[", "isRegex": true}]'""")
+    await house.execute("UPDATE configuration_version SET version = version + 1")
+    assert (await house.post("alertmanager", body_of("alertmanager"))).json()["events"] == {"opened": 1}
+    assert await house.one("SELECT count(*) FROM incidents") == 1
+    assert made["state"] == "active"

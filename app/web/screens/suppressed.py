@@ -71,7 +71,7 @@ async def _rules(reader: Reader) -> list[dict[str, Any]]:
     """Windows, inhibition rules and time intervals with how much they suppress."""
     shown: list[dict[str, Any]] = []
     for kind in (WINDOWS, INHIBITIONS, TIME_INTERVALS):
-        stored: list[Any] = await suppression_rules.listed(reader.tx.conn, kind, limit=SILENCES)  # type: ignore[arg-type]  # kinds of different documents, shown alike
+        stored: list[Any] = await suppression_rules.listed(reader.tx.conn, kind, limit=SILENCES)
         tallies = await suppression_store.tallies(reader.tx.conn, kind.by) if stored else {}
         for each in stored:
             tally = tallies.get(each.document.key, suppression_store.Tally())
