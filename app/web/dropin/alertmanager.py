@@ -94,7 +94,7 @@ async def _answered(handle: Callable[[Request], Coroutine[Any, Any, Response]], 
     try:
         return await handle(request)
     except Said as e:
-        return Response(status_code=e.status) if e.body is None else JSONResponse(e.body, e.status)
+        return Response(None, e.status) if e.body is None else JSONResponse(e.body, e.status, e.headers)
     except Unauthenticated as e:
         return JSONResponse(e.message, 401, {"WWW-Authenticate": 'Basic realm="tocsin"'})
     except Forbidden as e:
@@ -174,7 +174,8 @@ async def _dispatch(rest: str, request: Request, tx: Transaction, routing_key: s
         raise wire.refused(404, f"path /api/v2/{path[:200]} was not found")
     method = "GET" if request.method == "HEAD" else request.method
     if method not in known:
-        raise wire.refused(405, f"method {method} is not allowed, but [{','.join(allowed)}] are")
+        names = ",".join(allowed)
+        raise wire.refused(405, f"method {method} is not allowed, but [{names}] are", Allow=names)
     return await known[method](Asked(request, tx, who, path))
 
 

@@ -28,14 +28,14 @@ _ORDER: Final = {"active": 0, "pending": 1, "expired": 2}
 class Said(Exception):
     """An answer other than 200: a JSON string, `{"code", "message"}`, or nothing (None)."""
 
-    def __init__(self, status: int, body: Any = None) -> None:
+    def __init__(self, status: int, body: Any = None, **headers: str) -> None:
         super().__init__(f"{status} {body}")
-        self.status, self.body = status, body
+        self.status, self.body, self.headers = status, body, headers
 
 
-def refused(status: int, message: str, code: int | None = None) -> Said:
+def refused(status: int, message: str, code: int | None = None, **headers: str) -> Said:
     """As go-openapi answers: what it refuses before Alertmanager sees it."""
-    return Said(status, {"code": code or status, "message": message})
+    return Said(status, {"code": code or status, "message": message}, **headers)
 
 
 def instant(at: datetime) -> str:
