@@ -66,7 +66,7 @@ async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: St
     """④ to ⑥: from what changed about occurrences to ladders."""
     key_of, rank = standing.key_of(now), standing.rank(now)
     joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now)
-    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held)
+    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held, now)
     await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
     await escalation.go_on(conn, joined.continued, now)
     return joined

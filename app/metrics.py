@@ -59,6 +59,7 @@ _heartbeat_pings = _counter(
 )
 _heartbeats_missed = _counter("heartbeats_missed_total", "Heartbeats that were found to be down.")
 _sources_silent = _counter("sources_silent_total", "Integrations whose source fell silent while its alerts fired.")
+_suppressed = _counter("suppressed_total", "Occurrences that were suppressed, by what kind of thing did it.", "by")
 
 _opened = _counter("incidents_opened_total", "Incidents opened, by priority.", "priority")
 _reopened = _counter("incidents_reopened_total", "Incidents reopened, by priority.", "priority")
@@ -136,6 +137,11 @@ def heartbeat_missed() -> None:
 
 def source_fell_silent(count: int = 1) -> None:
     _sources_silent.inc(count)
+
+
+def suppressed(by: str, count: int = 1) -> None:
+    """`by` as occurrences say it: `silence`, `maintenance window`, `inhibition`, `time interval`, ..."""
+    _suppressed.labels(by.replace(" ", "_")).inc(count)
 
 
 def incident_opened(priority: int, count: int = 1) -> None:

@@ -15,10 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
+from app.alerts import standing_suppressions
 from app.alerts.commands import Ways
 from app.alerts.dedup import Arrival
 from app.alerts.routing import Routing
 from app.alerts.routing_rules import ROUTING_RULES
+from app.alerts.suppression import Suppressions
 from app.db import hot
 from app.db.hot import Hot
 from app.escalation import policy_store
@@ -74,6 +76,7 @@ class Standing:
     own_priority: Mapping[str, RuleSet] = field(default_factory=dict)
     feeds: signs.Feeds = field(default_factory=dict)
     """By integration id: the heartbeats that its alerts feed."""
+    suppressions: Suppressions = field(default_factory=Suppressions)
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -102,11 +105,12 @@ class Standing:
     def ways(self, now: datetime) -> Ways:
         """③ How arrivals are routed at this instant."""
         if not self.routing:
-            return Ways()
+            return Ways(suppressions=self.suppressions)
         own = {s.id: (s.facts.key, self.routing[s.facts.key]) for s in self._with_rules(self.routing)}
         services = {s.facts.key: s.id for s in self.services.values()}
         organisation = self.routing.get(ORGANISATION)
-        return Ways(Routing(organisation, own, services, lambda a: self.facts(a, a.service_id, now)))
+        routing = Routing(organisation, own, services, lambda a: self.facts(a, a.service_id, now))
+        return Ways(routing, self.suppressions)
 
     def _with_rules(self, scopes: Mapping[str, RuleSet]) -> list[ServiceStanding]:
         return [s for s in self.services.values() if s.facts.key in scopes]
@@ -159,11 +163,11 @@ class Standings:
         else:  # SQLAlchemy begins with its first statement
             now, version = (await conn.execute(NOW_AND_VERSION)).one()
         if self._newest is None or self._newest.version != version:
-            self._newest = await _load(conn, version)
+            self._newest = await _load(conn, version, now)
         return now, self._newest
 
 
-async def _load(conn: AsyncConnection, version: int) -> Standing:
+async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
     rows = (await conn.execute(SERVICES)).all()
     services = {
         r.id: ServiceStanding(
@@ -187,4 +191,5 @@ async def _load(conn: AsyncConnection, version: int) -> Standing:
         await rules_store.all_current(conn, CORRELATION_RULES),
         await rules_store.all_current(conn, PRIORITY_RULES),
         await signs.feeds(conn),
+        await standing_suppressions.load(conn, now),
     )

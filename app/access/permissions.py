@@ -21,7 +21,7 @@ ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "manager", "admin")
 
 SCOPES: Final[Mapping[Scope, str]] = {
     "read": "read incidents, receipts, schedules and configuration",
-    "respond": "acknowledge, resolve and otherwise respond to incidents; make overrides",
+    "respond": "acknowledge, resolve and otherwise respond to incidents; make overrides and silences",
     "configure": "change services, integrations, heartbeats, schedules, policies, rules and teams; apply and export",
     "admin": "change users, API keys and the organisation; read the audit records",
     "metrics": "read /metrics",
@@ -47,6 +47,11 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
     "overrides.edit": Permission("operator", "respond"),
     "policies.read": Permission("viewer", "read"),
     "policies.edit": Permission("manager", "configure", of_team=True),
+    "silences.read": Permission("viewer", "read"),
+    "silences.edit": Permission("operator", "respond"),
+    "suppression_rules.read": Permission("viewer", "read"),
+    "suppression_rules.edit": Permission("admin", "configure"),
+    "maintenance.edit": Permission("manager", "configure", of_team=True),
     "priority_rules.read": Permission("viewer", "read"),
     "priority_rules.try": Permission("viewer", "read"),
     "priority_rules.edit": Permission("admin", "configure"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.alerts import dedup, store
+from app import metrics
+from app.alerts import dedup, inhibiting, store, suppression_store
 from app.alerts.dedup import Arrival, Decision, Folded, Outcome
+from app.alerts.inhibiting import Fired
 from app.alerts.routing import Route, Router, built_in
 from app.alerts.store import Belongs, OccurrenceRow
-from app.alerts.suppression import Suppressed
+from app.alerts.suppression import Suppressed, Suppressions
 from app.alerts.words import completed
 from app.db import ids
+from app.db.engine import on_commit
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
@@ -48,16 +51,16 @@ class Routed(Struct, frozen=True, gc=False):
     """What routing rules made of it."""
 
 
-Judge = Callable[[Arrival, datetime], Suppressed | None]
-"""Whether silence, maintenance window, inhibition or mute time interval keep an arrival quiet at this instant."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ways:
     """What the configuration makes of arrivals."""
 
     route: Router = built_in
-    judge: Judge = lambda arrival, now: None
+    suppressions: Suppressions = field(default_factory=Suppressions)
+
+    def judge(self, arrival: Arrival, now: datetime) -> Suppressed | None:
+        """Whether silence, maintenance window, inhibition or time interval keep an arrival quiet at this instant."""
+        return self.suppressions.judge(arrival.event.labels, arrival.service_id, now)
 
 
 async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
@@ -65,7 +68,18 @@ async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways
     changing = [d for d in decisions if d.outcome.changes]
     known = [d.alert.occurrence_id for d in changing if d.outcome is not Outcome.OPENED]
     before = await store.belongings(conn, set(known))
-    return _routed(changing, before, ways, now)
+    return _routed(changing, before, await _inhibiting(conn, changing, ways, now), now)
+
+
+async def _inhibiting(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> Ways:
+    """With the alerts that inhibit others once these decisions hold."""
+    if not ways.suppressions.inhibitions:
+        return ways
+    last = {d.alert.id: d for d in decisions if d.arrival.event.kind != "acknowledged"}
+    events = {i: ways.route(d.arrival).arrival.event for i, d in last.items() if d.alert.firing}
+    fired = [Fired(alert_id, event.labels, event.title) for alert_id, event in events.items()]
+    prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - events.keys(), now)
+    return Ways(ways.route, prepared)
 
 
 def _routed(decisions: Sequence[Decision], before: dict[UUID, Belongs], ways: Ways, now: datetime) -> list[Routed]:
@@ -81,7 +95,8 @@ def _routed(decisions: Sequence[Decision], before: dict[UUID, Belongs], ways: Wa
         suppressed = way.suppressed or ways.judge(way.arrival, now) or _held(way, occurrence_id, now)
         routed.append(Routed(replace(decision, arrival=way.arrival), suppressed, belonged, way.kept))
         incident_id = None if belonged is None else belonged.incident_id
-        why = None if suppressed is None else _as_json(suppressed)
+        counts = belonged is not None and belonged.counts and decision.outcome is Outcome.CHANGED
+        why = None if suppressed is None or counts else _as_json(suppressed)
         before[occurrence_id] = Belongs(incident_id, way.arrival.service_id, why)
     return routed
 
@@ -106,15 +121,31 @@ async def keep_occurrences(
     belongs: Mapping[UUID, UUID],
     priorities: Mapping[UUID, int],
     held: Mapping[UUID, tuple[str, Suppressed]],
+    now: datetime,
 ) -> None:
     """The occurrences of a batch as it left them. `belongs`: to which incident each was correlated; `held`: which wait
     for others of their correlation key."""
     rows: dict[UUID, OccurrenceRow] = {}
+    counted: Counter[tuple[str, str]] = Counter()
     for r in routed:
-        rows[r.decision.alert.occurrence_id] = _row(
-            r, rows.get(r.decision.alert.occurrence_id), belongs, priorities, held
-        )
+        earlier = rows.get(r.decision.alert.occurrence_id)
+        row = rows[r.decision.alert.occurrence_id] = _row(r, earlier, belongs, priorities, held)
+        was = earlier.suppressed if earlier is not None else None if r.before is None else r.before.suppressed
+        if row.suppressed is not None and _what(row.suppressed) != _what(was):
+            counted[_what(row.suppressed)] += 1
     await store.keep_occurrences(conn, list(rows.values()))
+    if counted:
+        await suppression_store.count(conn, now, counted)
+        on_commit(conn, lambda: _tell(counted))
+
+
+def _what(suppressed: dict[str, Any] | None) -> tuple[str, str]:
+    return ("", "") if suppressed is None else (suppressed["by"], suppressed["name"])
+
+
+def _tell(counted: Mapping[tuple[str, str], int]) -> None:
+    for (by, _), count in counted.items():
+        metrics.suppressed(by, count)
 
 
 def _row(
@@ -130,12 +161,13 @@ def _row(
     was = earlier.suppressed if earlier is not None else r.before.suppressed if r.before is not None else None
     incident_id = belongs.get(alert.occurrence_id) or (r.before.incident_id if r.before is not None else None)
     held_key, waits = held.get(alert.occurrence_id, (None, None)) if alert.firing else (None, None)
-    now_by = r.suppressed if fires else None
-    suppressed = None if incident_id is not None else was
-    if incident_id is None and fires:
-        by = waits or now_by
-        suppressed = None if by is None else _as_json(by)
-    until = (waits or now_by or _NOT).until if incident_id is None and alert.firing else None
+    by = (waits or r.suppressed) if fires else None
+    # One that counts in its incident goes on to count; one that comes back suppressed does not.
+    counts = alert.occurrence_id in belongs or (
+        r.before is not None and r.before.counts and r.decision.outcome is not Outcome.REVIVED
+    )
+    suppressed = None if counts else was if not fires else None if by is None else _as_json(by)
+    until = by.until if by is not None and not counts and alert.firing else None
     return OccurrenceRow(
         alert.occurrence_id,
         alert.id,
@@ -154,16 +186,13 @@ def _row(
     )  # fmt: skip
 
 
-_NOT = Suppressed("", "", "")
-
-
 async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> list[Routed]:
     """⓪ Firing occurrences whose suppression is to be looked at again. Those that nothing suppresses any more enter as
     new (behaviour.md 10): whoever calls correlates them and keeps them."""
     found = await store.to_recheck(conn, now, limit)
     before = {r.alert.occurrence_id: r.before for r in found}
     decisions = [Decision(r.arrival, Outcome.CHANGED, r.alert) for r in found]
-    return _routed(decisions, before, ways, now)
+    return _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,5 +218,6 @@ async def expire(conn: AsyncConnection, now: datetime, limit: int = 500) -> list
         store.EXPIRE_OCCURRENCES,
         {"ids": [r.occurrence_id for r in ended], "ended_at": [r.ended_at for r in ended]},
     )
+    await inhibiting.end(conn, [r.id for r in ended], now)
     integrations = {r.occurrence_id: r.integration_id for r in ended}
     return [Expired(r.id, r.incident_id, integrations[r.id]) for r in occurrences]

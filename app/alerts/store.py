@@ -140,7 +140,7 @@ EXPIRE_OCCURRENCES = text("""
     UPDATE occurrences o SET ended_at = greatest(t.ended_at, o.starts_at), end_kind = 'expired', recheck_at = NULL
     FROM unnest(CAST(:ids AS uuid[]), CAST(:ended_at AS timestamptz[])) AS t (id, ended_at)
     WHERE o.id = t.id
-    RETURNING o.id, o.incident_id
+    RETURNING o.id, CASE WHEN o.suppressed IS NULL THEN o.incident_id END AS incident_id
 """)
 
 WAITING = text("""
@@ -173,11 +173,17 @@ NEXT_RECHECK = text("SELECT min(recheck_at) FROM occurrences WHERE recheck_at IS
 
 
 class Belongs(Struct, frozen=True, gc=False):
-    """Where an occurrence belongs: its incident (None when suppressed), its service, and by what it is suppressed."""
+    """Where an occurrence belongs: its incident (when suppressed: None, or an earlier one), its service, and by what it
+    is suppressed."""
 
     incident_id: UUID | None
     service_id: int
     suppressed: dict[str, Any] | None
+
+    @property
+    def counts(self) -> bool:
+        """It is one of the firing alerts of its incident."""
+        return self.incident_id is not None and self.suppressed is None
 
 
 class OccurrenceRow(Struct, frozen=True, gc=False):

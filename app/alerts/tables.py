@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Instant, RoadId
+from app.db.base import KEY_CHECK, Base, Instant, RoadId, RowId, Version
 
 
 class Alert(Base):
@@ -110,3 +110,78 @@ class SilentSource(Base):
     heard_at: Mapped[Instant]
     noticed_at: Mapped[Instant]
     told: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class SilenceRow(Base):
+    """A silence: matching alerts page nobody from `starts_at` to `ends_at`. Kept when it is over, as evidence."""
+
+    __tablename__ = "silences"
+    __table_args__ = (
+        CheckConstraint("ends_at >= starts_at AND ends_at <= starts_at + interval '30 days'", name="span"),
+        CheckConstraint("jsonb_array_length(matchers) > 0", name="matchers"),
+        Index("ix_silences_ends_at", "ends_at"),
+    )
+
+    id: Mapped[RoadId]
+    matchers: Mapped[list[Any]]
+    """As Alertmanager writes them: `{"name", "value", "isRegex", "isEqual"}`."""
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[Instant]
+    created_by: Mapped[str]
+    """As they call themselves: through Alertmanager's API anybody writes anything here."""
+    comment: Mapped[str]
+    owner: Mapped[str | None]
+    """The key of the user who made it here."""
+    service_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("services.id", ondelete="CASCADE"))
+    """It silences only alerts of this service: always so for one made with a routing key."""
+    expired_at: Mapped[datetime | None]
+    """When a person ended it early."""
+    expired_by: Mapped[str | None]
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]
+
+
+class SuppressionRule(Base):
+    """A maintenance window, an inhibition rule or a time interval, as its document says."""
+
+    __tablename__ = "suppression_rules"
+    __table_args__ = (
+        UniqueConstraint("kind", "key"),
+        CheckConstraint("kind IN ('maintenance_window', 'inhibition_rule', 'time_interval')", name="kind"),
+        CheckConstraint(KEY_CHECK, name="key"),
+    )
+
+    id: Mapped[RowId]
+    kind: Mapped[str]
+    key: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    version: Mapped[Version]
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]
+
+
+class InhibitionSource(Base):
+    """An alert that matches the source side of an inhibition rule. It inhibits as long as the alert fires."""
+
+    __tablename__ = "inhibition_sources"
+    __table_args__ = (Index("ix_inhibition_sources_alert_id", "alert_id"),)
+
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    alert_id: Mapped[UUID] = mapped_column(primary_key=True)
+    equal_values: Mapped[list[str]]
+    both_sides: Mapped[bool] = mapped_column(Boolean)
+    """It matches the target side as well."""
+    fingerprint: Mapped[str]
+    title: Mapped[str]
+
+
+class SuppressionCount(Base):
+    """How many occurrences something has suppressed so far."""
+
+    __tablename__ = "suppression_counts"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "85"}},)
+
+    by: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    occurrences: Mapped[int] = mapped_column(BigInteger)
+    last_at: Mapped[Instant]

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts import suppression_rules as suppression
 from app.configuration.plan import Change, Kind
 from app.configuration.rule_set_plan import RULES
 from app.directory import contact_methods, contact_store, integrations, people, services, store, teams
@@ -170,6 +171,17 @@ def _by_key(create: Any, edit: Any, delete: Any) -> _Carry:
     return carry
 
 
+def _suppression(kind: Any) -> _Carry:
+    return _by_key(*(_of_kind(how, kind) for how in (suppression.create, suppression.edit, suppression.delete)))
+
+
+def _of_kind(how: Any, kind: Any) -> Any:
+    async def carry(conn: AsyncConnection, now: datetime, *what: Any, actor: str) -> None:
+        await how(conn, now, kind, *what, actor=actor)
+
+    return carry
+
+
 _BY_KIND: dict[Kind, _Carry] = {
     "organisation": _organisation,
     "user": _user,
@@ -181,6 +193,9 @@ _BY_KIND: dict[Kind, _Carry] = {
     "service": _service,
     "integration": _integration,
     "heartbeat": _heartbeat,
+    "maintenance_window": _suppression(suppression.WINDOWS),
+    "inhibition_rule": _suppression(suppression.INHIBITIONS),
+    "time_interval": _suppression(suppression.TIME_INTERVALS),
     "last_resort": _last_resort,
     **dict.fromkeys(RULES, _rule_set),
     "priority_matrix": _priority_matrix,

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access import signing_store
+from app.alerts import suppression_rules
+from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
 from app.configuration import store
 from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
@@ -72,6 +74,9 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "services": [_service(s, sets) for s in await service_store.services(conn)],
             "integrations": [_json(i) for i in await service_store.integrations(conn)],
             "heartbeats": [_json(h) for h in await heartbeats.heartbeats(conn)],
+            "maintenance_windows": [_json(w) for w in await suppression_rules.listed(conn, WINDOWS)],
+            "inhibition_rules": [_json(r) for r in await suppression_rules.listed(conn, INHIBITIONS)],
+            "time_intervals": [_json(i) for i in await suppression_rules.listed(conn, TIME_INTERVALS)],
             "last_resort": [t.model_dump() for t in targets] or None,
             **{name: sets[name].get(rules.ORGANISATION, []) for name in RULES},
             "priority_matrix": (await priority.current(conn)).matrix.document(),

@@ -14,6 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from app.alerts.routing_documents import RoutingRule
+from app.alerts.suppression_documents import (
+    InhibitionRuleDocument,
+    MaintenanceWindowDocument,
+    TimeIntervalDocument,
+)
 from app.directory.documents import (
     ContactMethodDocument,
     Document,
@@ -100,6 +105,9 @@ class ConfigurationDocument(Document):
     services: Annotated[list[ServiceEntry], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
     heartbeats: Annotated[list[HeartbeatDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    maintenance_windows: Annotated[list[MaintenanceWindowDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    inhibition_rules: Annotated[list[InhibitionRuleDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    time_intervals: Annotated[list[TimeIntervalDocument], Field(max_length=MAX_ENTRIES)] | None = None
     last_resort: Targets | None = None
     routing_rules: RoutingRules | None = None
     correlation_rules: CorrelationRules | None = None
@@ -108,7 +116,10 @@ class ConfigurationDocument(Document):
     secrets: Annotated[list[str], Field(max_length=MAX_ENTRIES)] | None = None
     """Names of what an export cannot hold and somebody has to enter again elsewhere; an apply does not look at it."""
 
-    @field_validator("users", "teams", "schedules", "policies", "services", "integrations", "heartbeats")
+    @field_validator(
+        "users", "teams", "schedules", "policies", "services", "integrations", "heartbeats", "maintenance_windows",
+        "inhibition_rules", "time_intervals",
+    )  # fmt: skip
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:
         counted = Counter(entry.key for entry in entries or [])

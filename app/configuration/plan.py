@@ -31,6 +31,9 @@ Kind = Literal[
     "service",
     "integration",
     "heartbeat",
+    "maintenance_window",
+    "inhibition_rule",
+    "time_interval",
     "last_resort",
     "routing_rules",
     "correlation_rules",
@@ -44,6 +47,9 @@ SECTIONS: dict[Kind, str] = {
     "service": "services",
     "integration": "integrations",
     "heartbeat": "heartbeats",
+    "maintenance_window": "maintenance_windows",
+    "inhibition_rule": "inhibition_rules",
+    "time_interval": "time_intervals",
 }
 """In the order in which they are made; they are removed in the opposite one."""
 

@@ -104,6 +104,15 @@ def next_open(hours: WeeklyHours | None, at: datetime) -> datetime:
     return at
 
 
+def next_close(hours: WeeklyHours, at: datetime) -> datetime:
+    """When the span that `at` lies in ends: the first edge after it at which the hours are not open. Hours that are
+    always open never close: they have no spans, and must not be asked."""
+    while True:
+        at = _next_edge(hours, at, 1)
+        if not within(hours, at):
+            return at
+
+
 def advance_open(hours: WeeklyHours | None, at: datetime, seconds: int) -> datetime:
     """The first instant at which `seconds` of open time have passed since `at`; `at` itself for 0.
 

@@ -86,5 +86,8 @@ def _kind(r: Routed) -> str | None:
         was_suppressed = r.before is not None and r.before.suppressed is not None
         if was_suppressed:
             return None if r.suppressed else "opened"
-        return "changed"
+        # Silenced meanwhile: it stays where it is, and raises nothing.
+        return None if r.suppressed else "changed"
+    if outcome is Outcome.RESOLVED and r.before is not None and r.before.suppressed is not None:
+        return None  # it does not count in the incident that it belonged to before
     return _KINDS.get(outcome)

@@ -32,6 +32,8 @@ ROAD: Final = (
     "heartbeats",
     "heartbeat_pings",
     "silent_sources",
+    "inhibition_sources",
+    "suppression_counts",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 

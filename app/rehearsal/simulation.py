@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import clock
+from app.db import batches, ids
 from app.db import engine as db
-from app.db import ids
 from app.errors import Conflict, Invalid
 from app.ingest.entrances import door_of
 from app.ingest.requests import Request

@@ -16,6 +16,7 @@ from app.channels.channel import Channel
 from app.settings import Settings
 from app.web import dependencies, health, ping, problems, respond
 from app.web.api import router as api
+from app.web.dropin import alertmanager
 from app.web.screens import router as screens
 
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."
@@ -48,6 +49,7 @@ def build(
     app.include_router(health.router)
     app.include_router(respond.router)
     app.include_router(ping.router)
+    app.include_router(alertmanager.router)
     screens.install(app)
     api.install(app)
     return app

@@ -100,7 +100,8 @@ def _route(scope: Scope) -> tuple[str, str | None] | None:
     path: str = scope["path"]
     if path.startswith("/v1/intake/"):
         if m := _PROMETHEUS.fullmatch(path):
-            return "prometheus", m["key"]
+            # what else Alertmanager answers there is no intake: web/dropin/alertmanager.py
+            return ("prometheus", m["key"]) if scope["method"] == "POST" else None
         if m := _PATH.fullmatch(path):
             return m["source"], m["key"]
         return None
@@ -113,7 +114,8 @@ async def _answer(send: Send, source: str, answer: Answer) -> int:
     """Exactly what Prometheus and Alertmanager expect of their own API; elsewhere small JSON with the receipt."""
     receipt = {"Tocsin-Receipt": str(answer.receipt_id)}
     if source == "prometheus":
-        complaint = answer.error or "; ".join(answer.refused)
+        unparsed = {"code": answer.status, "message": f'parsing alerts body from "" failed, because {answer.error}'}
+        complaint = unparsed if answer.error else "; ".join(answer.refused)
         refused = answer.status >= 400
         await respond(send, answer.status, dumps(complaint).encode() if refused else b"", receipt)
         return answer.status

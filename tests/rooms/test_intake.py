@@ -143,8 +143,9 @@ async def test_prometheus_gets_400_with_the_valid_alerts_stored(house):
 async def test_a_body_that_cannot_be_parsed_is_kept_once_and_counted(house, source):
     answers = [await house.post(source, b"{not json") for _ in range(3)]
     assert {a.status_code for a in answers} == {400}
-    if source == "prometheus":  # a JSON string, as Alertmanager's own API answers
-        assert all(isinstance(a.json(), str) for a in answers)
+    if source == "prometheus":  # as Alertmanager's own API answers
+        assert {a.json()["code"] for a in answers} == {400}
+        assert all(a.json()["message"].startswith('parsing alerts body from "" failed') for a in answers)
     else:
         assert {a.headers["Content-Type"] for a in answers} == {"application/problem+json"}
         assert {a.json()["code"] for a in answers} == {"unparsable"}
@@ -247,11 +248,18 @@ async def test_other_paths_are_404(house, path):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/v1/intake/generic", "/v1/intake/{key}/generic", "/v1/intake/{key}/api/v2/alerts"])
+@pytest.mark.parametrize("path", ["/v1/intake/generic", "/v1/intake/{key}/generic"])
 async def test_alerts_are_sent_with_post(house, method, path):
     answer = await house.http.request(method, path.format(key=routing_key("generic")))
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
     assert (answer.content == b"") == (method == "HEAD")
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("PUT", 405), ("DELETE", 405), ("PATCH", 405)])
+async def test_where_alertmanager_lists_alerts_so_do_we(house, method, status):
+    answer = await house.http.request(method, f"/v1/intake/{routing_key('prometheus')}/api/v2/alerts")
+    assert answer.status_code == status
+    assert answer.headers.get("Allow") == ("GET,POST" if status == 405 else None)
 
 
 # -- 413, 415, gzip

@@ -45,6 +45,8 @@ ORGANISATION = text("""
     INSERT INTO organisation (id, name, time_zone, created_at, updated_at) VALUES (1, 'Example', 'UTC', :now, :now)
 """)
 CLEAR = (
+    "TRUNCATE silences, suppression_rules, inhibition_sources, suppression_counts",
+    "UPDATE configuration_version SET version = version + 1",
     """TRUNCATE receipts, events, changes, quarantine, alerts, occurrences, incidents, timeline_entries,
        acknowledgements, ladders, notifications, attempts, link_tokens, idempotency_keys, escalation_targets,
        escalation_steps

@@ -15,8 +15,10 @@ from app.web.api import (
     explanations,
     heartbeats,
     incidents,
+    inhibition_rules,
     integration_trial,
     integrations,
+    maintenance_windows,
     notification_rules,
     on_call,
     organisation,
@@ -32,7 +34,10 @@ from app.web.api import (
     services,
     sessions,
     signing_secrets,
+    silences,
+    suppressed,
     teams,
+    time_intervals,
     users,
 )
 from app.web.auth import public
@@ -96,6 +101,12 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
 router.include_router(changes.router)
+router.include_router(silences.of_incidents)
+router.include_router(silences.router)
+router.include_router(suppressed.router)
+router.include_router(maintenance_windows.router)
+router.include_router(inhibition_rules.router)
+router.include_router(time_intervals.router)
 router.include_router(receipts.router)
 router.include_router(explanations.router)
 router.include_router(sessions.router)

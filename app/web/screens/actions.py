@@ -33,7 +33,7 @@ ShownView = Annotated[str, Form(max_length=200)]
 SPANS: Final = {"10": timedelta(minutes=10), "60": timedelta(hours=1), "240": timedelta(hours=4)}
 
 
-def _responder(reader: Reader) -> Responder:
+def responder(reader: Reader) -> Responder:
     caller = reader.caller
     if caller.user_id is None or caller.user_key is None:
         raise Invalid("screens are for people; machines respond over the API", code="no_person")
@@ -60,7 +60,7 @@ async def _stale(reader: Reader, number: int, action: Action, shown: str) -> boo
 async def acknowledge(number: Number, reader: Responding) -> Response:
     """Holds from any view, as behind a link."""
     detail = await found(reader, number)
-    done = await commands.acknowledge(reader.tx.conn, reader.tx.now, detail.id, _responder(reader))
+    done = await commands.acknowledge(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     if isinstance(done, Acknowledged):
         return _back(number, "acknowledged")
     if isinstance(done, AlreadyAcknowledged):
@@ -71,7 +71,7 @@ async def acknowledge(number: Number, reader: Responding) -> Response:
 @router.post("/unacknowledge")
 async def unacknowledge(number: Number, request: Request, reader: Responding) -> Response:
     detail = await found(reader, number)
-    await commands.unacknowledge(reader.tx.conn, reader.tx.now, detail.id, _responder(reader))
+    await commands.unacknowledge(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     reader.tx.after_commit(request.app.state.wake)
     return _back(number, "unacknowledged")
 
@@ -83,7 +83,7 @@ async def escalate(number: Number, request: Request, reader: Responding, view: S
     incident_id = (await found(reader, number)).id
     incident = (await incident_store.lock(reader.tx.conn, [incident_id]))[incident_id]
     commands.must_be_open(incident)
-    await escalation.escalate_now(reader.tx.conn, reader.tx.now, incident, _responder(reader))
+    await escalation.escalate_now(reader.tx.conn, reader.tx.now, incident, responder(reader))
     reader.tx.after_commit(request.app.state.wake)
     return _back(number, "escalated")
 
@@ -106,7 +106,7 @@ async def resolve(
         reader.tx.conn,
         reader.tx.now,
         detail.id,
-        _responder(reader),
+        responder(reader),
         confirmed=bool(confirmed),
         because=_storable(because).strip(),
     )
@@ -118,14 +118,14 @@ async def resolve(
 @router.post("/mitigate")
 async def mitigate(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
-    await commands.mitigate(reader.tx.conn, reader.tx.now, detail.id, _responder(reader))
+    await commands.mitigate(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     return _back(number, "mitigated")
 
 
 @router.post("/close")
 async def close(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
-    await commands.close(reader.tx.conn, reader.tx.now, detail.id, _responder(reader))
+    await commands.close(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     return _back(number, "closed")
 
 
@@ -138,8 +138,8 @@ async def reassign(
     if not to.document.active:
         raise Invalid(f"{to.document.name} is not active")
     detail = await found(reader, number)
-    responder = _responder(reader)
-    await commands.reassign(reader.tx.conn, reader.tx.now, detail.id, responder, to.id, to.document.name)
+    who = responder(reader)
+    await commands.reassign(reader.tx.conn, reader.tx.now, detail.id, who, to.id, to.document.name)
     reader.tx.after_commit(request.app.state.wake)
     return _back(number, "reassigned")
 
@@ -154,7 +154,7 @@ async def snooze(
     """For some minutes, or until a local date and time in the reader's zone."""
     end = reader.tx.now + SPANS[length] if length in SPANS else _local(until, reader)
     detail = await found(reader, number)
-    await commands.snooze(reader.tx.conn, reader.tx.now, detail.id, _responder(reader), end)
+    await commands.snooze(reader.tx.conn, reader.tx.now, detail.id, responder(reader), end)
     return _back(number, "snoozed")
 
 
@@ -169,7 +169,7 @@ def _local(text: str, reader: Reader) -> datetime:
 async def note(number: Number, reader: Responding, text: Annotated[str, Form(max_length=20_000)]) -> Response:
     detail = await found(reader, number)
     plain = _storable(text).replace("\r\n", "\n")
-    await commands.note(reader.tx.conn, reader.tx.now, detail.id, _responder(reader), plain)
+    await commands.note(reader.tx.conn, reader.tx.now, detail.id, responder(reader), plain)
     return _back(number, "noted")
 
 
@@ -189,7 +189,7 @@ async def pin_priority(
         reader.tx.conn,
         reader.tx.now,
         detail.id,
-        _responder(reader),
+        responder(reader),
         impact=impact,
         urgency=urgency,
         matrix=(await priority_store.current(reader.tx.conn)).matrix,
@@ -203,7 +203,7 @@ async def pin_priority(
 @router.post("/priority/automatic")
 async def unpin_priority(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
-    await commands.unpin_priority(reader.tx.conn, reader.tx.now, detail.id, _responder(reader))
+    await commands.unpin_priority(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     return _back(number, "automatic")
 
 

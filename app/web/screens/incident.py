@@ -43,6 +43,7 @@ TOLD: Final = {
     "unacknowledged": "Nobody has it any more: it pages from the first step.",
     "reassigned": "Handed over: that person is being paged.",
     "snoozed": "Snoozed.",
+    "silenced": "Its alerts are silenced, and you have it until then.",
     "mitigated": "The pain is over; it stays open until it is resolved.",
     "resolved": "Resolved.",
     "closed": "Closed.",

@@ -16,6 +16,7 @@ from app.web.screens import (
     on_call,
     refusals,
     static,
+    suppressed,
 )
 from app.web.screens.live import Live
 
@@ -26,6 +27,7 @@ router.include_router(live.router)
 router.include_router(incidents.router)
 router.include_router(incident.router)
 router.include_router(actions.router)
+router.include_router(suppressed.router)
 router.include_router(on_call.router)
 router.include_router(heartbeats.router)
 router.include_router(account.router)
