@@ -52,8 +52,8 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
 async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
     """④ to ⑥: from what changed about occurrences to ladders."""
     key_of, rank = standing.key_of(now), standing.rank(now)
-    joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now)
-    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held)
+    joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now, standing.topology)
+    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held, joined.symptoms)
     await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
     await escalation.go_on(conn, joined.continued, now)
     return joined

@@ -24,6 +24,7 @@ from app.hours import WeeklyHours
 from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
 from app.incidents.happenings import Happening, Rank, Ranking, Terms
 from app.incidents.joining import KeyOf, default_key
+from app.incidents.topology import NOWHERE, Topology, topology
 from app.priority import store as priority_store
 from app.priority.assign import PRIORITY_RULES, assign, loudness_at
 from app.priority.facts import facts
@@ -40,6 +41,8 @@ SERVICES = text("""
            coalesce(s.policy_id, o.catch_all_policy_id) AS policy_id, o.time_zone
     FROM services s CROSS JOIN organisation o LEFT JOIN teams t ON t.id = s.team_id
 """)
+
+DEPENDENCIES = text("SELECT d.service_id, d.upstream_id FROM service_dependencies d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Standing:
     """By scope, as the next two."""
     correlation: Mapping[str, RuleSet] = field(default_factory=dict)
     own_priority: Mapping[str, RuleSet] = field(default_factory=dict)
+    topology: Topology = NOWHERE
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -177,4 +181,6 @@ async def _load(conn: AsyncConnection, version: int) -> Standing:
         await rules_store.all_current(conn, ROUTING_RULES),
         await rules_store.all_current(conn, CORRELATION_RULES),
         await rules_store.all_current(conn, PRIORITY_RULES),
-    )
+        topology([(r.service_id, r.upstream_id) for r in await conn.execute(DEPENDENCIES)],
+                 {s.id: s.facts.key for s in services.values()}),
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,15 +104,17 @@ async def keep_occurrences(
     belongs: Mapping[UUID, UUID],
     priorities: Mapping[UUID, int],
     held: Mapping[UUID, tuple[str, Suppressed]],
+    symptoms: Collection[UUID] = (),
 ) -> None:
     """The occurrences of a batch as it left them. `belongs`: to which incident each was correlated; `held`: which wait
-    for others of their correlation key."""
+    for others of their correlation key; `symptoms`: which joined the incident of a service that theirs depends on."""
     rows: dict[UUID, OccurrenceRow] = {}
     for r in routed:
         rows[r.decision.alert.occurrence_id] = _row(
             r, rows.get(r.decision.alert.occurrence_id), belongs, priorities, held
         )
-    await store.keep_occurrences(conn, list(rows.values()))
+    kept = [replace(row, symptom=True) if row.id in symptoms else row for row in rows.values()]
+    await store.keep_occurrences(conn, kept)
 
 
 def _row(

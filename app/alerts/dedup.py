@@ -7,12 +7,13 @@ alert never starts in our future: else a resolve could not end it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -69,6 +70,18 @@ class Arrival(Struct, frozen=True, gc=False):
         return self.integration_id, self.event.dedup_key
 
 
+class Decided(Struct, frozen=True, gc=False):
+    """What a person decided about the incident of an alert, for all its occurrences to come. Stored as JSON with these
+    members; automation does not undo it while the incidents that it names are open."""
+
+    not_with: tuple[UUID, ...] = ()
+    """Incidents it was split off from, newest first."""
+    belongs_with: UUID | None = None
+    """The incident it was put into."""
+    key: str = ""
+    """Its correlation key where it must not go where its usual one leads."""
+
+
 class AlertState(Struct, frozen=True, gc=False):
     """An alert's row as far as dedup needs it."""
 
@@ -87,6 +100,8 @@ class AlertState(Struct, frozen=True, gc=False):
     expiry_due_at: datetime | None = None
     flips: int = 0
     flipped_at: datetime | None = None
+    decided: Mapping[str, Any] | None = None
+    """As stored (`Decided`)."""
 
     @property
     def flapping(self) -> bool:
@@ -205,6 +220,7 @@ def _opened(alert_id: UUID, arrival: Arrival, now: datetime, before: AlertState 
         expiry_due_at=event.ends_at,
         flips=_flips(before, now),
         flipped_at=now,
+        decided=None if before is None else before.decided,
     )
 
 
