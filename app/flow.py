@@ -25,7 +25,7 @@ from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
 from app.escalation import commands as escalation
-from app.incidents import joining, passing
+from app.incidents import joining, passing, symptoms
 from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
 from app.ingest.requests import Answer, Received, Request
@@ -84,11 +84,15 @@ class Climbed:
     unreachable: int
     wait_s: float | None
     """Real seconds until the next row falls due; None: none waits."""
+    again: bool = False
+    """Another pass is to follow at once: this one only looked for symptoms."""
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
     now, standing = await standings.begin(conn)
+    if await symptoms.explain(conn, standing.topology, now):
+        return Climbed(0, (), 0, 0.0, again=True)
     await _expire(conn, standing.recovery_delays, now)
     await _respond(conn, await alerts.recheck(conn, standing.ways(now), now), standing, now)
     await passing.pass_time(conn, now)

@@ -203,6 +203,8 @@ async def transfer(
     await moving_store.decide(conn, decided)
     await store.update(conn, [left, taken])
     told = dict(said) | {"titles": [m.title for m in going][:TITLES], "alerts": len({m.alert_id for m in going})}
+    if kind == "split":
+        told["priority"] = taken.priority
     entries = [
         Entry(left.id, _LEFT[kind], actor, told | {"to": taken.number}),
         Entry(taken.id, _TAKEN[kind], actor, told | {"from": left.number}),
@@ -264,6 +266,12 @@ async def undo(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Res
     ]
     await store.write_timeline(conn, entries, now)
     return act, Decision(taken, left)
+
+
+async def undoable(conn: AsyncConnection, incident_id: UUID, now: datetime) -> Act | None:
+    """The last act, while it can be undone."""
+    act = await act_store.last(conn, incident_id)
+    return act if act is not None and now - act.at <= UNDO_WITHIN else None
 
 
 def _back(act: Act, there: Sequence[Moving]) -> list[Moving]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from app.web.screens import (
     account,
     actions,
+    correlating,
     incident,
     incidents,
     live,
@@ -25,6 +26,7 @@ router.include_router(live.router)
 router.include_router(incidents.router)
 router.include_router(incident.router)
 router.include_router(actions.router)
+router.include_router(correlating.router)
 router.include_router(on_call.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
