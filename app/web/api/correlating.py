@@ -1,4 +1,4 @@
-"""What people decide about correlation, and incidents that they open: merge, split off, move, undo, `POST /incidents`."""
+"""What people decide about correlation: merge, split off, move, undo; and incidents that they open."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ class PinOpenBody(Body):
 
 
 class DecisionAnswer(Answer):
-    """`incident` is the one that was asked about, `other` where the occurrences are now, or have left. `already`: it was
-    so before, and nothing happened."""
+    """`incident` is the one that was asked about, `other` where its alerts are now, or have left. `already`: it was so
+    before, and nothing happened."""
 
     result: Literal["merged", "split", "moved", "undone", "already"]
     incident: IncidentAnswer
