@@ -55,6 +55,8 @@ class Alert(Base):
     flips: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """How often it lately changed between firing and resolved (`dedup.flapping`)."""
     flipped_at: Mapped[datetime | None]
+    earlier_ended_at: Mapped[datetime | None]
+    """When the occurrence before the current one ended."""
     decided: Mapped[dict[str, Any] | None]
     """What a person decided about its incident (`dedup.Decided`)."""
 

@@ -117,11 +117,8 @@ def explained(
         because = reason(incident.service_id, incident.priority, incidents.values(), topology, now, {incident.id})
         if because is not None:
             found[incident.id] = because[0].id, because[1]
-    return {
-        symptom: _last(found, symptom, incidents, topology)
-        for symptom in found
-        if symptom in asked or found[symptom][0] in asked
-    }
+    last = {symptom: _last(found, symptom, incidents, topology) for symptom in found}
+    return {symptom: because for symptom, because in last.items() if symptom in asked or because[0] in asked}
 
 
 def _last(

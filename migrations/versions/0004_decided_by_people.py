@@ -53,6 +53,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_incidents_open_service_id", "incidents", ["service_id"], postgresql_where=sa.text(OPEN))
     op.add_column("alerts", sa.Column("decided", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("alerts", sa.Column("earlier_ended_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("occurrences", sa.Column("symptom", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.create_table(
         "correlation_acts",
@@ -78,6 +79,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("correlation_acts")
     op.drop_column("occurrences", "symptom")
+    op.drop_column("alerts", "earlier_ended_at")
     op.drop_column("alerts", "decided")
     op.drop_index("ix_incidents_open_service_id", "incidents")
     op.drop_index("ix_incidents_symptoms_due_at", "incidents")

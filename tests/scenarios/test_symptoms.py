@@ -1,4 +1,4 @@
-"""behaviour.md 3, topology: one incident for the host, not one for each of its services; and people have the last word."""
+"""behaviour.md 3, topology: one incident for the host, not one for each service; people have the last word."""
 
 from __future__ import annotations
 
