@@ -17,8 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 INCIDENTS = "/api/v1/incidents"
 WAITING = """
-    SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-    WHERE NOT l.granted AND d.datname = current_database()
+    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
 
 
