@@ -46,7 +46,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Incidents with all their occurrences, locked."""
+    """Incidents, locked, and occurrences that may leave them."""
 
     incidents: Mapping[UUID, Incident]
     moving: Sequence[Moving]
@@ -55,15 +55,16 @@ class Held:
         return [m for m in self.moving if m.incident_id == incident_id]
 
 
-async def lock(conn: AsyncConnection, incident_ids: Collection[UUID]) -> Held:
-    """Raises `NotFound`; `Conflict` (`busy`) when alerts keep coming faster than they can be locked."""
+async def lock(conn: AsyncConnection, incident_ids: Collection[UUID], giving: Collection[UUID]) -> Held:
+    """Incidents, and of those that are `giving` the alerts. Raises `NotFound`; `Conflict` (`busy`) when alerts keep
+    coming faster than they can be locked."""
     for _ in range(TRIES):
         async with conn.begin_nested() as savepoint:
-            alerts = await moving_store.lock(conn, incident_ids)
+            alerts = await moving_store.lock(conn, giving)
             incidents = await store.lock(conn, incident_ids)
             if set(incident_ids) - incidents.keys():
                 raise NotFound("there is no such incident")
-            moving = await moving_store.of(conn, incident_ids)
+            moving = await moving_store.of(conn, giving)
             if all(m.alert_id in alerts for m in moving):
                 return Held(incidents, moving)
             await savepoint.rollback()
@@ -77,7 +78,7 @@ async def merge(
     both are open."""
     if incident_id == into_id:
         raise Invalid("into: is the same incident", errors=[{"field": "into", "message": "is the same incident"}])
-    held = await lock(conn, [incident_id, into_id])
+    held = await lock(conn, [incident_id, into_id], [incident_id])
     source, target = held.incidents[incident_id], held.incidents[into_id]
     if source.merged_into_id == target.id:
         return Decision(source, target, done=False)
@@ -100,7 +101,7 @@ async def split(
 ) -> Decision:
     """These alerts become an incident of their own, and do not come back while the other one is open. Raises `Invalid`
     for an alert that is not in it, `Conflict` unless it is open and keeps at least one alert."""
-    held = await lock(conn, [incident_id])
+    held = await lock(conn, [incident_id], [incident_id])
     source = held.incidents[incident_id]
     if (before := await _already(conn, "split", source, alert_ids)) is not None:
         return before
@@ -125,7 +126,7 @@ async def move(
     """These alerts belong to the other incident, now and while that is open. Raises as `split` does."""
     if incident_id == to_id:
         raise Invalid("to: is the same incident", errors=[{"field": "to", "message": "is the same incident"}])
-    held = await lock(conn, [incident_id, to_id])
+    held = await lock(conn, [incident_id, to_id], [incident_id])
     source, target = held.incidents[incident_id], held.incidents[to_id]
     if (before := await _already(conn, "move", source, alert_ids)) is not None and before.other.id == to_id:
         return before
@@ -242,7 +243,7 @@ async def undo(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Res
     act = await act_store.last(conn, incident_id)
     if act is None:
         raise Conflict("nothing was merged, split off or moved", code="nothing_to_undo")
-    held = await lock(conn, [act.from_id, act.to_id])
+    held = await lock(conn, [act.from_id, act.to_id], [act.to_id])
     source, target = held.incidents[act.from_id], held.incidents[act.to_id]
     for incident in (source, target):
         last = await act_store.last(conn, incident.id)

@@ -96,7 +96,7 @@ class Fold:
         if self._is_put(h):
             return
         if self._leads_astray(h):
-            h = replace(h, correlation_key=h.own_key)
+            h = replace(h, correlation_key=h.own_key, terms=replace(h.terms, threshold=None))
         key = h.correlation_key
         holder = self._holder(key)
         if holder is not None and self._accepts(holder, h):

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict
-from app.incidents import act_store, by_hand
+from app.incidents import act_store, by_hand, store
 from app.incidents.by_hand import Held
 from app.incidents.happenings import WINDOW
 from app.incidents.states import Incident
@@ -30,9 +30,10 @@ async def explain(conn: AsyncConnection, topology: Topology, now: datetime) -> b
     services = set(due.values())
     below = topology.below(services)
     near = await act_store.near(conn, services | below | topology.above(services | below), now - WINDOW)
-    if near:
+    found = explained(await store.read(conn, near), due.keys(), topology, now) if near else {}
+    if found:
         try:
-            held = await by_hand.lock(conn, near)
+            held = await by_hand.lock(conn, found.keys() | {reason_id for reason_id, _ in found.values()}, found.keys())
         except Conflict:  # alerts come in faster than they can be locked: the next tick looks again
             return False
         await _merge(conn, held, explained(held.incidents.values(), due.keys(), topology, now), topology, now)

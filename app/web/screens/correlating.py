@@ -98,7 +98,7 @@ async def pin_open(
 
 @router.get("/new-incident")
 async def show_form(reader: Responding) -> Response:
-    return await _form(reader, {})
+    return await _form(reader, {"service": "", "description": ""})
 
 
 @router.post("/new-incident")
