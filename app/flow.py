@@ -29,7 +29,7 @@ from app.db import ids
 from app.db.engine import Raced
 from app.escalation import commands as escalation
 from app.heartbeats import signs
-from app.incidents import joining, passing
+from app.incidents import joining, passing, symptoms
 from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
@@ -65,8 +65,8 @@ async def _absorb(
 async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
     """④ to ⑥: from what changed about occurrences to ladders."""
     key_of, rank = standing.key_of(now), standing.rank(now)
-    joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now)
-    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held, now)
+    joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now, standing.topology)
+    await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held, joined.symptoms, now)
     await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
     await escalation.go_on(conn, joined.continued, now)
     return joined
@@ -97,11 +97,15 @@ class Climbed:
     unreachable: int
     wait_s: float | None
     """Real seconds until the next row falls due; None: none waits."""
+    again: bool = False
+    """Another pass is to follow at once: this one only looked for symptoms."""
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
     now, standing = await standings.begin(conn)
+    if await symptoms.explain(conn, standing.topology, now):
+        return Climbed(0, (), 0, 0.0, again=True)
     await _expire(conn, standing.recovery_delays, now)
     await _respond(conn, await alerts.recheck(conn, standing.ways(now), now), standing, now)
     await _notice(conn, standing, now)

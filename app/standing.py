@@ -29,6 +29,7 @@ from app.hours import WeeklyHours
 from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
 from app.incidents.happenings import Happening, Rank, Ranking, Terms
 from app.incidents.joining import KeyOf, default_key
+from app.incidents.topology import NOWHERE, Topology, topology
 from app.priority import store as priority_store
 from app.priority.assign import PRIORITY_RULES, assign, loudness_at
 from app.priority.facts import facts
@@ -46,6 +47,8 @@ SERVICES = text("""
            coalesce(s.policy_id, o.catch_all_policy_id) AS policy_id, o.time_zone
     FROM services s CROSS JOIN organisation o LEFT JOIN teams t ON t.id = s.team_id
 """)
+
+DEPENDENCIES = text("SELECT d.service_id, d.upstream_id FROM service_dependencies d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Standing:
     feeds: signs.Feeds = field(default_factory=dict)
     """By integration id: the heartbeats that its alerts feed."""
     suppressions: Suppressions = field(default_factory=Suppressions)
+    topology: Topology = NOWHERE
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -180,6 +184,9 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         for r in rows
     }
     copies = await policy_store.snapshot(conn, sorted({s.policy_id for s in services.values() if s.policy_id}))
+    keys = {s.id: s.facts.key for s in services.values()}
+    graph = topology([(r.service_id, r.upstream_id) for r in await conn.execute(DEPENDENCIES)], keys)
+    dependents = {keys[s]: [keys[below] for below in graph.below([s])] for s in services}
     return Standing(
         version,
         rows[0].time_zone if rows else "UTC",
@@ -191,5 +198,6 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         await rules_store.all_current(conn, CORRELATION_RULES),
         await rules_store.all_current(conn, PRIORITY_RULES),
         await signs.feeds(conn),
-        await standing_suppressions.load(conn, now),
+        await standing_suppressions.load(conn, now, dependents),
+        graph,
     )

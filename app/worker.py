@@ -110,6 +110,8 @@ class Worker:
         while True:
             async with self._engine.begin() as conn:
                 climbed = await flow.climb(conn, self._channels, self._standings)
+            if climbed.again:
+                continue
             for late in climbed.lateness:
                 metrics.ladder_claimed(late)
             if climbed.unreachable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -121,10 +121,11 @@ async def keep_occurrences(
     belongs: Mapping[UUID, UUID],
     priorities: Mapping[UUID, int],
     held: Mapping[UUID, tuple[str, Suppressed]],
+    symptoms: Collection[UUID],
     now: datetime,
 ) -> None:
     """The occurrences of a batch as it left them. `belongs`: to which incident each was correlated; `held`: which wait
-    for others of their correlation key."""
+    for others of their correlation key; `symptoms`: which joined the incident of a service that theirs depends on."""
     rows: dict[UUID, OccurrenceRow] = {}
     counted: Counter[tuple[str, str]] = Counter()
     for r in routed:
@@ -133,7 +134,8 @@ async def keep_occurrences(
         was = earlier.suppressed if earlier is not None else None if r.before is None else r.before.suppressed
         if row.suppressed is not None and _what(row.suppressed) != _what(was):
             counted[_what(row.suppressed)] += 1
-    await store.keep_occurrences(conn, list(rows.values()))
+    kept = [replace(row, symptom=True) if row.id in symptoms else row for row in rows.values()]
+    await store.keep_occurrences(conn, kept)
     if counted:
         await suppression_store.count(conn, now, counted)
         on_commit(conn, lambda: _tell(counted))

@@ -7,12 +7,13 @@ alert never starts in our future: else a resolve could not end it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -69,6 +70,18 @@ class Arrival(Struct, frozen=True, gc=False):
         return self.integration_id, self.event.dedup_key
 
 
+class Decided(Struct, frozen=True, gc=False):
+    """What a person decided about the incident of an alert, for all its occurrences to come. Stored as JSON with these
+    members; automation does not undo it while the incidents that it names are open."""
+
+    not_with: tuple[UUID, ...] = ()
+    """Incidents it was split off from, newest first."""
+    belongs_with: UUID | None = None
+    """The incident it was put into."""
+    key: str = ""
+    """Its correlation key where it must not go where its usual one leads."""
+
+
 class AlertState(Struct, frozen=True, gc=False):
     """An alert's row as far as dedup needs it."""
 
@@ -87,6 +100,10 @@ class AlertState(Struct, frozen=True, gc=False):
     expiry_due_at: datetime | None = None
     flips: int = 0
     flipped_at: datetime | None = None
+    decided: Mapping[str, Any] | None = None
+    """As stored (`Decided`)."""
+    earlier_ended_at: datetime | None = None
+    """When the occurrence before this one ended."""
 
     @property
     def flapping(self) -> bool:
@@ -193,11 +210,15 @@ def _fire(alert: AlertState | None, arrival: Arrival, now: datetime) -> Decision
     if alert is None:
         return Decision(arrival, Outcome.OPENED, _opened(ids.new(now), arrival, now, None))
     if alert.firing:
-        return _fire_again(alert, arrival)
+        return _fire_again(alert, arrival, now)
     if alert.ended_at is not None and event.starts_at <= alert.ended_at:
         if _is_stale(alert, arrival, now):
             return Decision(arrival, Outcome.STALE, alert)
-        revived = replace(_opened(alert.id, arrival, now, alert), occurrence_id=alert.occurrence_id)
+        revived = replace(
+            _opened(alert.id, arrival, now, alert),
+            occurrence_id=alert.occurrence_id,
+            earlier_ended_at=alert.earlier_ended_at,
+        )
         return Decision(arrival, Outcome.REVIVED, revived)
     return Decision(arrival, Outcome.OPENED, _opened(alert.id, arrival, now, alert))
 
@@ -225,12 +246,21 @@ def _opened(alert_id: UUID, arrival: Arrival, now: datetime, before: AlertState 
         expiry_due_at=event.ends_at,
         flips=_flips(before, now),
         flipped_at=now,
+        decided=None if before is None else before.decided,
+        earlier_ended_at=None if before is None else before.ended_at,
     )
 
 
-def _fire_again(alert: AlertState, arrival: Arrival) -> Decision:
-    """The earliest start is kept: redundant pairs differ by seconds. A renewal only ever moves the expiry forward."""
+def _fire_again(alert: AlertState, arrival: Arrival, now: datetime) -> Decision:
+    """The earliest start is kept: redundant pairs differ by seconds. A renewal only ever moves the expiry forward.
+
+    What a slower one of a pair tells of the occurrence before this one is stale for as long as its resolve would have
+    made it so; and it never makes this one begin before that one ended, else its late resolve would end this one."""
     event = arrival.event
+    if alert.earlier_ended_at is not None and event.starts_at <= alert.earlier_ended_at:
+        if alert.flipped_at is not None and now - alert.flipped_at < timedelta(seconds=arrival.stale_window_s):
+            return Decision(arrival, Outcome.STALE, alert)
+        event = replace(event, starts_at=alert.starts_at)
     seen = digest(event, arrival.ignored_labels)
     expires = alert.expires_at if event.ends_at is None else max(event.ends_at, alert.expires_at or event.ends_at)
     due = alert.expiry_due_at or expires

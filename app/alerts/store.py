@@ -26,7 +26,7 @@ HEAR_ALERTS = Hot("""
     WHERE a.integration_id = k.integration_id AND a.dedup_key = k.dedup_key
     RETURNING a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
               a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at, a.flips,
-              a.flipped_at
+              a.flipped_at, a.decided, a.earlier_ended_at
 """)
 """The alerts of a batch that exist: heard of again, and locked by it in the order of their keys. Nothing indexed
 changes, so the update is HOT; nine events in ten need no more than this."""
@@ -34,21 +34,22 @@ changes, so the update is HOT; nine events in ten need no more than this."""
 INSERT_ALERTS = Hot("""
     INSERT INTO alerts (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
                         labels, annotations, links, starts_at, ended_at, end_kind, end_received_at, first_seen_at,
-                        last_seen_at, events, expires_at, expiry_due_at, flips, flipped_at)
+                        last_seen_at, events, expires_at, expiry_due_at, flips, flipped_at, earlier_ended_at)
     SELECT id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
            labels, annotations, links, starts_at, ended_at, end_kind,
            end_received_at, CAST(:now AS timestamptz), CAST(:now AS timestamptz), events, expires_at, expiry_due_at,
-           flips, flipped_at
+           flips, flipped_at, earlier_ended_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:integration_id AS bigint[]), CAST(:dedup_key AS text[]),
                 CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]), CAST(:service_id AS bigint[]),
                 CAST(:title AS text[]), CAST(:severity AS text[]), CAST(:digest AS bigint[]), CAST(:labels AS jsonb[]),
                 CAST(:annotations AS jsonb[]), CAST(:links AS jsonb[]), CAST(:starts_at AS timestamptz[]),
                 CAST(:ended_at AS timestamptz[]), CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
                 CAST(:events AS bigint[]), CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]),
-                CAST(:flips AS smallint[]), CAST(:flipped_at AS timestamptz[]))
+                CAST(:flips AS smallint[]), CAST(:flipped_at AS timestamptz[]),
+                CAST(:earlier_ended_at AS timestamptz[]))
          AS t (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest, labels,
                annotations, links, starts_at, ended_at, end_kind, end_received_at, events, expires_at, expiry_due_at,
-               flips, flipped_at)
+               flips, flipped_at, earlier_ended_at)
     ON CONFLICT (integration_id, dedup_key) DO NOTHING
 """)
 """New alerts of a batch. One that another process made meanwhile is missing from the row count."""
@@ -59,16 +60,18 @@ REWRITE_ALERTS = Hot("""
         severity = t.severity, digest = t.digest, labels = t.labels,
         annotations = t.annotations, links = t.links, starts_at = t.starts_at,
         ended_at = t.ended_at, end_kind = t.end_kind, end_received_at = t.end_received_at,
-        expires_at = t.expires_at, expiry_due_at = t.expiry_due_at, flips = t.flips, flipped_at = t.flipped_at
+        expires_at = t.expires_at, expiry_due_at = t.expiry_due_at, flips = t.flips, flipped_at = t.flipped_at,
+        earlier_ended_at = t.earlier_ended_at
     FROM unnest(CAST(:id AS uuid[]), CAST(:state AS text[]), CAST(:occurrence_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:title AS text[]), CAST(:severity AS text[]),
                 CAST(:digest AS bigint[]), CAST(:labels AS jsonb[]), CAST(:annotations AS jsonb[]),
                 CAST(:links AS jsonb[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:end_received_at AS timestamptz[]),
                 CAST(:expires_at AS timestamptz[]), CAST(:expiry_due_at AS timestamptz[]), CAST(:flips AS smallint[]),
-                CAST(:flipped_at AS timestamptz[]))
+                CAST(:flipped_at AS timestamptz[]), CAST(:earlier_ended_at AS timestamptz[]))
          AS t (id, state, occurrence_id, service_id, title, severity, digest, labels, annotations, links, starts_at,
-               ended_at, end_kind, end_received_at, expires_at, expiry_due_at, flips, flipped_at)
+               ended_at, end_kind, end_received_at, expires_at, expiry_due_at, flips, flipped_at,
+               earlier_ended_at)
     WHERE a.id = t.id
 """)
 """Alerts that an event changed: opened again, resolved, other labels or severity."""
@@ -93,23 +96,25 @@ OCCURRENCES = Hot("""
 
 INSERT_OCCURRENCES = Hot("""
     INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-                             suppressed, routed, recheck_at, held_key)
+                             suppressed, routed, recheck_at, held_key, symptom)
     SELECT id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority,
-           suppressed, routed, recheck_at, held_key
+           suppressed, routed, recheck_at, held_key, symptom
     FROM unnest(CAST(:id AS uuid[]), CAST(:alert_id AS uuid[]), CAST(:incident_id AS uuid[]),
                 CAST(:service_id AS bigint[]), CAST(:starts_at AS timestamptz[]), CAST(:ended_at AS timestamptz[]),
                 CAST(:end_kind AS text[]), CAST(:severity AS text[]), CAST(:priority AS smallint[]),
                 CAST(:suppressed AS jsonb[]), CAST(:routed AS jsonb[]), CAST(:recheck_at AS timestamptz[]),
-                CAST(:held_key AS text[]))
+                CAST(:held_key AS text[]), CAST(:symptom AS boolean[]))
          AS t (id, alert_id, incident_id, service_id, starts_at, ended_at, end_kind, severity, priority, suppressed,
-               routed, recheck_at, held_key)
+               routed, recheck_at, held_key, symptom)
     ON CONFLICT (id) DO UPDATE
     SET incident_id = excluded.incident_id, ended_at = excluded.ended_at, end_kind = excluded.end_kind,
         starts_at = excluded.starts_at, service_id = excluded.service_id,
         severity = CASE WHEN excluded.ended_at IS NULL THEN excluded.severity ELSE occurrences.severity END,
         priority = coalesce(excluded.priority, occurrences.priority), suppressed = excluded.suppressed,
         routed = coalesce(excluded.routed, occurrences.routed), recheck_at = excluded.recheck_at,
-        held_key = CASE WHEN excluded.incident_id IS NULL THEN coalesce(excluded.held_key, occurrences.held_key) END
+        held_key = CASE WHEN excluded.incident_id IS NULL THEN coalesce(excluded.held_key, occurrences.held_key) END,
+        symptom = excluded.symptom OR (occurrences.symptom
+                                      AND excluded.incident_id IS NOT DISTINCT FROM occurrences.incident_id)
 """)
 """New occurrences of a batch, and what changed about older ones."""
 
@@ -157,8 +162,9 @@ RELEASE = text("""
 TO_RECHECK = text("""
     SELECT a.id, a.integration_id, a.dedup_key, a.state = 'firing' AS firing, a.occurrence_id, a.starts_at, a.digest,
            a.severity, a.ended_at, a.end_kind, a.end_received_at, a.expires_at, a.expiry_due_at, a.flips, a.flipped_at,
-           a.title, a.labels, a.annotations, i.key, i.source, a.service_id AS entrance_service_id, i.ignored_labels,
-           o.incident_id, o.service_id, o.suppressed
+           a.decided, a.earlier_ended_at, a.title, a.labels, a.annotations, i.key, i.source,
+           a.service_id AS entrance_service_id,
+           i.ignored_labels, o.incident_id, o.service_id, o.suppressed
     FROM occurrences o JOIN alerts a ON a.id = o.alert_id AND a.occurrence_id = o.id
     JOIN integrations i ON i.id = a.integration_id
     WHERE o.recheck_at <= :now
@@ -202,6 +208,7 @@ class OccurrenceRow(Struct, frozen=True, gc=False):
     routed: Mapping[str, Any] | None = None
     recheck_at: datetime | None = None
     held_key: str | None = None
+    symptom: bool = False
 
 
 class Rechecked(Struct, frozen=True, gc=False):
@@ -258,6 +265,7 @@ def _columns(decisions: Sequence[Decision]) -> dict[str, list[Any]]:
         "expiry_due_at": [a.expiry_due_at for a in alerts],
         "flips": [a.flips for a in alerts],
         "flipped_at": [a.flipped_at for a in alerts],
+        "earlier_ended_at": [a.earlier_ended_at for a in alerts],
     }
 
 
@@ -302,6 +310,7 @@ async def keep_occurrences(conn: AsyncConnection, rows: Sequence[OccurrenceRow])
             "routed": [r.routed for r in rows],
             "recheck_at": [r.recheck_at for r in rows],
             "held_key": [r.held_key for r in rows],
+            "symptom": [r.symptom for r in rows],
         },
     )
 

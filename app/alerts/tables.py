@@ -55,6 +55,10 @@ class Alert(Base):
     flips: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     """How often it lately changed between firing and resolved (`dedup.flapping`)."""
     flipped_at: Mapped[datetime | None]
+    earlier_ended_at: Mapped[datetime | None]
+    """When the occurrence before the current one ended."""
+    decided: Mapped[dict[str, Any] | None]
+    """What a person decided about its incident (`dedup.Decided`)."""
 
 
 class Occurrence(Base):
@@ -92,6 +96,8 @@ class Occurrence(Base):
     """When to look again whether it is still suppressed."""
     held_key: Mapped[str | None]
     """The correlation key of one that waits for others: a threshold."""
+    symptom: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It joined the incident of a service that its own depends on."""
 
 
 class SilentSource(Base):

@@ -91,7 +91,7 @@ def plan(current: ConfigurationDocument, wanted: ConfigurationDocument, *, prune
     changes = [
         *_new_organisation(current, wanted),
         *early,
-        *(c for kind in SECTIONS for c in _section(kind, current, wanted)),
+        *(c for kind in SECTIONS for c in _in_order(kind, _section(kind, current, wanted))),
         *_singles(current, wanted),
         *_organisation(current, wanted),
         *removed,
@@ -127,6 +127,20 @@ def _section(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
             yield Change("create", kind, after.key, None, after, at=at)
         elif before != after:
             yield Change("edit", kind, after.key, before, after, at=at)
+
+
+def _in_order(kind: Kind, changes: Iterator[Change]) -> list[Change]:
+    """Services after those that they depend on; what is a cycle comes last, and is refused when it is carried out."""
+    left = list(changes)
+    if kind != "service":
+        return left
+    done: list[Change] = []
+    while left:
+        waiting = {c.key for c in left}
+        ready = [c for c in left if not waiting & set(getattr(c.after, "depends_on", ()))]
+        done += ready or left
+        left = [c for c in left if c not in done]
+    return done
 
 
 def _removed(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:

@@ -188,12 +188,14 @@ _SERVICE: dict[str, Any] = {
     "runbook_url": "https://wiki.example.org/checkout",
     "runbook_text": "Look at the queue first.",
     "recovery_delay_s": 0,
+    "depends_on": ["payments"],
 }
 
 
 class ServiceEdit(Document):
     """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on.
-    `recovery_delay_s`: how long all alerts must be gone before its incidents resolve."""
+    `recovery_delay_s`: how long all alerts must be gone before its incidents resolve. `depends_on`: services whose
+    incidents explain its own; together they have no cycle."""
 
     model_config = _example(**_SERVICE)
 
@@ -207,8 +209,9 @@ class ServiceEdit(Document):
     runbook_url: Annotated[str, Field(max_length=2000, pattern=r"^$|^https?://[^\s/]+\S*$")] = ""
     runbook_text: Text = ""
     recovery_delay_s: Seconds = 0
+    depends_on: Annotated[list[Key], Field(max_length=100)] = []
 
-    @field_validator("tags")
+    @field_validator("tags", "depends_on")
     @classmethod
     def _sorted(cls, tags: list[str]) -> list[str]:
         return sorted(set(tags))

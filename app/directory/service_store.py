@@ -18,7 +18,9 @@ from app.directory.mapping_document import MappingDocument
 
 _SERVICES = text("""
     SELECT s.id, s.key, s.name, s.description, t.key AS team, p.key AS policy, s.criticality, s.tags, s.support_hours,
-        s.runbook_url, s.runbook_text, s.recovery_delay_s, s.team_id, s.version, s.created_at, s.updated_at
+        s.runbook_url, s.runbook_text, s.recovery_delay_s, s.team_id, s.version, s.created_at, s.updated_at,
+        ARRAY(SELECT u.key FROM service_dependencies d JOIN services u ON u.id = d.upstream_id
+              WHERE d.service_id = s.id ORDER BY u.key) AS depends_on
     FROM services s LEFT JOIN teams t ON t.id = s.team_id LEFT JOIN escalation_policies p ON p.id = s.policy_id
     WHERE (CAST(:keys AS text[]) IS NULL OR s.key = ANY (CAST(:keys AS text[])))
       AND (CAST(:team AS text) IS NULL OR t.key = :team) AND s.key > :after
@@ -220,7 +222,7 @@ async def _delete(conn: AsyncConnection, statement: Any, row_id: int) -> bool:
 
 
 def _service(edit: ServiceEdit, now: datetime, team_id: int | None, policy_id: int | None) -> dict[str, Any]:
-    values = ServiceEdit.model_dump(edit, exclude={"key", "team", "policy"})
+    values = ServiceEdit.model_dump(edit, exclude={"key", "team", "policy", "depends_on"})
     hours = None if edit.support_hours is None else dumps(edit.support_hours)
     return values | {"support_hours": hours, "team_id": team_id, "policy_id": policy_id, "now": now}
 

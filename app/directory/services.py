@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.directory import dependencies, store
 from app.directory import service_store as services
-from app.directory import store
 from app.directory.changes import Stored, check_version, in_use, invalid, missing, record, taken
 from app.directory.documents import ServiceDocument, ServiceEdit
 
@@ -22,10 +22,12 @@ async def read(conn: AsyncConnection, key: str) -> Stored[ServiceDocument]:
 async def create(
     conn: AsyncConnection, now: datetime, service: ServiceDocument, *, actor: str
 ) -> Stored[ServiceDocument]:
-    """Raises `Conflict` (`key_taken`), `Invalid` for a team or policy that does not exist."""
+    """Raises `Conflict` (`key_taken`), `Invalid` for a team, policy or upstream service that does not exist."""
     team_id, policy_id = await resolve(conn, service)
     if not await services.insert_service(conn, now, service, team_id, policy_id):
         raise taken("service", service.key)
+    if service.depends_on:
+        await dependencies.put(conn, service.key, service.depends_on)
     await record(conn, now, actor, "service.created", service.key, after=service.model_dump())
     return await read(conn, service.key)
 
@@ -35,7 +37,8 @@ async def edit(
 ) -> Stored[ServiceDocument]:
     """Puts all that may change in place of what is stored; an edit that changes nothing writes nothing.
 
-    Raises `NotFound`, `Conflict` (`outdated`), `Invalid` for a team or policy that does not exist.
+    Raises `NotFound`, `Conflict` (`outdated`), `Invalid` for a team, policy or upstream service that does not
+    exist, and for dependencies that make a cycle.
     """
     service_id = await _lock(conn, key, version)
     before = await read(conn, key)
@@ -43,6 +46,8 @@ async def edit(
     if after == before.document:
         return before
     await services.update_service(conn, now, service_id, after, *await resolve(conn, after))
+    if after.depends_on != before.document.depends_on:
+        await dependencies.put(conn, key, after.depends_on)
     await record(conn, now, actor, "service.edited", key, before.document.model_dump(), after.model_dump())
     return await read(conn, key)
 

@@ -150,6 +150,18 @@ class Service(Base):
     updated_at: Mapped[Instant]
 
 
+class ServiceDependency(Base):
+    """A service depends on another one, its upstream: when that is down, this one suffers. There are no cycles."""
+
+    __tablename__ = "service_dependencies"
+    __table_args__ = (CheckConstraint("service_id <> upstream_id", name="itself"),)
+
+    service_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("services.id", ondelete="CASCADE"), primary_key=True)
+    upstream_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("services.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
 class Integration(Base):
     """A configured entrance: a source bound to one service. `mapping` is the generic source's."""
 

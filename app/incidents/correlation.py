@@ -20,6 +20,7 @@ from app.incidents import states
 from app.incidents.happenings import Correlated, Happening, Rank, Ranking
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
+from app.incidents.topology import NOWHERE, Topology, reason
 from app.priority.assign import PriorityVerdict, Raised, raise_only
 
 FLAPPING_QUIET = timedelta(minutes=5)
@@ -46,13 +47,20 @@ class Fold:
     """The incidents of a batch while it is decided."""
 
     def __init__(
-        self, known: Iterable[Incident], rank: Rank, now: datetime, waiting: Mapping[str, Collection[UUID]]
+        self,
+        known: Iterable[Incident],
+        rank: Rank,
+        now: datetime,
+        waiting: Mapping[str, Collection[UUID]],
+        topology: Topology,
     ) -> None:
         self.incidents = {i.id: i for i in known}
         self.holders = {i.open_key: i.id for i in self.incidents.values() if i.open_key is not None}
         self.newest: dict[str, UUID] = {}
         for incident in sorted(self.incidents.values(), key=lambda i: i.id):
             self.newest[incident.correlation_key] = incident.id
+        self.speaking = {i.merged_into_id for i in self.incidents.values() if i.merged_into_id is not None}
+        self.topology = topology
         self.rank = rank
         self.now = now
         self.waiting = {key: set(occurrence_ids) for key, occurrence_ids in waiting.items()}
@@ -81,25 +89,94 @@ class Fold:
 
     def _incident_of(self, h: Happening) -> Incident | None:
         incident_id = self.result.belongs.get(h.occurrence_id, h.incident_id)
-        return None if incident_id is None else self.incidents.get(incident_id)
+        incident = self._speaker(incident_id)
+        if incident is not None and incident.id != incident_id:
+            self._belongs(h, incident)
+        return incident
+
+    def _speaker(self, incident_id: UUID | None) -> Incident | None:
+        """The incident, or what it was merged into."""
+        incident = None if incident_id is None else self.incidents.get(incident_id)
+        if incident is None or incident.merged_into_id is None:
+            return incident
+        return self.incidents.get(incident.merged_into_id)
 
     def _arrive(self, h: Happening) -> None:
+        if self._is_put(h):
+            return
+        if self._leads_astray(h):
+            h = replace(h, correlation_key=h.own_key, terms=replace(h.terms, threshold=None))
         key = h.correlation_key
         holder = self._holder(key)
         if holder is not None and self._accepts(holder, h):
             minutes = h.terms.window // timedelta(minutes=1)
             self._join(holder, h, "joined", f"{h.terms.because}, within {minutes} minutes of its last occurrence")
             return
-        if self._waits(h):
+        newest = self.incidents.get(self.newest[key]) if key in self.newest else None
+        speaker = None if newest is None or newest.merged_into_id is None else self._speaker(newest.id)
+        if newest is not None and speaker is not None and speaker.is_open and self._accepts(speaker, h):
+            self._join(speaker, h, "joined", f"incident {newest.number}, where it would belong, was merged into this")
+            return
+        if self._suffers(h) or self._waits(h):
             return
         if holder is not None:
             self._put(replace(holder, open_key=None))
             del self.holders[key]
-        newest = self.incidents.get(self.newest[key]) if key in self.newest else None
-        if newest is not None and newest.state == "resolved" and self._is_recent(newest, h):
-            self._reopen(newest, h)
+        last = speaker or newest
+        if last is not None and last.state == "resolved" and self._is_recent(last, h):
+            self._reopen(last, h)
         else:
             self._open(h, newest)
+
+    def _is_put(self, h: Happening) -> bool:
+        """A person decided where it belongs: for as long as that incident is open, or may be reopened."""
+        incident = self._speaker(h.decided.belongs_with)
+        if incident is None or incident.id in h.decided.not_with:
+            return False
+        if incident.is_open:
+            self._join(incident, h, "joined", "a person put it here")
+            return True
+        if incident.state == "resolved" and self._is_recent(incident, h):
+            self._reopen(incident, h)
+            return True
+        return False
+
+    def _leads_astray(self, h: Happening) -> bool:
+        """Whether its correlation key leads to an incident that a person parted it from."""
+        for found in {self.holders.get(h.correlation_key), self.newest.get(h.correlation_key)} - {None}:
+            speaker = self._speaker(found)
+            if speaker is None or not {found, speaker.id} & set(h.decided.not_with):
+                continue
+            if speaker.is_open or self._is_recent(speaker, h):
+                return True
+        return False
+
+    def _suffers(self, h: Happening) -> bool:
+        """Joins the incident of an upstream service, if there is one that is no less important (behaviour.md 3)."""
+        if not self.topology.upstreams.get(h.service_id):
+            return False
+        priority = self.rank(h, 1).verdict.priority
+        found = reason(h.service_id, priority, self.incidents.values(), self.topology, self.now, h.decided.not_with)
+        if found is None:
+            return False
+        incident, path = found
+        self.result.symptoms.add(h.occurrence_id)
+        self.result.priorities[h.occurrence_id] = priority
+        said = self.topology.said(path)
+        self._say(incident, "symptom_joined", h.actor, title=h.title, severity=h.severity, path=said,
+                  alert=str(h.alert_id))  # fmt: skip
+        self._belongs(h, incident)
+        self._put(self._counted(incident))
+        return True
+
+    def _counted(self, incident: Incident) -> Incident:
+        return replace(
+            incident,
+            firing=incident.firing + 1,
+            occurrences=incident.occurrences + 1,
+            last_occurrence_at=self.now,
+            recovery_due_at=None,
+        )
 
     def _holder(self, key: str) -> Incident | None:
         return self.incidents[self.holders[key]] if key in self.holders else None
@@ -134,7 +211,8 @@ class Fold:
     def _open(self, h: Happening, earlier: Incident | None) -> None:
         ranking = self.rank(h, 1)
         self.result.priorities[h.occurrence_id] = ranking.verdict.priority
-        incident = _new(h, ranking, self.now, None if earlier is None else earlier.id)
+        incident = new_incident(h, ranking, self.now, None if earlier is None else earlier.id)
+        incident = replace(incident, symptoms_due_at=self._symptoms_due_at(incident))
         self.result.opened[incident.id] = incident
         self.incidents[incident.id] = incident
         self.holders[h.correlation_key] = self.newest[h.correlation_key] = incident.id
@@ -149,12 +227,14 @@ class Fold:
         quietly = h.flapping and incident.resolved_by == "source"
         again = states.reopen_quietly if quietly else states.reopen
         reopened = replace(
-            again(incident, self.now, h.correlation_key),
+            again(incident, self.now, self._free_key(incident, h)),
+            symptoms_due_at=self._symptoms_due_at(incident),
             firing=incident.firing + 1,
             occurrences=incident.occurrences + 1,
             last_occurrence_at=self.now,
         )
-        self.holders[h.correlation_key] = incident.id
+        if reopened.open_key is not None:
+            self.holders[reopened.open_key] = incident.id
         self._belongs(h, reopened)
         said: dict[str, Any] = {"severity": h.severity, "priority": reopened.priority, "count": reopened.reopened}
         if quietly:
@@ -163,14 +243,18 @@ class Fold:
         self._say(reopened, "reopened", h.actor, title=h.title, **said)
         self._put(self._ranked(reopened, h, already_triggered=not quietly))
 
+    def _free_key(self, incident: Incident, h: Happening) -> str | None:
+        """The key that a reopened incident holds: its own, when whoever else holds it would have been seen."""
+        key = incident.correlation_key
+        seen = key in (h.correlation_key, h.own_key) or incident.id in self.speaking
+        return key if seen and self.holders.get(key, incident.id) == incident.id else None
+
+    def _symptoms_due_at(self, incident: Incident) -> datetime | None:
+        """By itself a batch sees no more than what is above it, and not what another one is just opening."""
+        return self.now if self.topology.knows(incident.service_id) else incident.symptoms_due_at
+
     def _join(self, incident: Incident, h: Happening, kind: str, because: str) -> None:
-        joined = replace(
-            incident,
-            firing=incident.firing + 1,
-            occurrences=incident.occurrences + 1,
-            last_occurrence_at=self.now,
-            recovery_due_at=None,
-        )
+        joined = self._counted(incident)
         self._belongs(h, joined)
         self._say(joined, kind, h.actor, title=h.title, severity=h.severity, because=because, alert=str(h.alert_id))
         self._put(self._ranked(joined, h))
@@ -194,6 +278,7 @@ class Fold:
                   verdict=provenance(verdict))  # fmt: skip
         after = states.with_priority(incident, verdict.priority, verdict.impact, verdict.urgency, provenance(verdict))
         after = states.with_loudness(after, ranking.loudness, ranking.loud_due_at)
+        after = replace(after, symptoms_due_at=self._symptoms_due_at(after))
         if already_triggered or incident.id in self.result.opened:
             return after
         return states.trigger(after, self.now)
@@ -236,7 +321,8 @@ class Fold:
         self.result.entries.append(Entry(incident.id, kind, actor, data))
 
 
-def _new(h: Happening, ranking: Ranking, now: datetime, recurrence_of_id: UUID | None) -> Incident:
+def new_incident(h: Happening, ranking: Ranking, now: datetime, recurrence_of_id: UUID | None) -> Incident:
+    """As its first occurrence makes it."""
     verdict = ranking.verdict
     return Incident(
         id=ids.new(now),
@@ -283,7 +369,8 @@ def correlate(
     rank: Rank,
     now: datetime,
     waiting: Mapping[str, Collection[UUID]] | None = None,
+    topology: Topology = NOWHERE,
 ) -> Correlated:
     """④ Decides a batch. `known` holds the holders of its keys, the newest incident of each key, and the incidents of
     occurrences that changed; `waiting` by key the occurrences that wait for others."""
-    return Fold(known, rank, now, waiting or {}).run(happenings)
+    return Fold(known, rank, now, waiting or {}, topology).run(happenings)

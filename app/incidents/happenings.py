@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from app.alerts.dedup import Decided
 from app.alerts.suppression import Suppressed
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
@@ -33,6 +34,7 @@ class Terms(Struct, frozen=True, gc=False):
 
 
 DEFAULT_TERMS = Terms()
+NOTHING_DECIDED = Decided()
 
 
 class Happening(Struct, frozen=True, gc=False):
@@ -54,6 +56,13 @@ class Happening(Struct, frozen=True, gc=False):
     terms: Terms = DEFAULT_TERMS
     flapping: bool = False
     """Its alert changes between firing and resolved too often to be believed."""
+    decided: Decided = NOTHING_DECIDED
+
+    @property
+    def own_key(self) -> str:
+        """Where it goes when a person parted it from the incident that its correlation key leads to."""
+        decided = self.decided.key
+        return decided if decided and decided != self.correlation_key else f"{self.correlation_key}~{self.alert_id}"
 
 
 class Ranking(Struct, frozen=True, gc=False):
@@ -82,6 +91,8 @@ class Correlated:
     """Occurrences that wait for others of their correlation key."""
     released: set[str] = field(default_factory=set)
     """Correlation keys of which enough have come: those that wait are looked at again at once."""
+    symptoms: set[UUID] = field(default_factory=set)
+    """Occurrences that joined the incident of a service which theirs depends on."""
     continued: set[UUID] = field(default_factory=set)
     """Incidents that are open again without a new epoch: their ladders go on where they were."""
 

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
+from msgspec import convert
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import store as alerts_store
 from app.alerts.commands import Routed
-from app.alerts.dedup import Arrival, Outcome
+from app.alerts.dedup import Arrival, Decided, Outcome
+from app.db.engine import Raced
 from app.incidents import correlation, store
 from app.incidents.correlation import correlation_key
-from app.incidents.happenings import DEFAULT_TERMS, Correlated, Happening, Rank, Terms
+from app.incidents.happenings import (
+    DEFAULT_TERMS,
+    NOTHING_DECIDED,
+    WINDOW,
+    Correlated,
+    Happening,
+    Rank,
+    Terms,
+)
+from app.incidents.states import Incident
+from app.incidents.topology import NOWHERE, Topology
 
 _KINDS = {Outcome.RESOLVED: "resolved", Outcome.ACKNOWLEDGED: "acknowledged"}
 
@@ -34,22 +48,37 @@ async def correlate(
     key_of: KeyOf,
     rank: Rank,
     now: datetime,
+    topology: Topology = NOWHERE,
 ) -> Correlated:
     """Opens, joins, reopens, raises and resolves incidents. Raises `Raced` when another process was faster."""
     happenings = [h for r in routed if (h := _happening(r, recovery_delays, key_of)) is not None]
     if not happenings:
         return Correlated()
-    keys = {h.correlation_key for h in happenings if h.kind == "opened"}
-    known = await store.lock_for_batch(conn, keys, {h.incident_id for h in happenings if h.incident_id is not None})
+    known = await _lock(conn, happenings, topology, now)
     patient = {h.correlation_key: h.terms.threshold[1] for h in happenings if h.terms.threshold is not None}
     waiting = await alerts_store.waiting(conn, patient, now - max(patient.values())) if patient else {}
-    result = correlation.correlate(known.values(), happenings, rank, now, waiting)
+    result = correlation.correlate(known.values(), happenings, rank, now, waiting, topology)
     await alerts_store.release(conn, result.released, now)
     await store.update(conn, list(result.changed.values()), known)
     numbers = await store.insert(conn, list(result.opened.values()))
     result.opened = {i: replace(incident, number=numbers[i]) for i, incident in result.opened.items()}
     await store.write_timeline(conn, result.entries, now)
     return result
+
+
+async def _lock(
+    conn: AsyncConnection, happenings: Sequence[Happening], topology: Topology, now: datetime
+) -> dict[UUID, Incident]:
+    """All that these may be about. Raises `Raced` when one of them was merged into another in the meantime."""
+    opened = [h for h in happenings if h.kind == "opened"]
+    keys = {h.correlation_key for h in opened} | {h.own_key for h in opened if h.decided.not_with}
+    about = {h.incident_id for h in happenings if h.incident_id is not None}
+    about |= {h.decided.belongs_with for h in opened if h.decided.belongs_with is not None}
+    above = topology.above(h.service_id for h in opened) if topology.upstreams else set()
+    known = await store.lock_for_batch(conn, keys, about, above, now - WINDOW)
+    if any(i.merged_into_id is not None and i.merged_into_id not in known for i in known.values()):
+        raise Raced("an incident was merged")
+    return known
 
 
 def _happening(r: Routed, recovery_delays: Mapping[int, timedelta], key_of: KeyOf) -> Happening | None:
@@ -75,7 +104,12 @@ def _happening(r: Routed, recovery_delays: Mapping[int, timedelta], key_of: KeyO
         facts=arrival,
         terms=terms,
         flapping=decision.alert.flapping,
+        decided=_decided(decision.alert.decided),
     )
+
+
+def _decided(stored: Mapping[str, Any] | None) -> Decided:
+    return NOTHING_DECIDED if stored is None else convert(stored, Decided)
 
 
 def _kind(r: Routed) -> str | None:

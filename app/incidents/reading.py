@@ -44,10 +44,10 @@ ANY_SLICE = text(f"{_LINE} WHERE {_FILTERS}")
 DETAIL = text("""
     SELECT i.*, s.key AS service, s.name AS service_name, s.runbook_url, s.runbook_text, s.support_hours,
            t.key AS team, t.name AS team_name, a.key AS acknowledged_by, a.name AS acknowledged_by_name,
-           g.key AS assigned_to, g.name AS assigned_to_name, r.number AS recurrence_of
+           g.key AS assigned_to, g.name AS assigned_to_name, r.number AS recurrence_of, w.number AS merged_into
     FROM incidents i JOIN services s ON s.id = i.service_id LEFT JOIN teams t ON t.id = s.team_id
     LEFT JOIN users a ON a.id = i.acknowledged_by_id LEFT JOIN users g ON g.id = i.assigned_to_id
-    LEFT JOIN incidents r ON r.id = i.recurrence_of_id
+    LEFT JOIN incidents r ON r.id = i.recurrence_of_id LEFT JOIN incidents w ON w.id = i.merged_into_id
     WHERE i.number = :number
 """)
 
@@ -62,7 +62,7 @@ TIMELINE = text("""
 
 ALERTS = text("""
     SELECT o.id, o.alert_id, a.title, a.labels, a.annotations, a.links, o.severity, o.starts_at, o.ended_at, o.end_kind,
-           o.ended_at IS NULL AS firing, a.events, a.last_seen_at, n.key AS integration, n.source
+           o.ended_at IS NULL AS firing, o.symptom, a.events, a.last_seen_at, n.key AS integration, n.source
     FROM occurrences o JOIN alerts a ON a.id = o.alert_id JOIN integrations n ON n.id = a.integration_id
     WHERE o.incident_id = :incident_id AND (CAST(:after AS uuid) IS NULL OR o.id > CAST(:after AS uuid))
     ORDER BY o.id LIMIT :limit

@@ -56,6 +56,8 @@ class Incident(Struct, frozen=True, gc=False):
     firing: int
     occurrences: int
     version: int
+    merged_into_id: UUID | None = None
+    symptoms_due_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -150,6 +152,60 @@ def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime 
 def close(incident: Incident, now: datetime) -> Incident:
     """Nothing more to do; but what a person resolved while it fired is still looked at once more."""
     return replace(incident, state="closed", closed_at=now, loud_due_at=None)
+
+
+def merge_away(incident: Incident, now: datetime, by: str, into_id: UUID) -> Incident:
+    """All that it has goes to another incident, which speaks for it from now on. Nothing wakes anybody for it."""
+    return replace(
+        resolve(incident, incident.resolved_at or now, by) if incident.resolved_at is None else incident,
+        state="closed",
+        closed_at=now,
+        loud_due_at=None,
+        recovery_due_at=None,
+        symptoms_due_at=None,
+        firing=0,
+        occurrences=0,
+        merged_into_id=into_id,
+    )
+
+
+def restore(incident: Incident, was: Incident) -> Incident:
+    """As it was before it was merged away, without what it held then: its key and its occurrences."""
+    return replace(
+        was,
+        open_key=None,
+        firing=0,
+        occurrences=0,
+        paging_due_at=None,
+        recovery_due_at=None,
+        symptoms_due_at=None,
+        merged_into_id=None,
+        reopened=incident.reopened,
+        version=incident.version,
+    )
+
+
+def give(incident: Incident, firing: int, occurrences: int, now: datetime) -> Incident:
+    """Occurrences leave it, by somebody's decision. If none of the others fires, it resolves with the next tick."""
+    left = max(incident.firing - firing, 0)
+    over = left == 0 and incident.is_open and not incident.held_open
+    return replace(
+        incident,
+        firing=left,
+        occurrences=max(incident.occurrences - occurrences, 0),
+        recovery_due_at=now if over and firing else incident.recovery_due_at,
+    )
+
+
+def take(incident: Incident, firing: int, occurrences: int, newest: datetime) -> Incident:
+    """Occurrences come to it, the newest of them at this instant."""
+    return replace(
+        incident,
+        firing=incident.firing + firing,
+        occurrences=incident.occurrences + occurrences,
+        last_occurrence_at=max(incident.last_occurrence_at, newest),
+        recovery_due_at=None if firing else incident.recovery_due_at,
+    )
 
 
 def with_priority(incident: Incident, priority: int, impact: int, urgency: int, verdict: Mapping[str, Any]) -> Incident:

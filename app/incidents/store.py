@@ -18,6 +18,7 @@ from app.db import ids
 from app.db.engine import Raced, on_commit
 from app.db.hot import Hot, send
 from app.incidents.states import Incident
+from app.incidents.tables import OPEN
 from app.incidents.timeline import Entry
 
 _TYPES = {
@@ -56,6 +57,8 @@ _TYPES = {
     "firing": "integer",
     "occurrences": "integer",
     "version": "integer",
+    "merged_into_id": "uuid",
+    "symptoms_due_at": "timestamptz",
 }
 COLUMNS = Incident.__struct_fields__
 """In the order of the dataclass, so that a row is its arguments."""
@@ -69,20 +72,38 @@ def _unnest(columns: Sequence[str]) -> str:
     return f"unnest({arrays}) AS t ({', '.join(columns)})"
 
 
-LOCK_FOR_BATCH = Hot(f"""
+_FOR_BATCH = f"""
+    WITH newest AS MATERIALIZED (
+        SELECT n.id, n.merged_into_id FROM unnest(CAST(:keys AS text[])) AS k (key) CROSS JOIN LATERAL (
+            SELECT n.id, n.merged_into_id FROM incidents n WHERE n.correlation_key = k.key ORDER BY n.id DESC LIMIT 1
+        ) AS n),
+    merged AS MATERIALIZED (
+        SELECT m.merged_into_id AS id FROM newest m WHERE m.merged_into_id IS NOT NULL
+        UNION SELECT m.merged_into_id FROM incidents m
+        WHERE m.id = ANY (CAST(:ids AS uuid[])) AND m.merged_into_id IS NOT NULL)
     SELECT {_ALL} FROM incidents i
     WHERE i.id IN (
         SELECT o.id FROM incidents o WHERE o.open_key = ANY (CAST(:keys AS text[]))
         UNION SELECT unnest(CAST(:ids AS uuid[]))
-        UNION SELECT newest.id FROM unnest(CAST(:keys AS text[])) AS k (key) CROSS JOIN LATERAL (
-            SELECT n.id FROM incidents n WHERE n.correlation_key = k.key ORDER BY n.id DESC LIMIT 1) AS newest
-    )
-    ORDER BY i.id FOR NO KEY UPDATE
+        UNION SELECT newest.id FROM newest
+        UNION SELECT merged.id FROM merged
+        UNION SELECT o.id FROM merged JOIN incidents m ON m.id = merged.id JOIN incidents o
+              ON o.open_key = m.correlation_key"""
+
+LOCK_FOR_BATCH = Hot(f"{_FOR_BATCH}) ORDER BY i.id FOR NO KEY UPDATE")
+"""What a batch may join, end or reopen: the holders of its correlation keys, the newest incident of each key, the
+incidents of occurrences that changed; and what these were merged into."""
+
+LOCK_WITH_REASONS = Hot(f"""{_FOR_BATCH}
+        UNION SELECT u.id FROM incidents u WHERE u.service_id = ANY (CAST(:above AS bigint[])) AND u.{OPEN}
+              AND u.last_occurrence_at >= CAST(:since AS timestamptz)
+    ) ORDER BY i.id FOR NO KEY UPDATE
 """)
-"""What a batch may join, end or reopen: the holders of its correlation keys, the newest incident of each key, and the
-incidents of occurrences that changed."""
+"""And what it may be a symptom of: open incidents of the services that its own depend on."""
 
 LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR NO KEY UPDATE")
+
+READ = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[]))")
 
 INSERT = Hot(f"""
     INSERT INTO incidents ({", ".join(_WRITTEN)})
@@ -139,6 +160,7 @@ NEXT_DUE = text("""
     SELECT least((SELECT min(wakes_at) FROM incidents WHERE wakes_at IS NOT NULL),
                  (SELECT min(recovery_due_at) FROM incidents WHERE recovery_due_at IS NOT NULL),
                  (SELECT min(loud_due_at) FROM incidents WHERE loud_due_at IS NOT NULL),
+                 (SELECT min(symptoms_due_at) FROM incidents WHERE symptoms_due_at IS NOT NULL),
                  (SELECT min(paging_due_at) FROM incidents WHERE paging_due_at IS NOT NULL))
 """)
 
@@ -172,6 +194,8 @@ def _arrays(incidents: Sequence[Incident]) -> dict[str, list[Any]]:
 
 _COUNTED: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "opened": lambda d: metrics.incident_opened(d["priority"]),
+    "opened_by_hand": lambda d: metrics.incident_opened(d["priority"]),
+    "split_from": lambda d: metrics.incident_opened(d["priority"]),
     "reopened": lambda d: metrics.incident_reopened(d["priority"]),
     "resolved": lambda d: metrics.incident_resolved(d["priority"]),
     "acknowledged": lambda d: metrics.acknowledged(d["via"], d["after_s"]),
@@ -179,15 +203,29 @@ _COUNTED: dict[str, Callable[[Mapping[str, Any]], None]] = {
 
 
 async def lock_for_batch(
-    conn: AsyncConnection, keys: Collection[str], incident_ids: Collection[UUID]
+    conn: AsyncConnection,
+    keys: Collection[str],
+    incident_ids: Collection[UUID],
+    above: Collection[int],
+    since: datetime,
 ) -> dict[UUID, Incident]:
-    rows = await LOCK_FOR_BATCH.rows(conn, {"keys": sorted(keys), "ids": list(incident_ids)})
+    """`above`: services of which incidents with an occurrence since `since` may be a reason."""
+    named: dict[str, Any] = {"keys": sorted(keys), "ids": list(incident_ids)}
+    if above:
+        rows = await LOCK_WITH_REASONS.rows(conn, named | {"above": sorted(above), "since": since})
+    else:
+        rows = await LOCK_FOR_BATCH.rows(conn, named)
     return {row[0]: Incident(*row) for row in rows}
 
 
 async def lock(conn: AsyncConnection, incident_ids: Collection[UUID]) -> dict[UUID, Incident]:
     rows = await conn.execute(LOCK, {"ids": list(incident_ids)})
     return {r.id: Incident(*r) for r in rows}
+
+
+async def read(conn: AsyncConnection, incident_ids: Collection[UUID]) -> list[Incident]:
+    """As they are now; nobody is kept from changing them."""
+    return [Incident(*r) for r in await conn.execute(READ, {"ids": list(incident_ids)})]
 
 
 async def names(conn: AsyncConnection, user_ids: Collection[int]) -> dict[int, str]:

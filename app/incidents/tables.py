@@ -30,6 +30,7 @@ class Incident(Base):
         CheckConstraint("(state = 'acknowledged') OR (wakes_at IS NULL)", name="wakes_at"),
         CheckConstraint("(state IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)", name="resolved_at"),
         CheckConstraint("firing >= 0", name="firing"),
+        CheckConstraint("merged_into_id IS NULL OR state IN ('resolved', 'closed')", name="merged_into_id"),
         Index("uq_incidents_open_key", "open_key", unique=True, postgresql_where=text("open_key IS NOT NULL")),
         Index("ix_incidents_open", "id", postgresql_where=text(OPEN)),
         Index("ix_incidents_correlation_key_id", "correlation_key", "id"),
@@ -37,6 +38,9 @@ class Incident(Base):
         Index("ix_incidents_wakes_at", "wakes_at", postgresql_where=text("wakes_at IS NOT NULL")),
         Index("ix_incidents_recovery_due_at", "recovery_due_at", postgresql_where=text("recovery_due_at IS NOT NULL")),
         Index("ix_incidents_paging_due_at", "paging_due_at", postgresql_where=text("paging_due_at IS NOT NULL")),
+        Index("ix_incidents_merged_into_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
+        Index("ix_incidents_symptoms_due_at", "symptoms_due_at", postgresql_where=text("symptoms_due_at IS NOT NULL")),
+        Index("ix_incidents_open_service_id", "service_id", postgresql_where=text(OPEN)),
         Index("ix_incidents_loud_due_at", "loud_due_at", postgresql_where=text("loud_due_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
@@ -85,6 +89,10 @@ class Incident(Base):
     """Occurrences of this incident that still fire."""
     occurrences: Mapped[int]
     version: Mapped[int] = mapped_column(server_default="1")
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("incidents.id"))
+    """Where its occurrences are now, and new ones of its correlation key go. Never one that is itself merged."""
+    symptoms_due_at: Mapped[datetime | None]
+    """When to look whether dependencies of services make it, or others, a symptom."""
 
 
 class Acknowledgement(Base):
@@ -102,6 +110,26 @@ class Acknowledgement(Base):
     """`link`, `sms`, `voice`, `screen`, `api` or `source`."""
     notification_id: Mapped[UUID | None]
     withdrawn_at: Mapped[datetime | None]
+
+
+class CorrelationAct(Base):
+    """Somebody merged, split off or moved what correlation had put together. `before` is what undoing it needs."""
+
+    __tablename__ = "correlation_acts"
+    __table_args__ = (
+        CheckConstraint("kind IN ('merge', 'split', 'move', 'symptom')", name="kind"),
+        Index("ix_correlation_acts_from_id_id", "from_id", "id"),
+        Index("ix_correlation_acts_to_id_id", "to_id", "id"),
+    )
+
+    id: Mapped[RoadId]
+    kind: Mapped[str]
+    from_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    to_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"))
+    actor: Mapped[str]
+    at: Mapped[Instant]
+    before: Mapped[dict[str, Any]]
+    undone_at: Mapped[datetime | None]
 
 
 class TimelineEntry(Base):

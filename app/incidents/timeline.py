@@ -26,7 +26,8 @@ class Entry(Struct, frozen=True, gc=False):
 def _verdict(d: Data) -> str:
     parts = []
     for given in d.get("verdict", {}).get("inputs", ()):
-        rule = "by default" if given["rule"] == "default" else f"by rule {given['rule']} (version {given['version']})"
+        named = f"by rule {given['rule']} (version {given['version']})"
+        rule = {"default": "by default", "person": "by hand"}.get(given["rule"], named)
         because = f": {given['because']}" if given.get("because") else ""
         parts.append(f"{given['what']} {given['value']} {rule}{because}")
     return "; ".join(parts)
@@ -34,6 +35,20 @@ def _verdict(d: Data) -> str:
 
 def _why(d: Data) -> str:
     return f" ({d['because']})" if d.get("because") else ""
+
+
+def _reason(d: Data) -> str:
+    return f": {d['reason']}" if d.get("reason") else ""
+
+
+def _titles(d: Data) -> str:
+    named = [f"“{title}”" for title in d.get("titles", ())]
+    more = d.get("alerts", 0) - len(named)
+    return f" ({', '.join(named)}{f' and {more} more' if more > 0 else ''})" if named else ""
+
+
+def _text(d: Data) -> str:
+    return f": {d['description']}" if d.get("description") else ""
 
 
 def _channel(d: Data) -> str:
@@ -73,8 +88,21 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "closed": lambda d: f"Closed{_why(d)}",
     "reassigned": lambda d: f"Handed to {d['name']}{_why(d)}",
     "escalated_by_hand": lambda d: "Escalated to the next step by hand",
-    "held_open": lambda d: "Pinned open: only a person resolves it",
-    "released": lambda d: "No longer pinned open",
+    "held_open": lambda d: f"Pinned open: only a person resolves it{_why(d)}",
+    "released": lambda d: f"No longer pinned open{_why(d)}",
+    "merged_into": lambda d: f"Merged into incident {d['to']} by {d['name']}{_reason(d)}",
+    "merged_from": lambda d: f"Incident {d['from']} was merged into this by {d['name']}{_titles(d)}{_reason(d)}",
+    "split_off": lambda d: f"Split off by {d['name']} as incident {d['to']}{_titles(d)}{_reason(d)}",
+    "split_from": lambda d: f"Split off from incident {d['from']} by {d['name']}{_titles(d)}{_reason(d)}",
+    "moved_to": lambda d: f"Moved to incident {d['to']} by {d['name']}{_titles(d)}{_reason(d)}",
+    "moved_from": lambda d: f"Moved here from incident {d['from']} by {d['name']}{_titles(d)}{_reason(d)}",
+    "act_undone": lambda d: f"{d['name']} took back the {d['what']} with incident {d['other']}",
+    "symptom_joined": lambda d: f"“{d['title']}” joined as a symptom: {d['path']}",
+    "symptom_of": lambda d: f"A symptom of incident {d['to']}: {d['path']}",
+    "symptom_from": lambda d: f"Incident {d['from']} joined as a symptom: {d['path']}{_titles(d)}",
+    "symptom_linked": lambda d: f"May be a symptom of incident {d['to']}: {d['path']}",
+    "reason_linked": lambda d: f"May be the reason of incident {d['of']}: {d['path']}",
+    "opened_by_hand": lambda d: f"Opened by {d['name']}, severity {d['severity']}{_text(d)}",
     "note": lambda d: str(d["text"]),
     "step": lambda d: f"Step {d['step']} of round {d['round']}: paging {', '.join(d['names'])}",
     "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}",

@@ -21,6 +21,7 @@ from app.access.throttle import Throttle
 from app.channels.channel import Channel
 from app.db import engine as db
 from app.settings import Settings
+from app.standing import Standings
 from app.web.body_limit import BodyLimit
 
 
@@ -53,6 +54,7 @@ def install(
     app.state.secrets = secrets
     app.state.channels = channels
     app.state.throttle = Throttle()
+    app.state.standings = Standings()
     app.state.wake = lambda: None
 
 
@@ -75,6 +77,10 @@ def channels(request: Request) -> Mapping[str, Channel]:
     return cast(Mapping[str, Channel], request.app.state.channels)
 
 
+def standings(request: Request) -> Standings:
+    return cast(Standings, request.app.state.standings)
+
+
 def throttle(request: Request) -> Throttle:
     return cast(Throttle, request.app.state.throttle)
 
@@ -83,4 +89,5 @@ Tx = Annotated[Transaction, Depends(transaction, scope="function")]
 SettingsGiven = Annotated[Settings, Depends(settings)]
 SecretsGiven = Annotated[Secrets, Depends(secrets)]
 ChannelsGiven = Annotated[Mapping[str, Channel], Depends(channels)]
+StandingsGiven = Annotated[Standings, Depends(standings)]
 ThrottleGiven = Annotated[Throttle, Depends(throttle)]

@@ -270,3 +270,45 @@ def test_a_batch_decides_as_if_its_events_came_one_by_one(told: list[tuple[Event
             assert folded.moved[key] == state
         else:
             assert states[key] == state
+
+
+def test_a_slower_one_of_a_pair_does_not_make_an_occurrence_older_than_the_end_of_the_one_before() -> None:
+    told = (fires(), resolves(T0 + s(10)), fires(T0 + s(20)))
+    *_, again = play(*[(e, T0 + s(30)) for e in told])
+    first, over, late = play(*[(e, T0 + s(40)) for e in told], alert=again.alert)
+    assert [d.outcome for d in (first, over, late)] == [Outcome.STALE, Outcome.STALE, Outcome.REPEATED]
+    assert late.alert == again.alert
+    (much_later,) = play((fires(), T0 + s(40 + WINDOW_S)), alert=again.alert)
+    assert (much_later.outcome, much_later.alert) == (Outcome.REPEATED, again.alert)
+
+
+@st.composite
+def interleaved(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
+    """What one sender tells of an alert, and two of them in some order that keeps each one's own."""
+    told: list[Event] = []
+    at = T0
+    for _ in range(draw(st.integers(1, 4))):
+        # Of one occurrence with two severities nobody can tell which one a slower sender has not heard of yet.
+        severity = draw(st.sampled_from(["critical", "warning"]))
+        for _ in range(draw(st.integers(1, 3))):
+            at += s(draw(st.integers(1, 60)))
+            told.append(fires(at, severity=severity))
+        at += s(draw(st.integers(1, 60)))
+        told.append(resolves(at, at))
+    mixed, ahead, behind = [], list(told), list(told)
+    while ahead or behind:
+        queue = draw(st.sampled_from([q for q in (ahead, behind) if q]))
+        mixed.append(queue.pop(0))
+    if draw(st.booleans()):  # it may still fire at the end
+        last = fires(at + s(1))
+        return [*told, last], [*mixed, last, last]
+    return told, mixed
+
+
+@given(interleaved())
+def test_two_senders_in_any_order_that_keeps_each_ones_own_are_as_one(given_: tuple[list[Event], list[Event]]) -> None:
+    told, mixed = given_
+    now = T0 + s(1000)
+    once, both = play(*[(e, now) for e in told])[-1].alert, play(*[(e, now) for e in mixed])[-1].alert
+    seen = ("firing", "starts_at", "ended_at", "digest", "severity", "flips", "earlier_ended_at")
+    assert [getattr(once, a) for a in seen] == [getattr(both, a) for a in seen]

@@ -65,6 +65,8 @@ class IncidentAnswer(IncidentLineAnswer):
     wakes_because: str | None
     assigned_to: str | None
     recurrence_of: int | None
+    merged_into: int | None
+    """The incident that has its alerts now."""
     correlation_key: str
     runbook_url: str
     runbook_text: str
@@ -94,6 +96,8 @@ class AlertAnswer(Answer):
     annotations: dict[str, str]
     links: list[Any]
     firing: bool
+    symptom: bool
+    """It joined because its service depends on that of the incident."""
     starts_at: datetime
     ended_at: datetime | None
     end_kind: str | None

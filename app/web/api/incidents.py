@@ -93,19 +93,19 @@ def _storable(keys: list[str] | None) -> list[str] | None:
 @router.get("/{number}", dependencies=[permission("incidents.read")])
 async def read_incident(number: Number, response: Response, tx: Tx, channels: ChannelsGiven) -> IncidentAnswer:
     """One incident, with what its ladder does next."""
-    found = await _detail(tx.conn, number)
+    found = await detail_of(tx.conn, number)
     set_etag(response, found.version)
     return incident_answer(found, await ladders.next_step(tx.conn, found.id, channels, tx.now))
 
 
-async def _detail(conn: AsyncConnection, number: int) -> reading.IncidentDetail:
+async def detail_of(conn: AsyncConnection, number: int) -> reading.IncidentDetail:
     found = await reading.detail(conn, number)
     if found is None:
         raise NotFound(f"there is no incident {number}", number=number)
     return found
 
 
-async def _id(conn: AsyncConnection, number: int) -> UUID:
+async def incident_id(conn: AsyncConnection, number: int) -> UUID:
     found = await reading.id_of(conn, number)
     if found is None:
         raise NotFound(f"there is no incident {number}", number=number)
@@ -115,14 +115,14 @@ async def _id(conn: AsyncConnection, number: int) -> UUID:
 @router.get("/{number}/timeline", dependencies=[permission("incidents.read")])
 async def read_timeline(number: Number, tx: Tx, page: Page) -> Listed[TimelineAnswer]:
     """What happened, oldest first."""
-    found = await reading.timeline(tx.conn, await _id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
+    found = await reading.timeline(tx.conn, await incident_id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
     return page.of([TimelineAnswer.model_validate(line) for line in found], lambda entry: entry.id)
 
 
 @router.get("/{number}/alerts", dependencies=[permission("incidents.read")])
 async def read_alerts(number: Number, tx: Tx, page: Page) -> Listed[AlertAnswer]:
     """Its alerts, one item an occurrence, oldest first."""
-    found = await reading.alerts(tx.conn, await _id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
+    found = await reading.alerts(tx.conn, await incident_id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
     listed = page.of(found, lambda row: row["id"])
     return Listed(items=[AlertAnswer.model_validate(row) for row in listed.items], next=listed.next)
 
@@ -130,29 +130,29 @@ async def read_alerts(number: Number, tx: Tx, page: Page) -> Listed[AlertAnswer]
 @router.get("/{number}/notifications", dependencies=[permission("incidents.read")])
 async def read_notifications(number: Number, tx: Tx, page: Page) -> Listed[NotificationAnswer]:
     """Who was told by which channel, why, and whether it arrived; pending messages with the reason they wait for."""
-    incident_id = await _id(tx.conn, number)
-    found = await notification_reading.of_incident(tx.conn, incident_id, after=page.after_uuid, limit=page.fetch)
+    found_id = await incident_id(tx.conn, number)
+    found = await notification_reading.of_incident(tx.conn, found_id, after=page.after_uuid, limit=page.fetch)
     return page.of([NotificationAnswer.model_validate(row) for row in found], lambda row: row.id)
 
 
-def _responder(caller: Caller) -> Responder:
+def responder(caller: Caller) -> Responder:
     key = caller.user_key or caller.actor.partition(":")[2]
     return Responder(caller.user_id, key, caller.name, "api")
 
 
 async def _action(tx: Transaction, number: int, result: str, **said: object) -> ActionAnswer:
-    incident = incident_answer(await _detail(tx.conn, number))
+    incident = incident_answer(await detail_of(tx.conn, number))
     return ActionAnswer.model_validate({"result": result, "incident": incident} | said)
 
 
 @router.post("/{number}/acknowledge")
 async def acknowledge(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
     """Takes it. P1 is taken for 30 minutes, P2 for 60, others until somebody does something."""
-    done = await commands.acknowledge(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    done = await commands.acknowledge(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
     if isinstance(done, AlreadyResolved):
         return await _action(tx, number, "already_resolved", by=done.by, at=done.at)
     if isinstance(done, AlreadyAcknowledged):
-        detail = await _detail(tx.conn, number)
+        detail = await detail_of(tx.conn, number)
         return await _action(tx, number, "already_acknowledged", by=detail.acknowledged_by, at=done.at)
     return await _action(tx, number, "acknowledged", by=caller.user_key, at=tx.now)
 
@@ -160,7 +160,7 @@ async def acknowledge(number: Number, tx: Tx, caller: Responding) -> ActionAnswe
 @router.post("/{number}/unacknowledge")
 async def unacknowledge(number: Number, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
     """Gives it back: it pages from the first step again."""
-    await commands.unacknowledge(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    await commands.unacknowledge(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
     tx.after_commit(request.app.state.wake)
     return await _action(tx, number, "done")
 
@@ -173,8 +173,8 @@ async def resolve(number: Number, tx: Tx, caller: Responding, body: ResolveBody 
     done = await commands.resolve(
         tx.conn,
         tx.now,
-        await _id(tx.conn, number),
-        _responder(caller),
+        await incident_id(tx.conn, number),
+        responder(caller),
         confirmed=wish.confirmed,
         because=wish.because,
     )
@@ -182,27 +182,27 @@ async def resolve(number: Number, tx: Tx, caller: Responding, body: ResolveBody 
         return await _action(tx, number, "still_firing", firing=done.firing)
     if isinstance(done, AlreadyResolved):
         return await _action(tx, number, "already_resolved", by=done.by, at=done.at)
-    return await _action(tx, number, "resolved", by=_responder(caller).actor, at=tx.now)
+    return await _action(tx, number, "resolved", by=responder(caller).actor, at=tx.now)
 
 
 @router.post("/{number}/mitigate")
 async def mitigate(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
     """Says that the pain is over; it stays open until it is resolved. Takes it as well."""
-    await commands.mitigate(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    await commands.mitigate(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
     return await _action(tx, number, "done")
 
 
 @router.post("/{number}/close")
 async def close(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
     """Says that there is nothing more to do. It must be resolved."""
-    await commands.close(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    await commands.close(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
     return await _action(tx, number, "done")
 
 
 @router.post("/{number}/escalate")
 async def escalate(number: Number, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
     """Pages the next step now. Whoever has it gives it up by this."""
-    await escalate_now(tx, await _id(tx.conn, number), _responder(caller))
+    await escalate_now(tx, await incident_id(tx.conn, number), responder(caller))
     tx.after_commit(request.app.state.wake)
     return await _action(tx, number, "done")
 
@@ -220,8 +220,8 @@ async def reassign(number: Number, body: ReassignBody, tx: Tx, caller: Respondin
     user = await people.read_user(tx.conn, body.user)
     if not user.document.active:
         raise Invalid("user: is not active", errors=[{"field": "user", "message": "is not active"}])
-    incident_id = await _id(tx.conn, number)
-    await commands.reassign(tx.conn, tx.now, incident_id, _responder(caller), user.id, user.document.name)
+    found_id = await incident_id(tx.conn, number)
+    await commands.reassign(tx.conn, tx.now, found_id, responder(caller), user.id, user.document.name)
     tx.after_commit(request.app.state.wake)
     return await _action(tx, number, "done")
 
@@ -229,14 +229,14 @@ async def reassign(number: Number, body: ReassignBody, tx: Tx, caller: Respondin
 @router.post("/{number}/snooze")
 async def snooze(number: Number, body: SnoozeBody, tx: Tx, caller: Responding) -> ActionAnswer:
     """Takes it until an instant within 7 days; then it is triggered again."""
-    await commands.snooze(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller), body.until)
+    await commands.snooze(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), body.until)
     return await _action(tx, number, "done")
 
 
 @router.post("/{number}/notes", status_code=201)
 async def add_note(number: Number, body: NoteBody, tx: Tx, caller: Responding) -> ActionAnswer:
     """Adds a note to the timeline."""
-    await commands.note(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller), body.text)
+    await commands.note(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), body.text)
     return await _action(tx, number, "done")
 
 
@@ -245,13 +245,13 @@ async def pin_priority(
     number: Number, body: PriorityBody, tx: Tx, caller: Responding, request: Request
 ) -> ActionAnswer:
     """Sets impact and urgency by hand, with a reason; automation does not change them any more. A raise pages again."""
-    detail = await _detail(tx.conn, number)
+    detail = await detail_of(tx.conn, number)
     support = detail.support_hours
     await commands.pin_priority(
         tx.conn,
         tx.now,
         detail.id,
-        _responder(caller),
+        responder(caller),
         impact=body.impact,
         urgency=body.urgency,
         matrix=(await priority_store.current(tx.conn)).matrix,
@@ -265,13 +265,13 @@ async def pin_priority(
 @router.delete("/{number}/priority")
 async def unpin_priority(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
     """Lets automation raise the priority again."""
-    await commands.unpin_priority(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller))
+    await commands.unpin_priority(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
     return await _action(tx, number, "done")
 
 
 @router.put("/{number}/held-open")
 async def hold_open(number: Number, body: HoldBody, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
     """Pins it open, so that only a person resolves it, or lets it go."""
-    await commands.hold_open(tx.conn, tx.now, await _id(tx.conn, number), _responder(caller), held=body.held)
+    await commands.hold_open(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), held=body.held)
     tx.after_commit(request.app.state.wake)
     return await _action(tx, number, "done")

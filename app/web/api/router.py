@@ -12,6 +12,7 @@ from app.web.api import (
     changes,
     configuration,
     contact_methods,
+    correlating,
     explanations,
     heartbeats,
     incidents,
@@ -100,6 +101,7 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 """Operations are called as their functions are, `list_teams`: generated clients make methods of these names."""
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
+router.include_router(correlating.router)
 router.include_router(changes.router)
 router.include_router(silences.of_incidents)
 router.include_router(silences.router)

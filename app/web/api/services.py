@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from app.directory import service_store, services, store
 from app.directory.documents import ServiceDocument, ServiceEdit
@@ -14,7 +15,7 @@ from app.web.api.stored import Versioned, answer, created
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
 from app.web.idempotency import Route, idempotent
-from app.web.models import Key
+from app.web.models import Body, Key, example
 from app.web.pages import Listed, Page
 from app.web.versions import IfMatch
 
@@ -23,6 +24,14 @@ router = APIRouter(prefix="/services", tags=["services"], route_class=Route)
 
 class ServiceAnswer(ServiceDocument, Versioned):
     """A service as it is now."""
+
+
+class DependenciesBody(Body):
+    """Keys of the services whose incidents explain its own."""
+
+    model_config = example(depends_on=["payments", "db-1"]) | {"extra": "forbid", "strict": True}
+
+    depends_on: Annotated[list[Key], Field(max_length=100)]
 
 
 async def _team_id(tx: Transaction, key: str | None) -> int | None:
@@ -70,6 +79,23 @@ async def edit_service(
     before = await services.read(tx.conn, key)
     caller.require_team(before.team_id, await _team_id(tx, body.team))
     edited = await services.edit(tx.conn, tx.now, key, body, actor=caller.actor, version=expected)
+    return answer(ServiceAnswer, edited, response)
+
+
+@router.put("/{key}/dependencies")
+async def put_dependencies(
+    key: Key,
+    body: DependenciesBody,
+    tx: Tx,
+    response: Response,
+    expected: IfMatch,
+    caller: Annotated[Caller, needs("services.edit")],
+) -> ServiceAnswer:
+    """Puts all services that it depends on in place of those that are stored. A cycle is refused, and named."""
+    before = await services.read(tx.conn, key)
+    caller.require_team(before.team_id)
+    edit = ServiceEdit.model_construct(**dict(before.document) | {"depends_on": sorted(set(body.depends_on))})
+    edited = await services.edit(tx.conn, tx.now, key, edit, actor=caller.actor, version=expected)
     return answer(ServiceAnswer, edited, response)
 
 

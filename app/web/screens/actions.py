@@ -34,13 +34,15 @@ SPANS: Final = {"10": timedelta(minutes=10), "60": timedelta(hours=1), "240": ti
 
 
 def responder(reader: Reader) -> Responder:
+    """Raises `Invalid` for a machine."""
     caller = reader.caller
     if caller.user_id is None or caller.user_key is None:
         raise Invalid("screens are for people; machines respond over the API", code="no_person")
     return Responder(caller.user_id, caller.user_key, caller.name, "screen")
 
 
-def _back(number: int, told: str) -> Response:
+def back(number: int, told: str) -> Response:
+    """To the incident's screen, with one of the sentences in `TOLD`."""
     return RedirectResponse(f"/incidents/{number}?told={told}", 303, dict(HEADERS))
 
 
@@ -62,10 +64,10 @@ async def acknowledge(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
     done = await commands.acknowledge(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     if isinstance(done, Acknowledged):
-        return _back(number, "acknowledged")
+        return back(number, "acknowledged")
     if isinstance(done, AlreadyAcknowledged):
-        return _back(number, "acknowledged" if done.by_id == reader.caller.user_id else "late")
-    return _back(number, "over")
+        return back(number, "acknowledged" if done.by_id == reader.caller.user_id else "late")
+    return back(number, "over")
 
 
 @router.post("/unacknowledge")
@@ -73,7 +75,7 @@ async def unacknowledge(number: Number, request: Request, reader: Responding) ->
     detail = await found(reader, number)
     await commands.unacknowledge(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     reader.tx.after_commit(request.app.state.wake)
-    return _back(number, "unacknowledged")
+    return back(number, "unacknowledged")
 
 
 @router.post("/escalate")
@@ -85,7 +87,7 @@ async def escalate(number: Number, request: Request, reader: Responding, view: S
     commands.must_be_open(incident)
     await escalation.escalate_now(reader.tx.conn, reader.tx.now, incident, responder(reader))
     reader.tx.after_commit(request.app.state.wake)
-    return _back(number, "escalated")
+    return back(number, "escalated")
 
 
 @router.post("/resolve")
@@ -108,25 +110,25 @@ async def resolve(
         detail.id,
         responder(reader),
         confirmed=bool(confirmed),
-        because=_storable(because).strip(),
+        because=storable(because).strip(),
     )
     if isinstance(done, StillFiring):
         return await show(request, reader, detail, ask=done.firing)
-    return _back(number, "resolved" if isinstance(done, Resolved) else "over")
+    return back(number, "resolved" if isinstance(done, Resolved) else "over")
 
 
 @router.post("/mitigate")
 async def mitigate(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
     await commands.mitigate(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
-    return _back(number, "mitigated")
+    return back(number, "mitigated")
 
 
 @router.post("/close")
 async def close(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
     await commands.close(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
-    return _back(number, "closed")
+    return back(number, "closed")
 
 
 @router.post("/reassign")
@@ -134,14 +136,14 @@ async def reassign(
     number: Number, request: Request, reader: Responding, user: Annotated[str, Form(max_length=64)]
 ) -> Response:
     """That person is paged at once."""
-    to = await people.read_user(reader.tx.conn, _storable(user))
+    to = await people.read_user(reader.tx.conn, storable(user))
     if not to.document.active:
         raise Invalid(f"{to.document.name} is not active")
     detail = await found(reader, number)
     who = responder(reader)
     await commands.reassign(reader.tx.conn, reader.tx.now, detail.id, who, to.id, to.document.name)
     reader.tx.after_commit(request.app.state.wake)
-    return _back(number, "reassigned")
+    return back(number, "reassigned")
 
 
 @router.post("/snooze")
@@ -155,7 +157,7 @@ async def snooze(
     end = reader.tx.now + SPANS[length] if length in SPANS else _local(until, reader)
     detail = await found(reader, number)
     await commands.snooze(reader.tx.conn, reader.tx.now, detail.id, responder(reader), end)
-    return _back(number, "snoozed")
+    return back(number, "snoozed")
 
 
 def _local(text: str, reader: Reader) -> datetime:
@@ -168,9 +170,9 @@ def _local(text: str, reader: Reader) -> datetime:
 @router.post("/note")
 async def note(number: Number, reader: Responding, text: Annotated[str, Form(max_length=20_000)]) -> Response:
     detail = await found(reader, number)
-    plain = _storable(text).replace("\r\n", "\n")
+    plain = storable(text).replace("\r\n", "\n")
     await commands.note(reader.tx.conn, reader.tx.now, detail.id, responder(reader), plain)
-    return _back(number, "noted")
+    return back(number, "noted")
 
 
 @router.post("/priority")
@@ -194,19 +196,19 @@ async def pin_priority(
         urgency=urgency,
         matrix=(await priority_store.current(reader.tx.conn)).matrix,
         support=hours.parse_hours(support) if support else None,
-        reason=_storable(reason).strip(),
+        reason=storable(reason).strip(),
     )
     reader.tx.after_commit(request.app.state.wake)
-    return _back(number, "priority")
+    return back(number, "priority")
 
 
 @router.post("/priority/automatic")
 async def unpin_priority(number: Number, reader: Responding) -> Response:
     detail = await found(reader, number)
     await commands.unpin_priority(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
-    return _back(number, "automatic")
+    return back(number, "automatic")
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Without the character that PostgreSQL cannot hold."""
     return text.replace("\x00", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -13,7 +14,7 @@ from app.directory import store as directory
 from app.errors import NotFound
 from app.escalation import answering
 from app.escalation.reading import NextStep, next_step
-from app.incidents import reading
+from app.incidents import by_hand, reading
 from app.ingest import change_store
 from app.notifications import reading as notification_reading
 from app.rehearsal import explanation
@@ -33,6 +34,7 @@ PEOPLE: Final = 200
 WHY: Final = 40
 DECIDING: Final = ("routing", "suppression", "correlation", "priority")
 """The stages that "Why" tells: what came in, who was paged and who did what, other sections say."""
+UNDO_WORDS: Final = {"merge": "merge", "split": "split", "move": "move", "symptom": "merge as a symptom"}
 
 STALE: Final = "Nothing was done yet, because things changed since you looked. Please look again."
 TOLD: Final = {
@@ -48,6 +50,12 @@ TOLD: Final = {
     "resolved": "Resolved.",
     "closed": "Closed.",
     "noted": "The note is on the timeline.",
+    "split": "Split off: this is an incident of its own now.",
+    "merged": "Merged: this incident has all its alerts now.",
+    "undone": "Taken back.",
+    "pinned": "Pinned open: only a person resolves it.",
+    "released": "No longer pinned open.",
+    "opened": "Opened: whoever is on call is being paged.",
     "priority": "The priority is set by hand now.",
     "automatic": "The priority is automatic again.",
 }
@@ -92,13 +100,16 @@ async def show(
     ask: int = 0,
     status: int = 200,
     before: UUID | None = None,
+    confirm: Mapping[str, Any] | None = None,
 ) -> Response:
-    """`ask`: so many alerts still fire; the screen asks before it resolves."""
+    """`ask`: so many alerts still fire; the screen asks before it resolves. `confirm`: a form that is asked about:
+    `text`, `action`, `button`, `fields`."""
     conn, now = reader.tx.conn, reader.tx.now
     seen = await answering.standing(conn, detail.id, reader.caller.user_id or 0)
     following = await next_step(conn, detail.id, list(request.app.state.channels), now)
     messages = await notification_reading.of_incident(conn, detail.id, limit=MESSAGES)
     entries = await answering.latest(conn, detail.id, ENTRIES + 1, before)
+    alerts = await reading.alerts(conn, detail.id, limit=ALERTS)
     may = reader.caller.may("incidents.respond") and reader.caller.user_id is not None
     return reader.shows(
         "incident",
@@ -111,9 +122,13 @@ async def show(
         view=View.of(seen) if seen else "",
         told=told,
         ask=ask,
+        confirm=confirm,
+        undoable=await by_hand.undoable(conn, detail.id, now) if may else None,
         coming=_coming(following, messages) if detail.state == "triggered" else [],
         messages=list(reversed(messages)),
-        alerts=await reading.alerts(conn, detail.id, limit=ALERTS),
+        alerts=alerts,
+        several=len({a["alert_id"] for a in alerts}) > 1,
+        undo_words=UNDO_WORDS,
         changes=await change_store.before_incident(conn, detail.service_id, detail.opened_at, limit=CHANGES),
         entries=entries[:ENTRIES],
         why=[s for s in (await explanation.of_incident(conn, detail.number)).stages if s.stage in DECIDING][:WHY],

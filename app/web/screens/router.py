@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from app.web.screens import (
     account,
     actions,
+    correlating,
     heartbeats,
     incident,
     incidents,
@@ -28,6 +29,7 @@ router.include_router(incidents.router)
 router.include_router(incident.router)
 router.include_router(actions.router)
 router.include_router(suppressed.router)
+router.include_router(correlating.router)
 router.include_router(on_call.router)
 router.include_router(heartbeats.router)
 router.include_router(account.router)
