@@ -37,7 +37,7 @@ NOW_AND_VERSION = text("SELECT tocsin_now() AS now, version FROM configuration_v
 
 SERVICES = text("""
     SELECT s.id, s.key, s.name, s.criticality, s.tags, s.support_hours, s.recovery_delay_s, t.key AS team,
-           coalesce(s.policy_id, o.catch_all_policy_id) AS policy_id, o.time_zone
+           coalesce(s.policy_id, o.catch_all_policy_id) AS policy_id, o.time_zone, o.storm_threshold
     FROM services s CROSS JOIN organisation o LEFT JOIN teams t ON t.id = s.team_id
 """)
 
@@ -68,6 +68,8 @@ class Standing:
     """By scope, as the next two."""
     correlation: Mapping[str, RuleSet] = field(default_factory=dict)
     own_priority: Mapping[str, RuleSet] = field(default_factory=dict)
+    storm_threshold: int = 20
+    """More new incidents than this in a minute are a storm."""
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -177,4 +179,5 @@ async def _load(conn: AsyncConnection, version: int) -> Standing:
         await rules_store.all_current(conn, ROUTING_RULES),
         await rules_store.all_current(conn, CORRELATION_RULES),
         await rules_store.all_current(conn, PRIORITY_RULES),
+        rows[0].storm_threshold if rows else 20,
     )

@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.alerts import store as alerts
 from app.escalation import store as escalation
 from app.incidents import store as incidents
+from app.incidents import storm_store
 from app.notifications import store as notifications
 
 NEXT_DUE = text(f"""
     SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
     FROM (SELECT least(({alerts.NEXT_EXPIRY}), ({alerts.NEXT_RECHECK}), ({incidents.NEXT_DUE}),
+                       ({storm_store.NEXT_LOOK}),
                        ({escalation.NEXT_STEP}), ({notifications.NEXT_DUE})) AS due) AS earliest
 """)
 
