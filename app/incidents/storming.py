@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import hours, metrics
 from app.db import ids
 from app.db.engine import dumps, on_commit
+from app.db.hot import send
 from app.incidents import states, store, storm_store, storms
 from app.incidents.states import Incident
 from app.incidents.storms import MINUTE, Storm
@@ -42,6 +43,7 @@ async def watch(
 
 async def _begin(conn: AsyncConnection, threshold: int, zone: ZoneInfo, now: datetime) -> Incident | None:
     """None: another process was faster."""
+    await send(conn)  # the occurrences of this batch count, and have labels
     since = ids.first_of(now - MINUTE)
     affected = (await conn.execute(storm_store.AFFECTED, {"since": since})).all()
     labels = await storm_store.labels(conn, now - MINUTE)

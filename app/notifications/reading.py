@@ -24,6 +24,23 @@ OF_INCIDENT = text("""
 """The notifications of an incident with the newest attempt of each, or of the message that carried it."""
 
 
+CARRIED = text("""
+    SELECT n.id AS notification_id, i.id AS incident_id, i.number, i.title, i.priority, i.state, i.epoch, i.firing,
+           i.acknowledged_by_id, h.name AS holder, i.opened_at, s.name AS service,
+           coalesce(u.time_zone, o.time_zone) AS time_zone
+    FROM notifications n JOIN incidents i ON i.id = n.incident_id JOIN services s ON s.id = i.service_id
+    JOIN users u ON u.id = n.user_id CROSS JOIN organisation o LEFT JOIN users h ON h.id = i.acknowledged_by_id
+    WHERE n.id = :id OR n.carried_by_id = :id
+    ORDER BY (i.state = 'triggered') DESC, i.priority, i.number LIMIT 500
+""")
+"""The incidents that a message is about."""
+
+
+async def carried(conn: AsyncConnection, notification_id: UUID) -> Sequence[Any]:
+    """One row for each incident of a message, those first that nobody has."""
+    return (await conn.execute(CARRIED, {"id": notification_id})).all()
+
+
 async def of_incident(
     conn: AsyncConnection, incident_id: UUID, *, after: UUID | None = None, limit: int = 100
 ) -> Sequence[Mapping[str, Any]]:
