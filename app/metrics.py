@@ -61,8 +61,8 @@ _acknowledged = _histogram(
     "acknowledge_seconds", "From the incident becoming triggered to its acknowledgement.", _SECONDS_PEOPLE, "door"
 )
 
-_storms = _counter("storms_total", "Storms that began.")
-_storm_lasts = _gauge("storm_lasts", "1 while a storm lasts that this process saw begin or end.")
+_storms_began = _counter("storms_began_total", "Storms that began.")
+_storms_ended = _counter("storms_ended_total", "Storms that ended.")
 
 _ladder_lateness = _histogram(
     "ladder_lateness_seconds", "How long after its due time a ladder was claimed.", _SECONDS_PAGING
@@ -129,12 +129,11 @@ def incident_opened(priority: int, count: int = 1) -> None:
 
 
 def storm_began() -> None:
-    _storms.inc()
-    _storm_lasts.set(1)
+    _storms_began.inc()
 
 
 def storm_ended() -> None:
-    _storm_lasts.set(0)
+    _storms_ended.inc()
 
 
 def notifications_bundled(channel: str, count: int) -> None:

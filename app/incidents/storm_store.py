@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -156,3 +156,11 @@ async def report(conn: AsyncConnection, storm: Storm) -> tuple[Report, Collectio
         storm.incidents, storm.alerts, counts.withheld, len(waiting), counts.bundled, services, names, storm.labels
     )
     return found, waiting
+
+
+async def storms(
+    conn: AsyncConnection, *, key: str | None = None, before: UUID | None = None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Newest first, as people see them."""
+    rows = await conn.execute(STORMS, {"key": key, "before": before, "limit": limit})
+    return [dict(r) for r in rows.mappings()]

@@ -36,7 +36,7 @@ async def test_the_third_text_carries_the_rest_and_each_incident_is_acknowledged
     screen = await town.browser.presses(screen, "Acknowledge")
     assert "You have it" in screen.words
     taken = [i for i in await town.incidents() if i.state == "acknowledged"]
-    assert [i.number for i in taken] == [int(form.action.rsplit("/", 1)[1])]
+    assert [i.number for i in taken] == [int(form.address.rsplit("/", 1)[1])]
     assert "5 incidents, 4 of them unanswered" in (await ana.follows_link(link=link)).words
     carried = [s for s in await town.rows(STATES) if s.carried_by_id is not None]
     assert [s.state for s in carried] == ["delivered"] * 4

@@ -24,6 +24,7 @@ from app.web.api import (
     schedules,
     services,
     sessions,
+    storms,
     teams,
     users,
 )
@@ -87,6 +88,7 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 """Operations are called as their functions are, `list_teams`: generated clients make methods of these names."""
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
+router.include_router(storms.router)
 router.include_router(receipts.router)
 router.include_router(sessions.router)
 router.include_router(organisation.router)

@@ -15,6 +15,7 @@ from app.web.screens import (
     on_call,
     refusals,
     static,
+    storm,
 )
 from app.web.screens.live import Live
 
@@ -25,6 +26,7 @@ router.include_router(live.router)
 router.include_router(incidents.router)
 router.include_router(incident.router)
 router.include_router(actions.router)
+router.include_router(storm.router)
 router.include_router(on_call.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
