@@ -80,6 +80,10 @@ async def test_when_it_is_over_a_report_goes_out_and_what_still_fires_is_paged_b
     await ana.phone.expects_sms("Storm 2026-11-23 11:00")
     speaker = next(i for i in await town.incidents() if i.title.startswith("Storm"))
     await ana.acknowledges(speaker.number)
+    (lasting,) = (await ana.asks("GET", "/api/v1/storms"))["items"]
+    assert (lasting["name"], lasting["incident"], lasting["ended_at"]) == (speaker.title[:22], speaker.number, None)
+    screen = await town.http.get("/incidents", headers={"Authorization": f"Bearer {ana.api_key}"})
+    assert "Storm 2026-11-23 11:00 lasts" in screen.text
     gone = [f"Trouble{n:04}" for n in range(10)]
     for n, name in enumerate(gone):
         labels = {"alertname": name, "severity": "error", "cluster": "eu-1", "pod": f"pod-{n}"}
@@ -96,7 +100,11 @@ async def test_when_it_is_over_a_report_goes_out_and_what_still_fires_is_paged_b
     await ana.phone.expects_sms("Trouble")
     await ana.phone.expects_sms("Trouble")
     await ana.phone.expects_sms("28 new incidents on Checkout")
-    assert (await storm(town)).ended_at is not None
+    key = (await storm(town)).key
+    over = await ana.asks("GET", f"/api/v1/storms/{key}")
+    assert (over["withheld"], over["report"]["waiting"], over["report"]["services"]) == (40, 30, [["Checkout", 40]])
+    screen = await town.http.get(f"/storms/{key}", headers={"Authorization": f"Bearer {ana.api_key}"})
+    assert "40 incidents were not paged separately" in screen.text
     after = next(i for i in await town.incidents() if i.number == speaker.number)
     assert after.state == "resolved"
     assert any("is over after" in line for line in await town.story(after))

@@ -177,8 +177,9 @@ async def measure(plan: Plan, with_history: bool, say: Callable[[str], None]) ->
             found |= await m.idle()
             found |= await m.due_together()
             found |= await m.under_load()
+            repeated = m.repeated()  # a storm names pages that it has not sent
             found |= await breaks_loose(subject, town, provider, plan.weather, say)
-            found["paging.lost"], found["paging.duplicates"] = m.lost, m.duplicates + m.repeated()
+            found["paging.lost"], found["paging.duplicates"] = m.lost, m.duplicates + repeated
             say(f"lost {found['paging.lost']}, duplicates {found['paging.duplicates']}")
             first_page = await history.first_page_ms(subject, town, say) if with_history else None
             found["screens.incidents_first_page_ms.p99"] = rounded(first_page, 2)
