@@ -46,7 +46,8 @@ ORGANISATION = text("""
 """)
 CLEAR = (
     """TRUNCATE receipts, events, quarantine, alerts, occurrences, incidents, timeline_entries, acknowledgements,
-       storms, pacing, ladders, notifications, attempts, link_tokens, idempotency_keys, escalation_targets, escalation_steps
+       storms, pacing, ladders, notifications, attempts, link_tokens, idempotency_keys, escalation_targets,
+       escalation_steps
        RESTART IDENTITY CASCADE""",
     "UPDATE integrations SET enabled = true, resolve_timeout_s = 300, ignored_labels = '{}'",
     """UPDATE services SET policy_id = NULL, support_hours = NULL,
