@@ -97,9 +97,9 @@ async def test_when_it_is_over_a_report_goes_out_and_what_still_fires_is_paged_b
     assert "40 incidents were not paged separately" in mail.text
     assert "30 incidents still fire" in mail.text
     assert "By service: Checkout 40" in mail.text
-    await ana.phone.expects_sms("Trouble")
-    await ana.phone.expects_sms("Trouble")
     await ana.phone.expects_sms("28 new incidents on Checkout")
+    await ana.phone.expects_sms("P3 #", "Trouble")
+    await ana.phone.expects_sms("P3 #", "Trouble")
     key = (await storm(town)).key
     over = await ana.asks("GET", f"/api/v1/storms/{key}")
     assert (over["withheld"], over["report"]["waiting"], over["report"]["services"]) == (40, 30, [["Checkout", 40]])
