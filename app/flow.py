@@ -29,7 +29,7 @@ from app.db import ids
 from app.db.engine import Raced
 from app.escalation import commands as escalation
 from app.heartbeats import signs
-from app.incidents import joining, passing, symptoms
+from app.incidents import joining, passing, storming, symptoms
 from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
@@ -67,7 +67,8 @@ async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: St
     key_of, rank = standing.key_of(now), standing.rank(now)
     joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now, standing.topology)
     await alerts.keep_occurrences(conn, routed, joined.belongs, joined.priorities, joined.held, joined.symptoms, now)
-    await escalation.start(conn, list(joined.opened.values()), standing.policies, now)
+    storm = await storming.watch(conn, joined.opened, standing.storm_threshold, standing.zone, now)
+    await escalation.start(conn, [*joined.opened.values(), *storm], standing.policies, now)
     await escalation.go_on(conn, joined.continued, now)
     return joined
 
@@ -110,9 +111,12 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await _respond(conn, await alerts.recheck(conn, standing.ways(now), now), standing, now)
     await _notice(conn, standing, now)
     await passing.pass_time(conn, now)
+    over = await storming.look(conn, now)
     await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
+    await escalation.go_on(conn, over.waiting, now)
     climbed = await escalation.climb(conn, standing.hours, channels, now)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
+    await notifications.queue_storm_reports(conn, over.reports, channels, now)
     return Climbed(queued, climbed.lateness, climbed.unreachable, await next_due(conn))
 
 

@@ -68,12 +68,16 @@ _acknowledged = _histogram(
     "acknowledge_seconds", "From the incident becoming triggered to its acknowledgement.", _SECONDS_PEOPLE, "door"
 )
 
+_storms_began = _counter("storms_began_total", "Storms that began.")
+_storms_ended = _counter("storms_ended_total", "Storms that ended.")
+
 _ladder_lateness = _histogram(
     "ladder_lateness_seconds", "How long after its due time a ladder was claimed.", _SECONDS_PAGING
 )
 _notification_latency = _histogram(
     "notification_seconds", "From a notification's due time to the provider accepting it.", _SECONDS_PAGING, "channel"
 )
+_bundled = _counter("notifications_bundled_total", "Pages that went out in the message of another one.", "channel")
 _notifications = _counter("notifications_total", "Notifications by how they ended.", "channel", "result")
 _provider_errors = _counter("provider_errors_total", "Refused or failed attempts by class of code.", "channel", "code")
 _oldest_overdue = _gauge(
@@ -147,6 +151,19 @@ def suppressed(by: str, count: int = 1) -> None:
 def incident_opened(priority: int, count: int = 1) -> None:
     """`priority` is 1 to 5."""
     _opened.labels(f"P{priority}").inc(count)
+
+
+def storm_began() -> None:
+    _storms_began.inc()
+
+
+def storm_ended() -> None:
+    _storms_ended.inc()
+
+
+def notifications_bundled(channel: str, count: int) -> None:
+    """`count`: without the one whose message it was."""
+    _bundled.labels(channel).inc(count)
 
 
 def incident_reopened(priority: int, count: int = 1) -> None:

@@ -44,7 +44,7 @@ NOW_AND_VERSION_HOT = Hot(NOW_AND_VERSION.text)
 
 SERVICES = text("""
     SELECT s.id, s.key, s.name, s.criticality, s.tags, s.support_hours, s.recovery_delay_s, t.key AS team,
-           coalesce(s.policy_id, o.catch_all_policy_id) AS policy_id, o.time_zone
+           coalesce(s.policy_id, o.catch_all_policy_id) AS policy_id, o.time_zone, o.storm_threshold
     FROM services s CROSS JOIN organisation o LEFT JOIN teams t ON t.id = s.team_id
 """)
 
@@ -81,6 +81,8 @@ class Standing:
     """By integration id: the heartbeats that its alerts feed."""
     suppressions: Suppressions = field(default_factory=Suppressions)
     topology: Topology = NOWHERE
+    storm_threshold: int = 20
+    """More new incidents than this in a minute are a storm."""
 
     @cached_property
     def hours(self) -> dict[int, WeeklyHours | None]:
@@ -200,4 +202,5 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         await signs.feeds(conn),
         await standing_suppressions.load(conn, now, dependents),
         graph,
+        rows[0].storm_threshold if rows else 20,
     )

@@ -59,6 +59,8 @@ class OrganisationEdit(Document):
     name: Name
     time_zone: Zone
     catch_all_policy: Key | None = None
+    storm_threshold: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """More new incidents than this in a minute are a storm."""
 
 
 class Member(Document):

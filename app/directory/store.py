@@ -14,18 +14,19 @@ from app.directory.changes import Stored
 from app.directory.documents import Member, OrganisationEdit, TeamDocument, TeamEdit, UserDocument, UserEdit
 
 _ORGANISATION = """
-    SELECT o.id, o.name, o.time_zone, p.key AS catch_all_policy, o.version, o.created_at, o.updated_at
+    SELECT o.id, o.name, o.time_zone, p.key AS catch_all_policy, o.storm_threshold, o.version, o.created_at,
+           o.updated_at
     FROM organisation o LEFT JOIN escalation_policies p ON p.id = o.catch_all_policy_id
 """
 _READ_ORGANISATION = text(_ORGANISATION)
 _LOCK_ORGANISATION = text(_ORGANISATION + " FOR UPDATE OF o")
 _INSERT_ORGANISATION = text("""
-    INSERT INTO organisation (id, name, time_zone, catch_all_policy_id, created_at, updated_at)
-    VALUES (1, :name, :time_zone, :policy_id, :now, :now) ON CONFLICT (id) DO NOTHING RETURNING id
+    INSERT INTO organisation (id, name, time_zone, catch_all_policy_id, storm_threshold, created_at, updated_at)
+    VALUES (1, :name, :time_zone, :policy_id, :storm_threshold, :now, :now) ON CONFLICT (id) DO NOTHING RETURNING id
 """)
 _UPDATE_ORGANISATION = text("""
     UPDATE organisation SET name = :name, time_zone = :time_zone, catch_all_policy_id = :policy_id,
-        version = version + 1, updated_at = :now
+        storm_threshold = :storm_threshold, version = version + 1, updated_at = :now
 """)
 _POLICY = text("SELECT id FROM escalation_policies WHERE key = :key")
 
@@ -106,6 +107,7 @@ async def insert_organisation(
 ) -> bool:
     """False when there is one."""
     values = {"name": edit.name, "time_zone": edit.time_zone, "policy_id": policy_id, "now": now}
+    values["storm_threshold"] = edit.storm_threshold
     return (await conn.execute(_INSERT_ORGANISATION, values)).one_or_none() is not None
 
 
@@ -113,6 +115,7 @@ async def update_organisation(
     conn: AsyncConnection, now: datetime, edit: OrganisationEdit, policy_id: int | None
 ) -> None:
     values = {"name": edit.name, "time_zone": edit.time_zone, "policy_id": policy_id, "now": now}
+    values["storm_threshold"] = edit.storm_threshold
     await conn.execute(_UPDATE_ORGANISATION, values)
 
 

@@ -15,7 +15,10 @@ class Organisation(Base):
     """The one owner of the database. `catch_all_policy_id` is for incidents whose service has no policy."""
 
     __tablename__ = "organisation"
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    __table_args__ = (
+        CheckConstraint("id = 1", name="one_row"),
+        CheckConstraint("storm_threshold >= 1", name="storm_threshold"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str]
@@ -23,6 +26,8 @@ class Organisation(Base):
     catch_all_policy_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("escalation_policies.id", name="fk_organisation_catch_all_policy_id", use_alter=True)
     )
+    storm_threshold: Mapped[int] = mapped_column(server_default="20")
+    """A storm is more new incidents than this in a minute."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]

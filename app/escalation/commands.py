@@ -16,6 +16,7 @@ from app.escalation import ladder, policy_store, reach, store
 from app.escalation.ladder import Climb, PageOrder, Situation, Target
 from app.hours import WeeklyHours
 from app.incidents import store as incident_store
+from app.incidents import storm_store
 from app.incidents.commands import Responder
 from app.incidents.states import Incident, trigger
 from app.incidents.timeline import Entry
@@ -81,6 +82,7 @@ async def climb(
             hours.get(c.service_id),
             c.assigned_to_id,
             held.get(c.ladder.incident_id, ()),
+            c.withheld,
         )
         climbs.append(ladder.climb(c.ladder, situation, town.find, last_resort, now))
     await store.move(conn, [x.ladder for x in climbs])
@@ -116,6 +118,7 @@ async def escalate_now(conn: AsyncConnection, now: datetime, incident: Incident,
         )
         after = replace(trigger(incident, now), paging_due_at=None)
         await incident_store.update(conn, [after])
+    await conn.execute(storm_store.LEAVE, {"id": incident.id})
     await conn.execute(store.STEP_NOW, {"incident_id": incident.id, "epoch": after.epoch, "now": now})
     await incident_store.write_timeline(conn, [Entry(incident.id, "escalated_by_hand", who.actor)], now)
     return after

@@ -83,6 +83,8 @@ class Situation(Struct, frozen=True, gc=False):
     assigned_to_id: int | None = None
     held_before: tuple[int, ...] = ()
     """Who had it until this epoch began: an expired acknowledgement pages them too."""
+    withheld: bool = False
+    """A storm lasts, and another incident speaks for this one: it waits for the end of the storm."""
 
 
 class Reach(Struct, frozen=True, gc=False):
@@ -122,7 +124,7 @@ class Climb:
 
 def climb(ladder: Ladder, incident: Situation, find: FindReach, last_resort: Sequence[Target], now: datetime) -> Climb:
     """One claim of one ladder."""
-    if incident.state != "triggered":
+    if incident.state != "triggered" or incident.withheld:
         return Climb(replace(ladder, next_step_at=None))
     extra: tuple[int, ...] = ()
     if ladder.epoch != incident.epoch:

@@ -27,8 +27,10 @@ CLAIM = text("""
         SELECT * FROM ladders l WHERE l.next_step_at <= :now ORDER BY l.next_step_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
-           i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id
+           i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id,
+           s.id IS NOT NULL AND i.priority > 2 AND i.assigned_to_id IS NULL AS withheld
     FROM due l JOIN incidents i ON i.id = l.incident_id
+    LEFT JOIN storms s ON s.id = i.storm_id AND s.ended_at IS NULL
     ORDER BY l.next_step_at
 """)
 """Ladders that are due, each for one worker only. Locked first and looked up after: however many are due, only those
@@ -100,6 +102,7 @@ class Claimed(Struct, frozen=True, gc=False):
     loudness: str
     service_id: int
     assigned_to_id: int | None
+    withheld: bool
 
 
 async def start(conn: AsyncConnection, rows: Sequence[tuple[UUID, UUID, dict[str, Any]]], now: datetime) -> None:
@@ -135,6 +138,7 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
             r.loudness,
             r.service_id,
             r.assigned_to_id,
+            r.withheld,
         )
         for r in rows
     ]

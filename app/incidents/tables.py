@@ -42,6 +42,7 @@ class Incident(Base):
         Index("ix_incidents_symptoms_due_at", "symptoms_due_at", postgresql_where=text("symptoms_due_at IS NOT NULL")),
         Index("ix_incidents_open_service_id", "service_id", postgresql_where=text(OPEN)),
         Index("ix_incidents_loud_due_at", "loud_due_at", postgresql_where=text("loud_due_at IS NOT NULL")),
+        Index("ix_incidents_storm_id_id", "storm_id", "id", postgresql_where=text("storm_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -84,6 +85,8 @@ class Incident(Base):
     paging_due_at: Mapped[datetime | None]
     reopened: Mapped[int] = mapped_column(server_default="0")
     recurrence_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("incidents.id"))
+    storm_id: Mapped[UUID | None] = mapped_column(ForeignKey("storms.id"))
+    """The storm it opened in. While that lasts only P1 and P2 page, bundled."""
     last_occurrence_at: Mapped[Instant]
     firing: Mapped[int]
     """Occurrences of this incident that still fire."""
@@ -93,6 +96,41 @@ class Incident(Base):
     """Where its occurrences are now, and new ones of its correlation key go. Never one that is itself merged."""
     symptoms_due_at: Mapped[datetime | None]
     """When to look whether dependencies of services make it, or others, a symptom."""
+
+
+class Storm(Base):
+    """More new incidents in a minute than anybody can answer one by one; at most one lasts. `incident_id` names the
+    incident that speaks for it; it has no foreign key, because incidents have one to their storm."""
+
+    __tablename__ = "storms"
+    __table_args__ = (
+        CheckConstraint("(ended_at IS NULL) = (look_at IS NOT NULL)", name="look_at"),
+        CheckConstraint("priority BETWEEN 1 AND 5", name="priority"),
+        Index(
+            "uq_storms_one_lasts", text("(ended_at IS NULL)"), unique=True, postgresql_where=text("ended_at IS NULL")
+        ),
+    )
+
+    id: Mapped[RoadId]
+    key: Mapped[str] = mapped_column(unique=True)
+    """When it began, in UTC: `2026-11-22-0114`."""
+    name: Mapped[str]
+    threshold: Mapped[int]
+    """New incidents a minute that were too many, as set when it began."""
+    started_at: Mapped[Instant]
+    ended_at: Mapped[datetime | None]
+    calm_since: Mapped[datetime | None]
+    look_at: Mapped[datetime | None]
+    """When it is looked at next: once a minute."""
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    incident_id: Mapped[UUID]
+    labels: Mapped[dict[str, str]]
+    """What at least four in five of its alerts have in common."""
+    incidents: Mapped[int]
+    alerts: Mapped[int]
+    withheld: Mapped[int] = mapped_column(server_default="0")
+    """Incidents that were not paged separately; known when it is over."""
+    report: Mapped[dict[str, Any] | None]
 
 
 class Acknowledgement(Base):

@@ -64,6 +64,11 @@ def _until(d: Data) -> str:
     return f" until {d['until']}" if d.get("until") else ""
 
 
+def _with(d: Data) -> str:
+    others = d.get("with", 0)
+    return f", along with {others} other incident{'s' if others > 1 else ''}" if others else ""
+
+
 _SENTENCES: dict[str, Callable[[Data], str]] = {
     "opened": lambda d: f"Opened by “{d['title']}”, severity {d['severity']}",
     "joined": lambda d: f"“{d['title']}” joined{_why(d)}",
@@ -103,12 +108,18 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "symptom_linked": lambda d: f"May be a symptom of incident {d['to']}: {d['path']}",
     "reason_linked": lambda d: f"May be the reason of incident {d['of']}: {d['path']}",
     "opened_by_hand": lambda d: f"Opened by {d['name']}, severity {d['severity']}{_text(d)}",
+    "storm_began": lambda d: (
+        f"{d['name']} began: {d['incidents']} incidents within a minute, more than {d['threshold']}"
+        + (f"; in common: {d['common']}" if d.get("common") else "")
+    ),
+    "joined_storm": lambda d: f"Part of {d['name']}: incident {d['of']} speaks for all while it lasts",
+    "storm_over": lambda d: str(d["report"]),
     "note": lambda d: str(d["text"]),
     "step": lambda d: f"Step {d['step']} of round {d['round']}: paging {', '.join(d['names'])}",
     "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}",
     "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
-    "sent": lambda d: f"{d['name']} was paged by {_channel(d)}{' (repeat)' if d.get('repeated') else ''}",
+    "sent": lambda d: f"{d['name']} was paged by {_channel(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",
     "delivered": lambda d: f"The {_channel(d)} to {d['name']} was delivered",
     "not_sent": lambda d: f"The {_channel(d)} to {d['name']} failed{_why(d)}",
     "cancelled": lambda d: f"{d['count']} pending notifications were cancelled{_why(d)}",

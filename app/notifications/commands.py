@@ -16,8 +16,9 @@ from app.directory import contacts
 from app.escalation import commands as escalation
 from app.escalation.ladder import PageOrder
 from app.incidents import store as incident_store
+from app.incidents.storms import Storm
 from app.incidents.timeline import Entry
-from app.notifications import store
+from app.notifications import pacing_store, store
 from app.notifications.plan import Planned, plan
 
 ON_ITS_WAY = frozenset({"sending", "sent", "delivered"})
@@ -51,6 +52,21 @@ async def queue_message(
         ids.new(now), key, purpose, "loud", user_id, contact_method_id, channel, address, now, content=content
     )
     await store.insert(conn, [planned], now)
+
+
+async def queue_storm_reports(
+    conn: AsyncConnection, reports: Sequence[tuple[Storm, str]], channels: Collection[str], now: datetime
+) -> None:
+    """The exit report of each storm by mail, to everybody who was paged about it."""
+    for storm, report in reports:
+        paged = await conn.execute(store.PAGED_ABOUT, {"incident_id": storm.incident_id})
+        for person in (await contacts.people(conn, set(paged.scalars()), channels)).values():
+            for method in [m for m in person.methods if m.channel == "mail" and person.active][:1]:
+                await queue_message(
+                    conn, now, user_id=person.id, contact_method_id=method.id, channel=method.channel,
+                    address=method.address, purpose="digest", key=f"storm:{storm.id}:{person.id}",
+                    content={"subject": f"{storm.name} is over", "text": report},
+                )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +222,29 @@ async def report_delivery(
 async def _follow(
     conn: AsyncConnection, now: datetime, row: Any, status: Status, report: DeliveryReport, channels: Collection[str]
 ) -> None:
-    """What a new status of an attempt means for its notification: good news counts from any attempt, also when it was
-    to be tried again or had been given up; bad news only from the newest."""
-    named = {"id": row.notification_id, "now": now}
-    if status in ("delivered", "read") and row.state not in ("delivered", "cancelled"):
-        await conn.execute(store.SET_STATE, named | {"state": "delivered", "because": ""})
-        if row.incident_id is not None:
-            said = {"name": row.user_name, "channel": row.channel}
-            await incident_store.write_timeline(conn, [Entry(row.incident_id, "delivered", data=said)], now)
-    elif status in UNDONE and row.state in ("sending", "sent") and row.number == row.tries:
+    """What a new status of an attempt means for its notification and those that its message carried: good news counts
+    from any attempt, also when it was to be tried again or had been given up; bad news only from the newest."""
+    both = [(row.state, Undelivered.of(row, row.notification_id))]
+    both += [(r.state, Undelivered.of(r, r.id)) for r in await pacing_store.carried(conn, row.notification_id)]
+    if status in ("delivered", "read"):
+        glad = [lost for state, lost in both if state not in ("delivered", "cancelled")]
+        await _set_state(conn, now, glad, "delivered", "")
+        said = [
+            Entry(lost.incident_id, "delivered", data={"name": lost.user_name, "channel": lost.channel})
+            for lost in glad
+            if lost.incident_id is not None
+        ]
+        await incident_store.write_timeline(conn, said, now)
+    elif status in UNDONE and row.number == row.tries:
         because = str(report.fault) if report.fault else status
-        await conn.execute(store.SET_STATE, named | {"state": "undelivered", "because": because})
-        lost = Undelivered.of(row, row.notification_id)
+        sad = [lost for state, lost in both if state in ("sending", "sent")]
+        await _set_state(conn, now, sad, "undelivered", because)
         broken = report.fault is not None and report.fault.broken_address
-        await fail_over(conn, now, lost, because, channels, broken=broken)
+        for lost in sad:
+            await fail_over(conn, now, lost, because, channels, broken=broken)
+
+
+async def _set_state(conn: AsyncConnection, now: datetime, of: Sequence[Undelivered], state: str, because: str) -> None:
+    if of:
+        named = {"ids": [n.id for n in of], "now": now, "state": state, "because": because}
+        await conn.execute(store.SET_STATE, named)

@@ -23,7 +23,9 @@ from app.access.links import Links
 from app.channels.channel import Channel, Message, SendFailed, Sent
 from app.db import ids
 from app.db.engine import transaction
-from app.notifications import outcome, store, texts
+from app.incidents.storms import Storm
+from app.notifications import outcome, store, storm_texts, texts
+from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
 
 LEASE = timedelta(seconds=60)
@@ -40,12 +42,17 @@ class Job:
     """One attempt, claimed: its rows are written, the message is ready."""
 
     attempt_id: UUID
-    lost: Undelivered
+    carries: Sequence[Undelivered]
+    """The notifications that the message carries; the attempt is the first one's."""
     message: Message
     tries: int
     claimed_at: datetime
     due_at: datetime
     repeated: bool
+
+    @property
+    def lost(self) -> Undelivered:
+        return self.carries[0]
 
 
 class Delivery:
@@ -73,12 +80,18 @@ class Delivery:
         """Claims what is due on channels with room, and starts to send it. Returns how many it claimed."""
         room = [c for c in self._channels if self._flying[c] < ROOM]
         async with transaction(self._engine) as (conn, now):
-            jobs = await self._claim(conn, now, room) if room else []
-            if not jobs:  # it reads all that is due, which in a burst is much
+            claimed = await self._claim(conn, now, room) if room else Claim()
+            jobs = [
+                self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, claimed.storm) for p in claimed.parcels
+            ]
+            await self._write_attempts(conn, now, jobs)
+            if not claimed.looked:  # it reads all that is due, which in a burst is much
                 await outcome.fail_unconfigured(conn, now, list(self._channels))
         for job in jobs:
+            if len(job.carries) > 1:
+                metrics.notifications_bundled(job.lost.channel, len(job.carries) - 1)
             self._start(job, self._send(job))
-        return len(jobs)
+        return claimed.looked
 
     async def recover(self) -> int:
         """Takes over what another worker claimed and never recorded. Returns how many."""
@@ -120,20 +133,13 @@ class Delivery:
 
         task.add_done_callback(done)
 
-    async def _claim(self, conn: AsyncConnection, now: datetime, room: Sequence[str]) -> list[Job]:
-        named = {"now": now, "channels": list(room), "limit": ROOM * len(room)}
-        rows = (await conn.execute(store.CLAIM, named)).all()
-        going = await outcome.drop_pointless(conn, now, rows, list(self._channels))
-        if not going:
-            return []
-        await conn.execute(store.CLAIMED, {"ids": [r.id for r in going], "now": now})
-        jobs = [self._job(r, ids.new(now), r.tries + 1, now) for r in going]
-        await self._write_attempts(conn, now, jobs)
-        return jobs
+    async def _claim(self, conn: AsyncConnection, now: datetime, room: Sequence[str]) -> Claim:
+        return await claim(conn, now, room, list(self._channels), ROOM * len(room))
 
-    def _job(self, row: Any, attempt_id: UUID, tries: int, now: datetime) -> Job:
-        lost = Undelivered.of(row, row.id)
-        words = _words(row)
+    def _job(self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, storm: Storm | None) -> Job:
+        row = parcel[0]
+        words = _words(parcel, storm)
+        alone = len(parcel) == 1 and row.incident_id is not None
         message = Message(
             notification_id=str(row.id),
             attempt=tries,
@@ -146,13 +152,16 @@ class Delivery:
             facts=words.facts,
             link=f"{self._public_url}/l/{self._links.token(attempt_id)}" if row.incident_id else "",
             link_label=words.link_label,
-            thread=f"incident-{row.number}" if row.incident_id else "",
-            loud=row.loudness == "loud",
+            thread=f"incident-{row.number}" if alone else "",
+            loud=any(r.loudness == "loud" for r in parcel),
             token=self._links.callback_token(attempt_id),
         )
-        return Job(attempt_id, lost, message, tries, now, row.due_at, row.repeated)
+        carries = [Undelivered.of(r, r.id) for r in parcel]
+        return Job(attempt_id, carries, message, tries, now, row.due_at, any(r.repeated for r in parcel))
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
         hashes = [self._links.hash(j.message.token) for j in jobs]
         attempts = {
             "now": now,
@@ -175,10 +184,12 @@ class Delivery:
 
     async def _reclaim(self, conn: AsyncConnection, now: datetime, notification_ids: list[UUID]) -> list[Job]:
         named = {"ids": notification_ids, "now": now}
-        rows = {r.id: r for r in await conn.execute(store.DETAILS, named)}
+        parcels: dict[UUID, list[Any]] = {}
+        for r in await conn.execute(store.PARCELS, named):
+            parcels.setdefault(r.carried_by_id or r.id, []).append(r)
         lost = (await conn.execute(store.LOST_DETAILS, named)).all()
         await conn.execute(store.RECLAIM, named)
-        return [self._job(rows[r.id], r.attempt_id, r.number, r.started_at) for r in lost]
+        return [self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, None) for r in lost]
 
     async def _send(self, job: Job) -> None:
         channel = self._channels[job.lost.channel]
@@ -206,7 +217,7 @@ class Delivery:
     async def _record(self, job: Job, sent: Sent | SendFailed) -> None:
         async with transaction(self._engine) as (conn, now):
             result = await outcome.record(
-                conn, now, job.attempt_id, job.lost, job.tries, sent, list(self._channels), repeated=job.repeated
+                conn, now, job.attempt_id, job.carries, job.tries, sent, list(self._channels), repeated=job.repeated
             )
         channel = job.lost.channel
         if isinstance(sent, Sent):
@@ -219,12 +230,17 @@ class Delivery:
             metrics.notification_ended(channel, result)
 
 
-def _words(row: Any) -> texts.Words:
-    if row.incident_id is not None:
-        about = texts.About(
-            row.number, row.title, row.priority, row.service, row.opened_at, row.firing, row.runbook_url, row.reopened
-        )
-        return texts.page(about, row.content, row.time_zone, repeated=row.repeated)
-    if row.purpose == "verification":
-        return texts.verification(row.content)
-    return texts.notice(row.content)
+def _words(parcel: Parcel, storm: Storm | None) -> texts.Words:
+    row = parcel[0]
+    if row.incident_id is None:
+        return texts.verification(row.content) if row.purpose == "verification" else texts.notice(row.content)
+    repeated = any(r.repeated for r in parcel)
+    about = [
+        texts.About(r.number, r.title, r.priority, r.service, r.opened_at, r.firing, r.runbook_url, r.reopened)
+        for r in parcel
+    ]
+    if storm is not None and (len(parcel) > 1 or row.incident_id == storm.incident_id):
+        return storm_texts.summary(about, storm, row.time_zone, repeated=repeated)
+    if len(parcel) > 1:
+        return texts.several(about, repeated=repeated)
+    return texts.page(about[0], row.content, row.time_zone, repeated=repeated)

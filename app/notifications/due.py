@@ -9,12 +9,14 @@ from app.alerts import store as alerts
 from app.escalation import store as escalation
 from app.heartbeats import beat_store as beats
 from app.incidents import store as incidents
+from app.incidents import storm_store
 from app.notifications import store as notifications
 
 NEXT_DUE = text(f"""
     SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
     FROM (SELECT least(({alerts.NEXT_EXPIRY}), ({alerts.NEXT_RECHECK}), ({incidents.NEXT_DUE}),
-                       ({escalation.NEXT_STEP}), ({notifications.NEXT_DUE}), ({beats.NEXT_DUE})) AS due) AS earliest
+                       ({storm_store.NEXT_LOOK}), ({escalation.NEXT_STEP}), ({notifications.NEXT_DUE}),
+                       ({beats.NEXT_DUE})) AS due) AS earliest
 """)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -76,47 +76,78 @@ async def record(
     conn: AsyncConnection,
     now: datetime,
     attempt_id: UUID,
-    lost: Undelivered,
+    carries: Sequence[Undelivered],
     tries: int,
     sent: Sent | SendFailed,
     channels: Collection[str],
     *,
     repeated: bool,
 ) -> Ended | None:
-    """The end of an attempt. Returns how the notification ended, None when it did not end with it."""
+    """The end of an attempt, for every notification that its message carried. Returns how they ended, None when none
+    ended with it."""
     if isinstance(sent, Sent):
-        return await _record_sent(conn, now, attempt_id, lost, sent, repeated=repeated)
+        return await _record_sent(conn, now, attempt_id, carries, sent, repeated=repeated)
     await conn.execute(
         store.RECORD_ATTEMPT,
         _attempt(attempt_id, now, code=sent.code, error=str(sent), permanent=sent.permanent),
     )
-    if not sent.permanent and tries <= len(TRY_AGAIN_AFTER) and not (sent.maybe_sent and lost.loudness == "quiet"):
+    again = [c for c in carries if _once_more(c, tries, sent)]
+    if again:
         wait = TRY_AGAIN_AFTER[tries - 1]
         if sent.retry_after_s is not None:
             wait = max(wait, timedelta(seconds=min(sent.retry_after_s, 20.0)))
-        again = {"state": "pending", "because": f"tried again after: {sent}", "due_at": now + wait}
-        await conn.execute(store.RECORD, {"id": lost.id, "now": now, "repeated": sent.maybe_sent} | again)
-        return None
-    named = {"id": lost.id, "now": now, "state": "failed", "because": str(sent), "due_at": None, "repeated": False}
-    if (await conn.execute(store.RECORD, named)).first() is None:
-        return None
+        pending = {"state": "pending", "because": f"tried again after: {sent}", "due_at": now + wait}
+        await _end(conn, now, again, pending | {"repeated": sent.maybe_sent})
+    lost = await _end(
+        conn,
+        now,
+        [c for c in carries if c not in again],
+        {"state": "failed", "because": str(sent), "due_at": None, "repeated": False},
+    )
     broken = sent.broken_address or sent.opted_out
-    await fail_over(conn, now, lost, str(sent), channels, broken=broken)
-    return "failed"
+    for one in lost:
+        await fail_over(conn, now, one, str(sent), channels, broken=broken)
+    return "failed" if lost else None
+
+
+def _once_more(lost: Undelivered, tries: int, sent: SendFailed) -> bool:
+    """Three tries; but what is quiet and may have been sent is not sent again."""
+    return not sent.permanent and tries <= len(TRY_AGAIN_AFTER) and not (sent.maybe_sent and lost.loudness == "quiet")
+
+
+async def _end(
+    conn: AsyncConnection, now: datetime, carried: Sequence[Undelivered], ends: Mapping[str, Any]
+) -> list[Undelivered]:
+    """Those of the notifications that ended with this attempt, and not otherwise before."""
+    if not carried:
+        return []
+    rows = await conn.execute(store.RECORD, {"ids": [c.id for c in carried], "now": now, **ends})
+    done = set(rows.scalars())
+    return [c for c in carried if c.id in done]
 
 
 async def _record_sent(
-    conn: AsyncConnection, now: datetime, attempt_id: UUID, lost: Undelivered, sent: Sent, *, repeated: bool
+    conn: AsyncConnection,
+    now: datetime,
+    attempt_id: UUID,
+    carries: Sequence[Undelivered],
+    sent: Sent,
+    *,
+    repeated: bool,
 ) -> Ended | None:
     named = _attempt(attempt_id, now, provider=sent.provider, provider_id=sent.provider_id, status=sent.status)
     await conn.execute(store.RECORD_ATTEMPT, named)
-    done = {"id": lost.id, "now": now, "state": "sent", "because": "", "due_at": None, "repeated": False}
-    if (await conn.execute(store.RECORD, done)).first() is None:
-        return None
-    if lost.incident_id is not None:
-        said = {"name": lost.user_name, "channel": lost.channel, "repeated": repeated}
-        await incident_store.write_timeline(conn, [Entry(lost.incident_id, "sent", data=said)], now)
-    return "sent"
+    done = await _end(conn, now, carries, {"state": "sent", "because": "", "due_at": None, "repeated": False})
+    with_others = {"with": len(carries) - 1} if len(carries) > 1 else {}
+    entries = [
+        Entry(
+            c.incident_id, "sent", data={"name": c.user_name, "channel": c.channel, "repeated": repeated} | with_others
+        )
+        for c in done
+        if c.incident_id is not None
+    ]
+    await incident_store.write_timeline(conn, entries, now)
+    return "sent" if done else None
 
 
 def _attempt(attempt_id: UUID, now: datetime, **known: Any) -> dict[str, Any]:

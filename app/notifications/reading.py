@@ -12,14 +12,33 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 OF_INCIDENT = text("""
     SELECT n.id, n.purpose, n.loudness, n.state, n.because, u.key AS user, u.name AS user_name, n.channel, n.epoch,
            n.round, n.step, n.content ->> 'why' AS why, n.created_at, n.due_at, n.finished_at, n.tries, n.repeated,
+           n.carried_by_id AS carried_by,
            a.provider, a.provider_id, a.status AS provider_status, a.code, a.error
     FROM notifications n JOIN users u ON u.id = n.user_id
-    LEFT JOIN LATERAL (SELECT a.* FROM attempts a WHERE a.notification_id = n.id ORDER BY a.number DESC LIMIT 1) a
+    LEFT JOIN LATERAL (SELECT a.* FROM attempts a WHERE a.notification_id = coalesce(n.carried_by_id, n.id)
+                     ORDER BY a.number DESC LIMIT 1) a
       ON true
     WHERE n.incident_id = :incident_id AND (CAST(:after AS uuid) IS NULL OR n.id > CAST(:after AS uuid))
     ORDER BY n.id LIMIT :limit
 """)
-"""The notifications of an incident with the newest attempt of each."""
+"""The notifications of an incident with the newest attempt of each, or of the message that carried it."""
+
+
+CARRIED = text("""
+    SELECT n.id AS notification_id, i.id AS incident_id, i.number, i.title, i.priority, i.state, i.epoch, i.firing,
+           i.acknowledged_by_id, h.name AS holder, i.opened_at, s.name AS service,
+           coalesce(u.time_zone, o.time_zone) AS time_zone
+    FROM notifications n JOIN incidents i ON i.id = n.incident_id JOIN services s ON s.id = i.service_id
+    JOIN users u ON u.id = n.user_id CROSS JOIN organisation o LEFT JOIN users h ON h.id = i.acknowledged_by_id
+    WHERE n.id = :id OR n.carried_by_id = :id
+    ORDER BY (i.state = 'triggered') DESC, i.priority, i.number LIMIT 500
+""")
+"""The incidents that a message is about."""
+
+
+async def carried(conn: AsyncConnection, notification_id: UUID) -> Sequence[Any]:
+    """One row for each incident of a message, those first that nobody has."""
+    return (await conn.execute(CARRIED, {"id": notification_id})).all()
 
 
 async def of_incident(

@@ -30,10 +30,11 @@ INSERT = Hot("""
 _DETAILED = """
     SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel, n.address, n.incident_id,
            n.ladder_id, n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
+           n.carried_by_id,
            u.key AS user_key, u.name AS user_name, u.active, coalesce(u.time_zone, o.time_zone) AS time_zone,
            m.broken_at IS NULL AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') AS usable,
            i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
-           i.reopened, s.name AS service, s.runbook_url
+           i.reopened, i.storm_id, s.name AS service, s.runbook_url
     FROM {notifications} n
     JOIN users u ON u.id = n.user_id
     JOIN organisation o ON o.id = 1
@@ -55,6 +56,13 @@ and looked up after: however many wait, only those that are claimed are joined a
 
 DETAILS = text(f"{_DETAILED.format(notifications='notifications')} WHERE n.id = ANY (CAST(:ids AS uuid[]))")
 
+PARCELS = text(f"""
+    {_DETAILED.format(notifications="notifications")}
+    WHERE n.id = ANY (CAST(:ids AS uuid[])) OR (n.carried_by_id = ANY (CAST(:ids AS uuid[])) AND n.state = 'sending')
+    ORDER BY n.carried_by_id NULLS FIRST, i.priority, n.created_at, n.id
+""")
+"""These notifications, and those that their messages carry."""
+
 CANCEL_ORPHANS = text("""
     UPDATE notifications n SET state = 'failed', because = 'its channel is not configured', finished_at = :now
     FROM users u
@@ -66,9 +74,12 @@ CANCEL_ORPHANS = text("""
 """Due on a channel that this installation does not have."""
 
 CLAIMED = text("""
-    UPDATE notifications n SET state = 'sending', claimed_at = :now, tries = n.tries + 1, because = ''
-    WHERE n.id = ANY (CAST(:ids AS uuid[]))
+    UPDATE notifications n
+    SET state = 'sending', claimed_at = :now, tries = t.tries, because = '', carried_by_id = t.carrier
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:tries AS smallint[]), CAST(:carriers AS uuid[])) AS t (id, tries, carrier)
+    WHERE n.id = t.id
 """)
+"""`carriers`: the notification whose message carries each; NULL for those that have one of their own."""
 
 FINISH_MANY = text("""
     UPDATE notifications n SET state = t.state, because = t.because, finished_at = :now
@@ -94,11 +105,13 @@ INSERT_LINKS = text("""
 RECORD = text("""
     UPDATE notifications SET state = :state, because = :because, due_at = coalesce(:due_at, due_at),
            repeated = repeated OR :repeated,
-           finished_at = CASE WHEN :state IN ('pending', 'sending') THEN NULL ELSE CAST(:now AS timestamptz) END
-    WHERE id = :id AND state = 'sending'
+           finished_at = CASE WHEN :state IN ('pending', 'sending') THEN NULL ELSE CAST(:now AS timestamptz) END,
+           carried_by_id = CASE WHEN :state <> 'pending' THEN carried_by_id END
+    WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'sending'
     RETURNING id
 """)
-"""The end of one attempt, unless something else (a callback, another worker) was faster."""
+"""The end of one attempt for all that its message carried, unless something else (a callback, another worker) was
+faster. What is tried again finds its message anew."""
 
 RECORD_ATTEMPT = text("""
     UPDATE attempts SET finished_at = :now, provider = :provider, provider_id = :provider_id,
@@ -122,13 +135,14 @@ CALLBACK = text("""
 """)
 
 SET_STATE = text("""
-    UPDATE notifications SET state = :state, because = :because, finished_at = :now WHERE id = :id
+    UPDATE notifications SET state = :state, because = :because, finished_at = :now
+    WHERE id = ANY (CAST(:ids AS uuid[]))
 """)
 
 LOST = text("""
     SELECT n.id FROM notifications n
     WHERE n.state = 'sending' AND n.claimed_at <= :before AND n.channel = ANY (CAST(:channels AS text[]))
-      AND n.id <> ALL (CAST(:mine AS uuid[]))
+      AND n.carried_by_id IS NULL AND n.id <> ALL (CAST(:mine AS uuid[]))
     ORDER BY n.claimed_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 """Claimed and never recorded: their worker died, or its database was away. `mine` are those that the worker which
@@ -141,7 +155,10 @@ LOST_DETAILS = text("""
     WHERE n.id = ANY (CAST(:ids AS uuid[]))
 """)
 
-RECLAIM = text("UPDATE notifications SET claimed_at = :now WHERE id = ANY (CAST(:ids AS uuid[]))")
+RECLAIM = text("""
+    UPDATE notifications SET claimed_at = :now
+    WHERE id = ANY (CAST(:ids AS uuid[])) OR (carried_by_id = ANY (CAST(:ids AS uuid[])) AND state = 'sending')
+""")
 
 BRING_FORWARD = text("""
     UPDATE notifications SET due_at = :now, because = :because
@@ -158,6 +175,8 @@ STEP_STATE = text("""
     SELECT n.user_id, n.contact_method_id, n.state FROM notifications n
     WHERE n.ladder_id = :ladder_id AND n.epoch = :epoch AND n.round = :round AND n.step = :step
 """)
+
+PAGED_ABOUT = text("SELECT DISTINCT user_id FROM notifications WHERE incident_id = :incident_id AND tries > 0")
 
 NEXT_DUE = text("""
     SELECT least((SELECT min(due_at) FROM notifications WHERE state = 'pending'),

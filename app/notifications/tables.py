@@ -29,6 +29,8 @@ class Notification(Base):
         Index("ix_notifications_claimed_at", "claimed_at", postgresql_where=text("state = 'sending'")),
         Index("ix_notifications_incident_id_id", "incident_id", "id"),
         Index("ix_notifications_user_id_id", "user_id", "id"),
+        Index("ix_notifications_waiting", "contact_method_id", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("ix_notifications_carried_by_id", "carried_by_id", postgresql_where=text("carried_by_id IS NOT NULL")),
     )
 
     id: Mapped[RoadId]
@@ -58,6 +60,19 @@ class Notification(Base):
     repeated: Mapped[bool] = mapped_column(server_default=text("false"))
     """It may have been sent before a crash: the text says "(repeat)"."""
     finished_at: Mapped[datetime | None]
+    carried_by_id: Mapped[UUID | None]
+    """It went out in the message of this other notification to the same contact method, and fares as that one does."""
+
+
+class Pacing(Base):
+    """How much of its limit a contact method has used (`limits.py`). Without a foreign key: a claim that holds pages
+    must not wait for somebody who removes their contact method, who waits for them."""
+
+    __tablename__ = "pacing"
+
+    contact_method_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    spent_until: Mapped[Instant]
+    sent_at: Mapped[Instant]
 
 
 class Attempt(Base):

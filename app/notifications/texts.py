@@ -5,7 +5,7 @@ Nothing here evaluates or formats what a sender wrote; titles travel as they are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,6 +61,36 @@ def page(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: 
         facts=tuple(facts),
         link_label="Open and acknowledge",
     )
+
+
+NAMED = 20
+"""So many incidents are named in a mail about several; the screen behind its link has all of them."""
+
+
+def several(about: Sequence[About], *, repeated: bool = False) -> Words:
+    """One message about several incidents, the most important first: `7 new incidents on checkout: P1 ..., P2 ...`."""
+    again = " (repeat)" if repeated else ""
+    head = f"{len(about)} new incidents on {_where(about)}{again}"
+    named = ", ".join(f"P{a.priority} {a.title}" for a in about[:NAMED])
+    return Words(
+        subject=head,
+        text=f"{head}: {named}",
+        text_long=f"{head}.",
+        facts=tuple(facts_of(about)),
+        link_label="See them and acknowledge",
+    )
+
+
+def facts_of(about: Sequence[About]) -> list[tuple[str, str]]:
+    """A line for each incident, and how many more there are."""
+    facts = [(f"P{a.priority} #{a.number}", f"{a.title} ({a.service})") for a in about[:NAMED]]
+    return facts + ([("And", f"{len(about) - NAMED} more")] if len(about) > NAMED else [])
+
+
+def _where(about: Sequence[About]) -> str:
+    services = list(dict.fromkeys(a.service for a in about))
+    more = len(services) - 1
+    return services[0] + (f" and {more} more service{'s' if more > 1 else ''}" if more else "")
 
 
 def verification(content: Mapping[str, Any]) -> Words:

@@ -34,6 +34,9 @@ ROAD: Final = (
     "silent_sources",
     "inhibition_sources",
     "suppression_counts",
+    "storms",
+    "pacing",
+    "correlation_acts",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 

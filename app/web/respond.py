@@ -7,10 +7,11 @@ hold when things changed meanwhile. The link itself is the credential: it acts f
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app import hours
@@ -25,10 +26,12 @@ from app.escalation.reading import next_step
 from app.incidents import commands
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder, StillFiring
+from app.notifications import reading
 from app.notifications.commands import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
 from app.web.link_view import Action, View, offered, said
+from app.web.respond_several import several
 from app.web.screens.rendering import LINK_HEADERS, link_screen
 
 router = APIRouter(include_in_schema=False)
@@ -39,10 +42,37 @@ COMINGS_AND_GOINGS = ("joined", "alert_changed", "alert_resolved")
 """Of single alerts: dozens of them would push out who was paged and who answered. Their number is shown above."""
 
 
+Number = Annotated[int, Path(ge=1, le=2**62)]
+
+
 @router.api_route("/l/{token}", methods=["GET", "HEAD"], dependencies=[public("the token is the credential")])
 async def open_link(token: str, request: Request, tx: Tx, pressed: str = "") -> Response:
-    """The screen behind a link. Changes nothing; `pressed` only chooses a sentence about how things are now."""
+    """The screen behind a link; behind that of a message about several incidents, the list of them. Changes nothing;
+    `pressed` only chooses a sentence about how things are now."""
     link = await links.find(tx.conn, token)
+    if link is not None and link.active and link.expires_at > tx.now:
+        carried = await reading.carried(tx.conn, link.notification_id)
+        if len(carried) > 1:
+            return several(request, tx.now, link, token, carried)
+    return await _open(request, tx, link, token, pressed)
+
+
+@router.api_route("/l/{token}/{number}", methods=["GET", "HEAD"], dependencies=[public("the token is the credential")])
+async def open_one_of_several(token: str, number: Number, request: Request, tx: Tx, pressed: str = "") -> Response:
+    """One of the incidents of a message about several."""
+    return await _open(request, tx, await _one(tx, token, number), f"{token}/{number}", pressed)
+
+
+async def _one(tx: Transaction, token: str, number: int) -> Link | None:
+    """The link as if it had been sent for this incident alone; None when its message was not about it."""
+    link = await links.find(tx.conn, token)
+    for one in await reading.carried(tx.conn, link.notification_id) if link is not None else ():
+        if link is not None and one.number == number:
+            return replace(link, incident_id=one.incident_id, notification_id=one.notification_id)
+    return None
+
+
+async def _open(request: Request, tx: Transaction, link: Link | None, token: str, pressed: str) -> Response:
     if link is None:
         return link_screen("link_unknown", 404)
     seen = await answering.standing(tx.conn, link.incident_id, link.user_id)
@@ -61,7 +91,27 @@ async def press(
     signature: Annotated[str, Form(max_length=100)],
 ) -> Response:
     """What a button does, once it is certain that our screen showed it. Pressing again is harmless."""
-    link = await links.find(tx.conn, token)
+    return await _press(request, tx, await links.find(tx.conn, token), token, action, view, signature)
+
+
+@router.post("/l/{token}/{number}", dependencies=[public("the token and the button's own token are the credential")])
+async def press_one_of_several(
+    token: str,
+    number: Number,
+    request: Request,
+    tx: Tx,
+    action: Annotated[Action, Form()],
+    view: Annotated[str, Form(max_length=200)],
+    signature: Annotated[str, Form(max_length=100)],
+) -> Response:
+    """The same for one of the incidents of a message about several; the others stay as they are."""
+    path = f"{token}/{number}"
+    return await _press(request, tx, await _one(tx, token, number), path, action, view, signature)
+
+
+async def _press(
+    request: Request, tx: Transaction, link: Link | None, token: str, action: Action, view: str, signature: str
+) -> Response:
     if link is None:
         return link_screen("link_unknown", 404)
     locked = await incident_store.lock(tx.conn, [link.incident_id])

@@ -18,6 +18,7 @@ from app.dev.bench import keys, ladders, measured_intake, measured_paging
 from app.dev.bench.bodies import Entrance, Shot, Storm, request
 from app.dev.bench.load import answer_size, closed_loop, open_loop
 from app.dev.bench.numbers import percentile, ratio
+from app.dev.bench.stormed import Weather, most_within
 from app.dev.bench.town import Town
 
 README = Path(__file__).resolve().parents[2] / "bench" / "README.md"
@@ -172,8 +173,15 @@ def test_a_small_run_reports_every_key_and_loses_nothing():
 
 
 def test_a_small_run_of_paging_loses_nothing_and_repeats_nothing():
-    report = bench.paging(plan=measured_paging.Plan(2, 2, 1.0, 20, 1, 50, 0.5))
+    report = bench.paging(plan=measured_paging.Plan(2, 2, 1.0, 20, 1, 50, 0.5, Weather(1000, 0.5, 2.0)))
     assert list(report) == list(keys.PAGING)
     assert (report["paging.lost"], report["paging.duplicates"]) == (0, 0)
     assert report["paging.alert_to_provider_ms.p99"] >= report["paging.alert_to_provider_ms.p50"] > 0
     assert report["oncall.who_1000x3_ms"] > 0
+    assert report["paging.storm_100k.stored"] == 1000
+    assert report["paging.storm_100k.most_notifications_per_contact_method_in_2_minutes"] == 1
+
+
+def test_a_window_counts_its_start_and_not_its_end():
+    assert most_within([0.0, 60.0, 119.9, 120.0]) == 3
+    assert most_within([]) == 0

@@ -47,7 +47,7 @@ ORGANISATION = text("""
 CLEAR = (
     "TRUNCATE silences, suppression_rules, inhibition_sources, suppression_counts",
     "UPDATE configuration_version SET version = version + 1",
-    """TRUNCATE receipts, events, changes, quarantine, alerts, occurrences, incidents, timeline_entries,
+    """TRUNCATE receipts, events, changes, quarantine, alerts, occurrences, incidents, timeline_entries, storms, pacing,
        acknowledgements, ladders, notifications, attempts, link_tokens, idempotency_keys, escalation_targets,
        escalation_steps
        RESTART IDENTITY CASCADE""",

@@ -22,6 +22,8 @@ class Provider:
     def __init__(self) -> None:
         self.arrived: dict[str, list[float]] = {}
         self.messages = 0
+        self.asked: list[tuple[float, str]] = []
+        """When each message was asked for, and for which number."""
         self._waiting: dict[str, asyncio.Event] = {}
         self._server = wire.Server(self._answer)
 
@@ -58,6 +60,7 @@ class Provider:
             return wire.Answer(200, b'{"messages":[]}', {"Content-Type": "application/json"})
         form = request.form
         self.messages += 1
+        self.asked.append((now, form["To"]))
         if found := NAME.search(form["Body"]):
             self.arrived.setdefault(found[0], []).append(now)
             if (event := self._waiting.pop(found[0], None)) is not None:

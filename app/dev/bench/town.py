@@ -110,6 +110,16 @@ class Town:
         await self.conn.execute(_ROUTES, json.dumps([*never, one] if rules else []))
         await self.conn.execute("UPDATE configuration_version SET version = version + 1")
 
+    async def storms_above(self, incidents_a_minute: int) -> None:
+        """So many new incidents a minute are no storm."""
+        await self.conn.execute("UPDATE organisation SET storm_threshold = $1", incidents_a_minute)
+        await self.conn.execute("UPDATE configuration_version SET version = version + 1")
+
+    async def calm(self) -> None:
+        """Nobody waits for a message, and nobody got one lately."""
+        await self.conn.execute("DELETE FROM notifications WHERE state = 'pending'")
+        await self.conn.execute("DELETE FROM pacing")
+
     async def lost(self, answered: Iterable[Iterable[str]]) -> int:
         """Of the alerts of these answered requests, how many the database has not counted."""
         expected = Counter(key for keys in answered for key in keys)

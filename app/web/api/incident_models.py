@@ -124,6 +124,8 @@ class NotificationAnswer(Answer):
     finished_at: datetime | None
     tries: int
     repeated: bool
+    carried_by: UUID | None
+    """It went out in the message of this other notification."""
     provider: str | None
     provider_id: str | None
     provider_status: str | None

@@ -36,6 +36,7 @@ from app.web.api import (
     sessions,
     signing_secrets,
     silences,
+    storms,
     suppressed,
     teams,
     time_intervals,
@@ -109,6 +110,7 @@ router.include_router(suppressed.router)
 router.include_router(maintenance_windows.router)
 router.include_router(inhibition_rules.router)
 router.include_router(time_intervals.router)
+router.include_router(storms.router)
 router.include_router(receipts.router)
 router.include_router(explanations.router)
 router.include_router(sessions.router)

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Response
 
 from app.escalation import answering
+from app.incidents import storm_store
+from app.incidents.storms import Storm
 from app.web.auth import Caller, needs
 from app.web.dependencies import ChannelsGiven, Transaction, Tx
 from app.web.screens.rendering import HEADERS, screen
@@ -22,10 +24,13 @@ class Reader:
     tx: Transaction
     zone: ZoneInfo
     warning: str
+    storm: Storm | None = None
+    """The one that lasts."""
 
     def shows(self, template: str, status: int = 200, /, **given: Any) -> Response:
         """The screen of this template, inside the frame with the navigation."""
         frame = {"caller": self.caller, "now": self.tx.now, "zone": self.zone, "warning": self.warning}
+        frame["storm"] = self.storm
         return screen(template, status, HEADERS, **(frame | given))
 
 
@@ -34,6 +39,7 @@ def reads(permission: str) -> Any:
 
     async def reader(tx: Tx, channels: ChannelsGiven, caller: Caller = needs(permission)) -> Reader:
         warning = await answering.nobody_is_left(tx.conn, list(channels), tx.now)
-        return Reader(caller, tx, await answering.zone_of(tx.conn, caller.user_id), warning)
+        storm = await storm_store.running(tx.conn)
+        return Reader(caller, tx, await answering.zone_of(tx.conn, caller.user_id), warning, storm)
 
     return Depends(reader)

@@ -17,6 +17,7 @@ from app.web.screens import (
     on_call,
     refusals,
     static,
+    storm,
     suppressed,
 )
 from app.web.screens.live import Live
@@ -30,6 +31,7 @@ router.include_router(incident.router)
 router.include_router(actions.router)
 router.include_router(suppressed.router)
 router.include_router(correlating.router)
+router.include_router(storm.router)
 router.include_router(on_call.router)
 router.include_router(heartbeats.router)
 router.include_router(account.router)

@@ -32,6 +32,7 @@ from app.oncall.schedule_document import ScheduleDocument
 from app.priority.assign import PRIORITY_RULES
 from app.priority.documents import PriorityRule, plain
 from app.rules import commands as rules
+from app.rules.rulesets import Kind
 from town.residents import Resident
 
 ACTOR = "cli"
@@ -81,6 +82,13 @@ class Builder:
         async with transaction(self._engine) as (conn, now):
             edit = OrganisationEdit(name="Example Inc", time_zone=zone)
             await teams.create_organisation(conn, now, edit, actor=ACTOR)
+
+    async def storms_above(self, incidents_a_minute: int) -> None:
+        async with transaction(self._engine) as (conn, now):
+            edit = (await teams.read_organisation(conn)).document.model_copy(
+                update={"storm_threshold": incidents_a_minute}
+            )
+            await teams.edit_organisation(conn, now, edit, actor=ACTOR)
 
     async def person(self, town: Any, name: str, channels: Sequence[str], *, role: str, zone: str | None) -> Resident:
         key = name.lower()
@@ -156,6 +164,11 @@ class Builder:
                 integration = IntegrationDocument(key=f"{key}-{source}", name=source, source=source, service=key)
                 _, keys[key, source] = await integrations.create(conn, now, integration, ADAPTERS, actor=ACTOR)
         return keys
+
+    async def rule_set(self, kind: Kind, given: list[dict[str, Any]]) -> None:
+        """Routing, correlation or priority rules of the organisation."""
+        async with transaction(self._engine) as (conn, now):
+            await rules.publish(conn, now, kind, given, actor=ACTOR)
 
     async def priority_rules(self, given: list[PriorityRule]) -> None:
         async with transaction(self._engine) as (conn, now):

@@ -1,0 +1,138 @@
+"""⑩ Which notifications go out now, in which messages: what is due, less what is pointless, within the limits.
+
+The order is: claim what is due, look at the incidents again, lock the paces of the contact methods, decide each of them
+over all that is due for it. A message is a parcel of rows: the first one carries the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.incidents import storm_store
+from app.incidents.storms import Storm
+from app.notifications import outcome, pacing_store, store
+from app.notifications.bundling import Bundled, Waiting, bundle
+from app.notifications.limits import Pace
+
+Parcel = Sequence[Any]
+"""Rows of notifications with all that rendering needs; one message to one contact method."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """`looked`: how many rows were due and have been dealt with. `storm`: the one that lasts."""
+
+    parcels: list[Parcel] = field(default_factory=list)
+    looked: int = 0
+    storm: Storm | None = None
+
+
+async def claim(
+    conn: AsyncConnection, now: datetime, room: Sequence[str], channels: Collection[str], limit: int
+) -> Claim:
+    """Claims what is due on the channels of `room`, writes what waits or is cancelled, and marks the rest as `sending`.
+    `channels`: all that are configured."""
+    rows = (await conn.execute(store.CLAIM, {"now": now, "channels": list(room), "limit": limit})).all()
+    if not rows:
+        return Claim()
+    going = await outcome.drop_pointless(conn, now, rows, channels)
+    storm = await storm_store.running(conn) if any(_is_page(r) for r in going) else None
+    limited = [r for r in going if _is_limited(r, storm)]
+    passing = [r for r in going if _is_page(r) and not r.tries and not _is_limited(r, storm)]
+    parcels: list[Parcel] = [[r] for r in (*[r for r in going if not _is_page(r)], *passing)]
+    parcels += _together([r for r in going if _is_page(r) and r.tries])
+    parcels += await _within_limits(conn, now, limited, passing, channels, storm)
+    if parcels:
+        await _mark(conn, now, parcels)
+    return Claim(parcels, len(rows), storm)
+
+
+def _is_page(row: Any) -> bool:
+    return row.purpose == "page" and row.incident_id is not None
+
+
+def _is_limited(row: Any, storm: Storm | None) -> bool:
+    """A loud P1 bypasses its limit, except in a storm. A second try has paid for its message already."""
+    if not _is_page(row) or row.tries:
+        return False
+    return storm is not None or row.loudness == "quiet" or row.priority > 1
+
+
+def _together(rows: Sequence[Any]) -> list[Parcel]:
+    """What is tried again: one message for each contact method."""
+    parcels: dict[int, list[Any]] = {}
+    for row in rows:
+        parcels.setdefault(row.contact_method_id, []).append(row)
+    return [_in_order(parcel) for parcel in parcels.values()]
+
+
+def _in_order(rows: Sequence[Any]) -> Parcel:
+    return sorted(rows, key=lambda r: (r.priority, r.created_at, r.id))
+
+
+async def _within_limits(
+    conn: AsyncConnection,
+    now: datetime,
+    limited: Sequence[Any],
+    passing: Sequence[Any],
+    channels: Collection[str],
+    storm: Storm | None,
+) -> list[Parcel]:
+    """Parcels of what fits; the rest is postponed. `passing` counts, and is not held up."""
+    channel_of = {r.contact_method_id: r.channel for r in (*limited, *passing)}
+    if not channel_of:
+        return []
+    paces = await pacing_store.lock(conn, channel_of)
+    due = await pacing_store.due(conn, {r.contact_method_id for r in limited}, now, storm=storm is not None)
+    decided = {
+        method: bundle(
+            channel,
+            [Waiting(r.id, r.service_id, r.created_at) for r in due if r.contact_method_id == method],
+            sum(r.contact_method_id == method for r in passing),
+            paces[method],
+            now,
+            storm=storm is not None,
+        )
+        for method, channel in channel_of.items()
+    }
+    await _keep(conn, decided, paces)
+    known = {r.id: r for r in limited}
+    wanted = [n for d in decided.values() for n in (*d.alone, *d.together) if n not in known]
+    if wanted:
+        more = (await conn.execute(store.DETAILS, {"ids": wanted})).all()
+        await _drop(conn, now, more, known, channels)
+    return _parcels(decided.values(), known)
+
+
+async def _keep(conn: AsyncConnection, decided: dict[int, Bundled], paces: dict[int, Pace]) -> None:
+    await pacing_store.keep(conn, {m: d.pace for m, d in decided.items() if d.pace != paces[m]})
+    later = [(n, d.until, d.because) for d in decided.values() if d.until is not None for n in d.later]
+    await pacing_store.postpone(conn, later)
+
+
+async def _drop(
+    conn: AsyncConnection, now: datetime, more: Sequence[Any], known: dict[UUID, Any], channels: Collection[str]
+) -> None:
+    """Rows that the claim itself did not take: whether they can be sent at all is looked at here."""
+    known.update({r.id: r for r in await outcome.drop_pointless(conn, now, more, channels)})
+
+
+def _parcels(decided: Collection[Bundled], known: dict[UUID, Any]) -> list[Parcel]:
+    parcels: list[Parcel] = []
+    for d in decided:
+        parcels += [[known[n]] for n in d.alone if n in known]
+        if together := [known[n] for n in d.together if n in known]:
+            parcels.append(_in_order(together))
+    return parcels
+
+
+async def _mark(conn: AsyncConnection, now: datetime, parcels: Sequence[Parcel]) -> None:
+    marked = [(r.id, max(r.tries for r in p) + 1, None if r is p[0] else p[0].id) for p in parcels for r in p]
+    ids, tries, carriers = zip(*marked, strict=True)
+    await conn.execute(store.CLAIMED, {"now": now, "ids": list(ids), "tries": list(tries), "carriers": list(carriers)})
