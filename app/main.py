@@ -32,6 +32,7 @@ from app.notifications.second_path import SecondPath
 from app.settings import Settings
 from app.standing import Standings
 from app.web import application
+from app.web.dropin.heartbeat_ping import Heartbeats
 from app.web.dropin.opsgenie import Opsgenie
 from app.web.dropin.pagerduty import PagerDuty
 from app.web.intake import App, Intake
@@ -86,7 +87,7 @@ class Tocsin:
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
         desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
-        self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), Opsgenie(desk)))
+        self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), Opsgenie(desk, Heartbeats(self.engine, self.wake))))
 
     def warm(self) -> None:
         """Does ahead what the first request of a person would have to wait for. May run in a thread."""

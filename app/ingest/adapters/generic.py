@@ -86,6 +86,7 @@ def event_of(
         annotations,
         details,
         links,
+        terse=kind != "firing" and not labels and not alert.get("title"),
     )
 
 

@@ -1,23 +1,27 @@
-"""What the vendors' doors need to know of heartbeats."""
+"""Signs of life that come through a vendor's door, for a heartbeat of the same service (or the integration's own)."""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.engine import transaction
+from app.heartbeats import signs
 
 
-class Heartbeats(Protocol):
-    """Whoever keeps heartbeats."""
+class Heartbeats:
+    """`wake` is called after a ping: what was overdue may be back."""
 
-    async def ping(self, name: str) -> bool:
-        """A sign of life, committed when this returns True; False when there is no heartbeat of this name. May raise
-        SQLAlchemyError and OSError when the database is away."""
-        ...
+    def __init__(self, engine: AsyncEngine, wake: Callable[[], None]) -> None:
+        self._engine = engine
+        self._wake = wake
 
-
-class _None:
-    async def ping(self, name: str) -> bool:
-        return False
-
-
-NONE: Final[Heartbeats] = _None()
-"""There are no heartbeats."""
+    async def ping(self, name: str, integration_id: int) -> bool:
+        """Committed when this returns True; False when there is no heartbeat of this key there. Raises SQLAlchemyError
+        and OSError when the database is away."""
+        async with transaction(self._engine) as (conn, now):
+            there = await signs.ping_by_key(conn, now, name, integration_id)
+        if there:
+            self._wake()
+        return there

@@ -24,7 +24,7 @@ from app.alerts import words_store
 from app.db.engine import dumps, transaction
 from app.ingest.requests import Answer, Door
 from app.web.dropin import Call
-from app.web.dropin.heartbeat_ping import NONE, Heartbeats
+from app.web.dropin.heartbeat_ping import Heartbeats
 from app.web.dropin.opsgenie_requests import add_note, request_status, reword
 from app.web.intake_body import Refused
 from app.web.intake_desk import LIMIT, Desk, Send, credential, respond, unavailable
@@ -39,11 +39,11 @@ _MISSING: Final = "Api-Key-or-Authorization header missing"
 
 
 class Opsgenie:
-    """One per process. `heartbeats` knows which heartbeats there are; without it there are none."""
+    """One per process. `heartbeats` knows which heartbeats there are."""
 
     source = "opsgenie"
 
-    def __init__(self, desk: Desk, heartbeats: Heartbeats = NONE) -> None:
+    def __init__(self, desk: Desk, heartbeats: Heartbeats) -> None:
         self._desk = desk
         self._heartbeats = heartbeats
 
@@ -125,7 +125,7 @@ class Opsgenie:
 
     async def _ping(self, door: Door, name: str, call: Call) -> tuple[int, dict[str, Any], str | None]:
         try:
-            there = await self._heartbeats.ping(name)
+            there = await self._heartbeats.ping(name, door.entrance.integration_id)
         except (SQLAlchemyError, OSError) as e:
             raise unavailable() from e
         if not there:
