@@ -115,7 +115,7 @@ async def test_two_workers_never_exceed_a_limit_together(town: Town) -> None:
     await town.wait(minutes(3))
     sent = [text.body for text in ana.phone.inbox.items]
     assert 3 < len(sent) <= 3 + 3
-    assert "new incidents" in sent[-1]
+    assert any("new incidents" in body for body in sent[3:])
     states = [s.state for s in await town.rows(STATES)]
     assert states == ["delivered"] * 180
     for _ in sent:

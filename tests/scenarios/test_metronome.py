@@ -23,7 +23,7 @@ async def test_a_page_goes_out_when_the_alert_comes_and_the_next_when_it_is_due(
 @pytest.mark.parametrize("town", [{"workers": 0}], indirect=True)
 async def test_two_metronomes_and_two_webs_page_once(town: Town) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
-    await town.service("checkout", policy=[ana, seconds(600)])
+    await town.service("checkout", policy=[ana, seconds(600)], criticality=1)  # P1 is not bundled
     async with town.metronome(), town.metronome():
         sender = town.alertmanager
         for n in range(10):
