@@ -22,7 +22,8 @@ STANDING = text("""
     SELECT i.id, i.number, i.title, i.state, i.epoch, i.priority, i.firing, i.opened_at, i.reopened,
            i.acknowledged_at, i.acknowledged_by_id, holder.name AS holder, i.wakes_at, i.wakes_because,
            i.resolved_at, i.resolved_by, coalesce(resolver.name, '') AS resolver,
-           s.name AS service, s.runbook_url, s.runbook_text,
+           s.name AS service, coalesce(advice.runbook, s.runbook_url) AS runbook_url, s.runbook_text,
+           coalesce(advice.note, '') AS note,
            coalesce(l.round, 0) AS round, coalesce(l.step, 0) AS step, l.next_step_at,
            coalesce(u.time_zone, o.time_zone, 'UTC') AS time_zone
     FROM incidents i
@@ -32,6 +33,10 @@ STANDING = text("""
     LEFT JOIN users holder ON holder.id = i.acknowledged_by_id
     LEFT JOIN users resolver ON i.resolved_by = 'user:' || resolver.key
     LEFT JOIN ladders l ON l.incident_id = i.id AND l.purpose = 'page'
+    LEFT JOIN LATERAL (
+        SELECT o.routed ->> 'runbook' AS runbook, o.routed ->> 'note' AS note
+        FROM occurrences o WHERE o.incident_id = i.id AND o.routed ?| ARRAY['runbook', 'note']
+        ORDER BY o.id LIMIT 1) AS advice ON true
     WHERE i.id = :id
 """)
 """One incident with its service, whoever has it and its ladder; the time zone is the reader's."""
@@ -80,6 +85,8 @@ class Standing:
     service: str
     runbook_url: str
     runbook_text: str
+    note: str
+    """A routing rule's, for the responder."""
     round: int
     step: int
     next_step_at: datetime | None

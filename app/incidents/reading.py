@@ -42,14 +42,22 @@ OPEN_SLICE = text(f"{_LINE} WHERE i.{OPEN} AND {_FILTERS}")
 ANY_SLICE = text(f"{_LINE} WHERE {_FILTERS}")
 
 DETAIL = text("""
-    SELECT i.*, s.key AS service, s.name AS service_name, s.runbook_url, s.runbook_text, s.support_hours,
+    SELECT i.*, s.key AS service, s.name AS service_name, s.runbook_text, s.support_hours,
+           coalesce(advice.runbook, s.runbook_url) AS runbook_url, coalesce(advice.note, '') AS responder_note,
+           advice.category,
            t.key AS team, t.name AS team_name, a.key AS acknowledged_by, a.name AS acknowledged_by_name,
            g.key AS assigned_to, g.name AS assigned_to_name, r.number AS recurrence_of, w.number AS merged_into
     FROM incidents i JOIN services s ON s.id = i.service_id LEFT JOIN teams t ON t.id = s.team_id
     LEFT JOIN users a ON a.id = i.acknowledged_by_id LEFT JOIN users g ON g.id = i.assigned_to_id
     LEFT JOIN incidents r ON r.id = i.recurrence_of_id LEFT JOIN incidents w ON w.id = i.merged_into_id
+    LEFT JOIN LATERAL (
+        SELECT o.routed ->> 'runbook' AS runbook, o.routed ->> 'note' AS note, o.routed ->> 'category' AS category
+        FROM occurrences o WHERE o.incident_id = i.id AND o.routed ?| ARRAY['runbook', 'note', 'category']
+        ORDER BY o.id LIMIT 1) AS advice ON true
     WHERE i.number = :number
 """)
+
+"""An incident with its service and people, and what the first routing rule that had advice said to the responder."""
 
 ID_OF = text("SELECT id FROM incidents WHERE number = :number")
 

@@ -44,6 +44,7 @@ async def test_a_rule_chooses_service_labels_and_severity(town: Town) -> None:
     assert occurrence.severity == "critical", "rules look at what came in, not at each other"
     assert occurrence.routed["note"] == "look at the replica first"
     assert [r["rule"] for r in occurrence.routed["rules"]] == ["r1", "r3"]
+    assert "look at the replica first" in (await ben.follows_link()).html
     (alert,) = await town.rows("SELECT labels, severity FROM alerts")
     assert ("team" in alert.labels, alert.severity) == (False, "warning"), "the alert stays as it was sent"
 

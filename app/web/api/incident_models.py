@@ -70,6 +70,9 @@ class IncidentAnswer(IncidentLineAnswer):
     correlation_key: str
     runbook_url: str
     runbook_text: str
+    responder_note: str
+    """What a routing rule has to say to whoever responds; its runbook comes before the service's."""
+    category: str | None
     next_step: NextStepAnswer | None = None
 
 
