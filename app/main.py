@@ -87,7 +87,8 @@ class Tocsin:
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
         desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
-        self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), Opsgenie(desk, Heartbeats(self.engine, self.wake))))
+        opsgenie = Opsgenie(desk, Heartbeats(self.engine, self.wake))
+        self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), opsgenie))
 
     def warm(self) -> None:
         """Does ahead what the first request of a person would have to wait for. May run in a thread."""
