@@ -24,7 +24,8 @@ def bound() -> Iterator[tuple[socket.socket, str]]:
 @asynccontextmanager
 async def served(app: App, listening: socket.socket, tls: tuple[Path, Path] | None = None) -> AsyncIterator[None]:
     """`tls`: the files of a certificate and its key."""
-    config = uvicorn.Config(app, lifespan="off", http="httptools", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(app, lifespan="off", http="httptools", ws="none", log_config=None, access_log=False,
+                            timeout_keep_alive=120)  # fmt: skip  # a busy machine is slow, not gone
     if tls is not None:
         config.ssl_certfile, config.ssl_keyfile = tls
     config.load()

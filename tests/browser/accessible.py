@@ -71,7 +71,7 @@ async def expect_accessible(page: Page) -> None:
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = await page.evaluate(LOOK)
-        assert found == [], (scheme, page.url)
+        assert found == [], (scheme, page.url, found)
     await page.emulate_media(color_scheme="light")
 
 

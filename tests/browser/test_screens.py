@@ -136,13 +136,13 @@ async def test_two_people_look_at_one_incident(house: House, browser: Browser) -
 
         await his.get_by_text("Priority", exact=True).first.click()
         await his.get_by_label("Impact").select_option("1")
-        await his.get_by_label("Why").fill("all customers are affected")
+        await his.locator("form[action$='/priority']").get_by_label("Why").fill("all customers are affected")
         await his.get_by_role("button", name="Set priority").click()
         await expect(hers.locator("#title")).to_contain_text("P1")
         await expect(hers.get_by_role("heading", name="Nobody has it yet")).to_be_visible()
 
         await hers.get_by_text("Hand over", exact=True).click()
-        await hers.get_by_label("To").select_option("cara")
+        await hers.locator("form[action$='/reassign'] select").select_option("cara")
         await hers.get_by_role("button", name="Hand over and page").click()
         await house.phone("cara").expects_sms(TITLE)
 

@@ -38,7 +38,7 @@ async def enqueue(house: Whole, body: Any, path: str = "/v2/enqueue", headers: d
 
 
 async def test_an_alert_triggers_is_acknowledged_and_resolved(house):
-    for action, state in (("trigger", "triggered"), ("acknowledge", "triggered"), ("resolve", "resolved")):
+    for action, state in (("trigger", "triggered"), ("acknowledge", "acknowledged"), ("resolve", "resolved")):
         answer = await enqueue(house, event(action, payload=PAYLOAD if action == "trigger" else None))
         said = {"status": "success", "message": "Event processed", "dedup_key": "srv01/mysql"}
         assert (answer.status_code, answer.json()) == (202, said)

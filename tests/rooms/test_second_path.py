@@ -298,7 +298,7 @@ async def test_lateness_that_is_caught_up_with_meanwhile_is_not_told(
 ) -> None:
     await _ladder_due(engine, "1 hour")
     settings = Settings(data_dir=Path("unused"), watchdog_url=httpserver.url_for("/hook"))
-    path = SecondPath(settings, db_engine.create(database_url, size=1), confirm_s=0.5)
+    path = SecondPath(settings, db_engine.create(database_url, size=1), confirm_s=3)
     metrics.oldest_overdue("ladder", 0)
     looking = asyncio.create_task(path.check())
     async with asyncio.timeout(10):

@@ -99,12 +99,13 @@ async def test_an_alert_that_comes_back_while_it_is_silenced_waits_for_the_end_o
     await town.alertmanager.fires("HighErrorRate", instance="b")
     await ana.expects_mail("HighErrorRate")
     await town.wait(minutes(5))  # Prometheus fell silent: its alert has expired
-    assert (await town.incident()).firing == 1
+    await ana.expects_mail("Source silent")
+    assert (await town.incidents())[0].firing == 1
     await silenced(town, minutes(60), instance="a")
     await town.prometheus.renews("HighErrorRate", instance="a")
     assert [why["by"] for why in await suppressed(town)] == ["silence"]
     await town.prometheus.resolves("HighErrorRate", instance="a")
-    incident = await town.incident()
+    incident = (await town.incidents())[0]
     assert (incident.state, incident.firing) == ("triggered", 1), "the silenced one never counted"
 
 
@@ -175,6 +176,7 @@ async def test_an_inhibiting_alert_that_expires_lets_go_too(town: Town) -> None:
     assert len(await suppressed(town)) == 1
     await town.wait(minutes(5))
     await ana.expects_mail("Slow")
+    await ana.expects_mail("Source silent")
 
 
 async def test_a_rule_that_is_made_while_its_source_fires_knows_it_and_lets_go_when_it_is_removed(town: Town) -> None:
