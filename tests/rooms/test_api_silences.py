@@ -124,6 +124,16 @@ async def test_an_incident_is_silenced_in_one_go(house: Whole) -> None:
     assert (await call(house, "ana", "POST", "/incidents/999/silence", body)).status_code == 404
 
 
+async def test_a_machine_that_silences_an_incident_names_an_owner(house: Whole) -> None:
+    await house.post("alertmanager", body_of("alertmanager"))
+    path = f"/incidents/{await house.one('SELECT number FROM incidents')}/silence"
+    body = {"for_minutes": 120, "comment": "c"}
+    refused = await call(house, "machine", "POST", path, body)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "owner")
+    assert (await call(house, "machine", "POST", path, {**body, "owner": "nobody"})).status_code == 422
+    assert (await call(house, "machine", "POST", path, {**body, "owner": "ben"})).json()["owner"] == "ben"
+
+
 async def test_an_incident_of_which_nothing_fires_has_nothing_to_silence(house: Whole) -> None:
     await house.post("alertmanager", body_of("alertmanager"))
     await house.execute("UPDATE alerts SET state = 'resolved', ended_at = tocsin_now()")
