@@ -157,9 +157,11 @@ class InhibitionRuleDocument(InhibitionRuleEdit):
 
 def _interval(raw: Any) -> Any:
     try:
-        hours.parse_interval(raw, "interval")
+        parsed = hours.parse_interval(raw, "interval")
     except Invalid as refused:
         raise ValueError(refused.message.removeprefix("interval")) from None
+    if parsed == TimeInterval(location=parsed.location):  # Alertmanager takes it; here it would hold for everybody
+        raise ValueError("it would hold always: give times, weekdays, days_of_month, months or years")
     return raw
 
 

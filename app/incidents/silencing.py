@@ -21,10 +21,17 @@ MOST_ALERTS: Final = 10_000
 
 
 async def silence(
-    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, lasts: timedelta, comment: str
+    conn: AsyncConnection,
+    now: datetime,
+    incident_id: UUID,
+    who: Responder,
+    lasts: timedelta,
+    comment: str,
+    owner: str | None = None,
 ) -> StoredSilence:
     """A silence for what its firing alerts have in common, of its service. When a person does it, the incident is
     theirs and snoozed as long, so that it pages nobody meanwhile; at the end it pages again if it still fires.
+    `owner`: the key of the user who stands for it; without one the person who does it.
 
     Raises `NotFound`, `Conflict` (`nothing_fires`, `nothing_in_common`), `Invalid`.
     """
@@ -40,7 +47,7 @@ async def silence(
     matchers: list[dict[str, Any]] = [
         {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in sorted(shared.items())
     ]
-    owner = None if who.user_id is None else who.key
+    owner = owner or (None if who.user_id is None else who.key)
     wanted = Wanted(matchers[:MOST], now, now + lasts, who.name, comment, owner, incident.service_id)
     made = await silences.create(conn, now, wanted, actor=who.actor)
     said = f"Silenced its alerts until {made.ends_at:%Y-%m-%d %H:%M} UTC: {comment}"

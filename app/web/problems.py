@@ -131,7 +131,7 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     where, *path = error["loc"]
     message = field_message(error)
-    if where == "body" and not path:
+    if where == "body" and not path and error["type"] != "value_error":  # that is a model's own word about its members
         message = "a JSON object is needed, sent as application/json"
     return {"in": str(where), "field": field_path(path), "message": message}
 

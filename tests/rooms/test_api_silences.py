@@ -124,6 +124,16 @@ async def test_an_incident_is_silenced_in_one_go(house: Whole) -> None:
     assert (await call(house, "ana", "POST", "/incidents/999/silence", body)).status_code == 404
 
 
+async def test_a_machine_that_silences_an_incident_names_an_owner(house: Whole) -> None:
+    await house.post("alertmanager", body_of("alertmanager"))
+    path = f"/incidents/{await house.one('SELECT number FROM incidents')}/silence"
+    body = {"for_minutes": 120, "comment": "c"}
+    refused = await call(house, "machine", "POST", path, body)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "owner")
+    assert (await call(house, "machine", "POST", path, {**body, "owner": "nobody"})).status_code == 422
+    assert (await call(house, "machine", "POST", path, {**body, "owner": "ben"})).json()["owner"] == "ben"
+
+
 async def test_an_incident_of_which_nothing_fires_has_nothing_to_silence(house: Whole) -> None:
     await house.post("alertmanager", body_of("alertmanager"))
     await house.execute("UPDATE alerts SET state = 'resolved', ended_at = tocsin_now()")
@@ -175,6 +185,7 @@ async def test_the_next_periods_of_a_window(house: Whole) -> None:
         ("/inhibition-rules", RULE | {"target": '{a=~"["}'}, "target"),
         ("/time-intervals", INTERVAL | {"intervals": [{"weekdays": ["funday"]}]}, "intervals[0]"),
         ("/time-intervals", INTERVAL | {"intervals": []}, "intervals"),
+        ("/time-intervals", INTERVAL | {"intervals": [{"location": "Europe/Berlin"}]}, "intervals[0]"),
     ],
 )
 async def test_what_cannot_be(house: Whole, path: str, body: dict[str, Any], field: str) -> None:
@@ -238,6 +249,9 @@ async def test_the_button_of_an_incident(house: Whole) -> None:
     assert pressed.status_code == 303, pressed.text
     assert "Its alerts are silenced" in (await house.http.get(pressed.headers["location"], headers=ana)).text
     assert await house.one("SELECT owner FROM silences") == "ana"
+    assert (await house.http.post(f"/incidents/{number}/silence", headers=ana)).status_code == 303
+    said = f"SELECT count(*) FROM silences WHERE comment = 'from incident {number}'"
+    assert await house.one(said) == 1  # one tap: a reason is welcome, not asked for
 
 
 async def test_a_silence_that_cannot_be_read_any_more_stops_no_alert(house: Whole) -> None:

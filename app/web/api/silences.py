@@ -81,6 +81,7 @@ class IncidentSilenceBody(Body):
 
     for_minutes: Annotated[int, Field(ge=1, le=30 * 24 * 60)]
     comment: Comment
+    owner: Key | None = None
 
 
 class SilenceAnswer(Answer):
@@ -242,6 +243,7 @@ async def silence_incident(
         raise NotFound(f"there is no incident {number}", number=number)
     who = Responder(caller.user_id, caller.user_key or caller.actor.partition(":")[2], caller.name, "api")
     lasts = timedelta(minutes=body.for_minutes)
-    made = await silencing.silence(tx.conn, tx.now, incident_id, who, lasts, body.comment)
+    owner = await _owner(tx, caller, body.owner)
+    made = await silencing.silence(tx.conn, tx.now, incident_id, who, lasts, body.comment, owner)
     response.headers["Location"] = f"/api/v1/silences/{made.id}"
     return answer(made, tx.now)
