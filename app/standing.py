@@ -152,7 +152,7 @@ class Keys:
             for verdict in decide(ruleset, known).verdicts if ruleset is not None else ():
                 key = key_of(f"{scope}/{verdict.rule}", verdict.outcome, service_id, known)
                 if key is not None:
-                    return key, terms_of(verdict)
+                    return key, terms_of(verdict, scope)
         return default_key(arrival, service_id)
 
 

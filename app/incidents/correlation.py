@@ -23,6 +23,7 @@ from app.incidents.timeline import Entry
 from app.incidents.topology import NOWHERE, Topology, reason
 from app.priority.assign import PriorityVerdict, Raised, raise_only
 
+NO_RULE: Mapping[str, Any] = {}
 FLAPPING_QUIET = timedelta(minutes=5)
 """How long an alert that flapped must stay resolved before its incident is."""
 
@@ -37,6 +38,7 @@ def provenance(verdict: PriorityVerdict) -> dict[str, Any]:
     """Where a priority comes from, as it is stored and shown."""
     inputs = [
         {"what": p.what, "value": p.value, "rule": p.rule, "name": p.name, "version": p.version, "because": p.because}
+        | ({"scope": p.scope} if p.scope else {})
         for p in verdict.inputs
     ]
     failed = [{"rule": f.rule, "error": f.error} for f in verdict.failures]
@@ -110,7 +112,8 @@ class Fold:
         holder = self._holder(key)
         if holder is not None and self._accepts(holder, h):
             minutes = h.terms.window // timedelta(minutes=1)
-            self._join(holder, h, "joined", f"{h.terms.because}, within {minutes} minutes of its last occurrence")
+            self._join(holder, h, "joined", f"{h.terms.because}, within {minutes} minutes of its last occurrence",
+                       h.terms.source)  # fmt: skip
             return
         newest = self.incidents.get(self.newest[key]) if key in self.newest else None
         speaker = None if newest is None or newest.merged_into_id is None else self._speaker(newest.id)
@@ -217,7 +220,9 @@ class Fold:
         self.incidents[incident.id] = incident
         self.holders[h.correlation_key] = self.newest[h.correlation_key] = incident.id
         self._belongs(h, incident)
-        said = {"severity": h.severity, "priority": incident.priority, "alert": str(h.alert_id)}
+        said: dict[str, Any] = {"severity": h.severity, "priority": incident.priority, "alert": str(h.alert_id)}
+        if h.terms.rule is not None:
+            said |= {"because": h.terms.because} | h.terms.source
         self._say(incident, "opened", h.actor, title=h.title, **said)
         self._say(incident, "priority_assigned", "tocsin", priority=incident.priority, verdict=incident.verdict)
         if earlier is not None:
@@ -253,10 +258,13 @@ class Fold:
         """By itself a batch sees no more than what is above it, and not what another one is just opening."""
         return self.now if self.topology.knows(incident.service_id) else incident.symptoms_due_at
 
-    def _join(self, incident: Incident, h: Happening, kind: str, because: str) -> None:
+    def _join(
+        self, incident: Incident, h: Happening, kind: str, because: str, source: Mapping[str, Any] = NO_RULE
+    ) -> None:
         joined = self._counted(incident)
         self._belongs(h, joined)
-        self._say(joined, kind, h.actor, title=h.title, severity=h.severity, because=because, alert=str(h.alert_id))
+        self._say(joined, kind, h.actor, title=h.title, severity=h.severity, because=because, alert=str(h.alert_id),
+                  **source)  # fmt: skip
         self._put(self._ranked(joined, h))
 
     def _change(self, h: Happening) -> None:

@@ -69,8 +69,8 @@ def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
 CORRELATION_RULES: Final = Kind("correlation", "correlation rule", "first", _check_outcome, expressions_member="key")
 
 
-def terms_of(verdict: Verdict) -> Terms:
-    """How long and from how many on, with the reason."""
+def terms_of(verdict: Verdict, scope: str = "") -> Terms:
+    """How long and from how many on, with the reason. `scope`: the service whose rule it is; empty: everybody's."""
     then = verdict.outcome
     threshold = then.get("threshold")
     return Terms(
@@ -80,6 +80,9 @@ def terms_of(verdict: Verdict) -> Terms:
         f'{verdict.kind} rule "{verdict.name}" (version {verdict.version}): same {", ".join(then["key"])}',
         verdict.name,
         None if threshold is None else (threshold["count"], timedelta(minutes=threshold["within_minutes"])),
+        verdict.rule,
+        scope,
+        verdict.version,
     )
 
 

@@ -31,6 +31,16 @@ class Terms(Struct, frozen=True, gc=False):
     name: str = ""
     threshold: tuple[int, timedelta] | None = None
     """So many occurrences of the key within so long; fewer are held."""
+    rule: str | None = None
+    """The key of the correlation rule, with the service whose rule it is ('': the organisation's) and the version of
+    its rule set; None: no rule decided."""
+    scope: str = ""
+    version: int | None = None
+
+    @property
+    def source(self) -> dict[str, str | int | None]:
+        """What the timeline keeps of the rule, for explanations."""
+        return {} if self.rule is None else {"rule": self.rule, "scope": self.scope, "version": self.version}
 
 
 DEFAULT_TERMS = Terms()

@@ -17,7 +17,9 @@ def summary(about: Sequence[About], storm: Storm, time_zone: str, *, repeated: b
     came = f"{storm.incidents:,} incidents, {storm.alerts:,} alerts"
     common = storms.in_words(storm.labels)
     head = f"{storm.name}{again}: {came}" + (f" with {common}" if common else "")
-    named = [a for a in about if not a.title.startswith(storm.name)]
+    # Two pages about one incident, of two steps, may go out as one message.
+    once = {a.number: a for a in reversed(about) if not a.title.startswith(storm.name)}
+    named = list(reversed(once.values()))
     worst = [(a.number, a.title, a.service) for a in named if a.priority == 1]
     known = {number for number, _, _ in worst}
     worst += [(w["number"], w["title"], w["service"]) for w in storm.worst if w["number"] not in known]

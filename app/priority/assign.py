@@ -55,7 +55,8 @@ PRIORITY_RULES = Kind("priority", "priority rule", "each", _check_outcome)
 
 
 class Provenance(Struct, frozen=True, gc=False):
-    """Where one input comes from. `rule` is a rule's key or `default`; `version` of the rule set, None for defaults."""
+    """Where one input comes from. `rule` is a rule's key or `default`; `version` of the rule set, None for defaults.
+    `scope`: the service whose rule it is; empty: the organisation's, or no rule."""
 
     what: Input
     value: int
@@ -63,6 +64,7 @@ class Provenance(Struct, frozen=True, gc=False):
     name: str
     version: int | None
     because: str
+    scope: str = ""
 
 
 class PriorityVerdict(Struct, frozen=True, gc=False):
@@ -94,16 +96,16 @@ def assign(ruleset: RuleSet | None, matrix: Matrix, facts: Facts, first: RuleSet
     """The priority of these facts, with the reason for each input. Without rules the defaults speak. `first`: the
     service's own rules; what they decide is decided."""
     found: dict[Input, Provenance] = {}
-    decisions = [decide(rules, facts) for rules in (first, ruleset) if rules is not None and rules.rules]
-    for verdict in [verdict for decision in decisions for verdict in decision.verdicts]:
+    asked = [(rules, scope) for rules, scope in ((first, facts.service.key), (ruleset, "")) if rules and rules.rules]
+    decisions = [(decide(rules, facts), scope) for rules, scope in asked]
+    for v, scope in [(verdict, scope) for decision, scope in decisions for verdict in decision.verdicts]:
         for what in _INPUTS:
-            if what in verdict.outcome and what not in found:
-                value = verdict.outcome[what]
-                found[what] = Provenance(what, value, verdict.rule, verdict.name, verdict.version, verdict.because)
+            if what in v.outcome and what not in found:
+                found[what] = Provenance(what, v.outcome[what], v.rule, v.name, v.version, v.because, scope)
     impact = found.get("impact") or _default("impact", *_default_impact(facts))
     urgency = found.get("urgency") or _default("urgency", *_default_urgency(facts))
     priority = matrix.priority(impact.value, urgency.value)
-    failures = tuple([failure for decision in decisions for failure in decision.failures])
+    failures = tuple([failure for decision, _ in decisions for failure in decision.failures])
     return PriorityVerdict(priority, impact.value, urgency.value, (impact, urgency), failures)
 
 

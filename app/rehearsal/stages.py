@@ -28,7 +28,9 @@ _OUTCOMES: Final[Mapping[str, str]] = {
     "quarantined": "it could not be processed: kept in quarantine",
 }
 _ENTRIES: Final[Mapping[StageName, tuple[str, ...]]] = {
-    "correlation": ("opened", "joined", "reopened", "recurrence"),
+    "correlation": (
+        "opened", "joined", "reopened", "recurrence", "symptom_joined", "symptom_of", "symptom_from", "symptom_linked",
+    ),
     "priority": ("priority_assigned", "priority_raised", "priority_pinned", "priority_unpinned", "became_loud"),
     "escalation": (
         "step", "last_resort", "nobody_reached", "last_resort_unreachable", "escalated_by_hand", "reassigned",
@@ -63,7 +65,8 @@ class Stage:
 def of_receipt(row: Any) -> Iterator[Stage]:
     """The request, and its events that left no row of their own."""
     came = f"{row.size} bytes from {row.integration} ({row.source}), answered {row.status}"
-    yield Stage("receipt", row.at, came, row.error or f"{len(row.outcomes)} events in it")
+    count = len(row.outcomes)
+    yield Stage("receipt", row.at, came, row.error or f"{count} event{'s' if count != 1 else ''} in it")
 
 
 def of_outcome(code: str, index: int, title: str | None, at: datetime, alert: UUID | None) -> Stage:
@@ -134,7 +137,7 @@ def of_policy(row: Any, incident: int | None) -> Stage:
 def of_notification(row: Any, incident: int | None) -> Stage:
     """A message, and what became of it."""
     decided = f"{row.purpose} to {row.user_name} by {row.channel}, {row.loudness}: {row.state}"
-    where = "" if row.step is None else f"step {row.step + 1} of round {row.round + 1}"
+    where = "" if row.step is None else f"step {row.step + 1} of round {row.round}"
     because = "; ".join(part for part in (where, row.why, row.because) if part)
     return Stage("notification", row.created_at, decided, because, incident=incident)
 

@@ -68,12 +68,12 @@ async def edit(
     version: int | None = None,
 ) -> Draft:
     """Puts these rules in place of the draft's. `base_version`: says that they take account of that version in force.
-    `version` is the one that the caller saw; None: whatever there is.
+    `version` is the one that the caller saw; None: whatever there is, as long as nobody else edited it last.
 
     Raises `NotFound`; `Conflict` (`outdated`, with who edited it, when, and both versions); `Invalid` for a base that
     was never published.
     """
-    before = await _expected(conn, draft_id, version)
+    before = await _expected(conn, draft_id, version, actor)
     base = before.base_version if base_version is None else base_version
     if base != before.base_version and base > (await store.newest(conn, kind, before.scope)).version:
         raise invalid(("base_version", f"version {base} was never published"))
@@ -134,12 +134,14 @@ def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> di
     }
 
 
-async def _expected(conn: AsyncConnection, draft_id: int, version: int | None) -> Draft:
-    """The draft, locked. Two people never overwrite each other silently."""
+async def _expected(conn: AsyncConnection, draft_id: int, version: int | None, editor: str | None = None) -> Draft:
+    """The draft, locked. Two people never overwrite each other silently: whoever does not say what he or she saw may
+    only replace (`editor`) what is his or her own."""
     draft = await read(conn, draft_id, lock=True)
-    if version is not None and version != draft.version:
+    unseen = version is None and editor not in (None, draft.edited_by)
+    if unseen or (version is not None and version != draft.version):
         raise Conflict(
-            f"{draft.edited_by} edited this draft meanwhile",
+            f"{draft.edited_by} edited this draft" + (": send its version as If-Match" if unseen else " meanwhile"),
             code="outdated",
             current_version=draft.version,
             your_version=version,

@@ -17,7 +17,7 @@ TRIGGERED = Standing(
     id=UUID(int=1), number=7, title="HighErrorRate", state="triggered", epoch=1, priority=1, firing=2, opened_at=NOW,
     reopened=0, acknowledged_at=None, acknowledged_by_id=None, holder=None, wakes_at=None, wakes_because=None,
     resolved_at=None, resolved_by=None, resolver="", service="Checkout", runbook_url="", runbook_text="", round=1,
-    step=1, next_step_at=NOW + timedelta(minutes=5), time_zone="UTC",
+    step=1, next_step_at=NOW + timedelta(minutes=5), time_zone="UTC", note="",
 )  # fmt: skip
 ANA_HAS = replace(TRIGGERED, state="acknowledged", acknowledged_at=NOW, acknowledged_by_id=ANA, holder="Ana")
 BEN_HAS = replace(TRIGGERED, state="acknowledged", acknowledged_at=NOW, acknowledged_by_id=BEN, holder="Ben")

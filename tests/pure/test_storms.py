@@ -25,6 +25,13 @@ def about(number: int, priority: int, service: str = "Checkout") -> About:
     return About(number, f"Trouble {number}", priority, service, NOW, 1, "", 0)
 
 
+def test_two_pages_about_one_incident_name_it_once() -> None:
+    words = summary([about(5, 1), about(6, 1), about(5, 1), about(6, 1), about(7, 3), about(7, 3)], STORM, "UTC")
+    assert [words.text.count(f"#{n} ") for n in (5, 6)] == [1, 1]
+    assert len([label for label, _ in words.facts if "#7" in label or "Trouble 7" in label]) <= 1
+    assert words.text.index("#5 ") < words.text.index("#6 ")
+
+
 def looked(last_minute: int, priority: int = 2) -> Look:
     return Look(last_minute, 50, 100, priority, {"cluster": "eu-1"})
 

@@ -79,6 +79,9 @@ async def test_two_people_never_overwrite_each_other(client: httpx.AsyncClient) 
     assert (refused.status_code, told["code"]) == (412, "outdated")
     assert (told["your_version"], told["current_version"], told["edited_by"]) == (1, 2, "api_key:ben-key")
     assert told["edited_at"]
+    unseen = await client.put(path, json={"rules": []})
+    assert (unseen.status_code, unseen.json()["edited_by"]) == (412, "api_key:ben-key")
+    assert "If-Match" in unseen.json()["detail"]
     assert (await client.get(path)).json()["rules"] == [NIGHT]
     assert (await client.delete(path, headers={"If-Match": '"1"'})).status_code == 412
     assert (await client.delete(path, headers={"If-Match": '"2"'})).status_code == 204

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from bodies import body_of
 from whole import Whole
 
 from app.db.engine import dumps
+from app.rehearsal import stages as stages_of_road
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,6 +122,39 @@ async def test_what_joins_says_why(house: Whole) -> None:
     [opened, joined] = [s for s in await explanation(house, f"incidents/{number}") if s["stage"] == "correlation"]
     assert "within 30 minutes" in joined["because"]
     assert opened["alert"] != joined["alert"]
+
+
+async def test_rules_of_a_service_are_named_as_its_own(house: Whole) -> None:
+    cara = house.as_person("cara")
+    for kind, then in (("correlation", {"key": ["labels.job"]}), ("priority", {"urgency": 1})):
+        rule = {"key": f"own-{kind}", "name": "Own", "when": '{job="checkout"}', "then": then}
+        path = f"/api/v1/services/checkout/{kind}-rules"
+        assert (await house.http.put(path, json={"rules": [rule]}, headers=cara)).status_code == 200
+    await sends(house)
+    other = body_of("alertmanager")
+    other["alerts"][0]["fingerprint"] = "00000000000000fe"
+    other["alerts"][0]["labels"]["alertname"] = "Another"
+    await house.post("alertmanager", other)
+    stages = await explanation(house, f"incidents/{await house.one('SELECT number FROM incidents')}")
+    told = [(s["stage"], s["rule"], s["scope"]) for s in stages if s["rule"] in ("own-correlation", "own-priority")]
+    assert told == [
+        ("correlation", "own-correlation", "service:checkout"),
+        ("priority", "own-priority", "service:checkout"),
+        ("correlation", "own-correlation", "service:checkout"),
+    ]
+    opened = next(s for s in stages if s["stage"] == "correlation")
+    assert "same labels.job" in opened["because"]
+    for kind in ("correlation", "priority"):
+        emptied = await house.http.put(f"/api/v1/services/checkout/{kind}-rules", json={"rules": []}, headers=cara)
+        assert emptied.status_code == 200
+
+
+async def test_a_page_names_the_round_as_the_timeline_does() -> None:
+    row = SimpleNamespace(
+        purpose="page", user_name="Ana", channel="sms", loudness="loud", state="sent", step=0, round=1, why="",
+        because="", created_at=datetime(2026, 11, 22, tzinfo=UTC),
+    )  # fmt: skip
+    assert stages_of_road.of_notification(row, 1).because == "step 1 of round 1"
 
 
 async def test_what_people_did_is_told_too(house: Whole) -> None:
