@@ -78,5 +78,5 @@ async def _roll_back(driver: asyncpg.Connection) -> None:
         return
     try:
         await driver.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         driver.terminate()

@@ -25,6 +25,8 @@ _CONTROLS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _NUMBER: Final = re.compile(r"\$([0-9]+)")
 _TOGETHER: Final = "tocsin_together"
 _encode: Final = msgspec.json.Encoder().encode
+_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last one: its protocol got stuck, as when the server throws us out between two statements."""
 
 
 class Hot:
@@ -50,7 +52,7 @@ class Hot:
         driver = _begun(conn)
         try:
             return await driver.fetch(self.sql, *self._arguments(values))  # type: ignore[no-any-return]
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+        except _FAILURES as e:
             raise _told(driver, self.sql, e) from e
 
     async def write(self, conn: AsyncConnection, values: Mapping[str, Any], *, rows: int | None = None) -> None:
@@ -105,7 +107,7 @@ async def _run(conn: AsyncConnection, writes: Sequence[_Write]) -> Sequence[int]
     driver = _begun(conn)
     try:
         written: Sequence[int] = await driver.fetchrow(sql, *arguments)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+    except _FAILURES as e:
         raise _told(driver, sql, e) from e
     if any(w.rows is not None and w.rows != n for w, n in zip(writes, written, strict=True)):
         raise Raced(f"{list(written)} rows instead of {[w.rows for w in writes]}")
@@ -125,7 +127,8 @@ def _one_statement(hots: tuple[Hot, ...]) -> str:
 
 
 def _told(driver: asyncpg.Connection, sql: str, error: Exception) -> DBAPIError:
-    return DBAPIError(sql, None, error, connection_invalidated=driver.is_closed())
+    lost = driver.is_closed() or isinstance(error, asyncpg.InternalClientError)
+    return DBAPIError(sql, None, error, connection_invalidated=lost)
 
 
 def array(values: Sequence[Any]) -> str:
@@ -176,7 +179,7 @@ async def tell(driver: asyncpg.Connection, command: str) -> None:
     """Runs a statement that has neither parameters nor rows, such as BEGIN. Raises SQLAlchemy's DBAPIError."""
     try:
         await driver.execute(command)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+    except _FAILURES as e:
         raise _told(driver, command, e) from e
 
 

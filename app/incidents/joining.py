@@ -36,8 +36,13 @@ KeyOf = Callable[[Arrival, int], tuple[str, Terms]]
 """The correlation key of an arrival at a service, and on what terms."""
 
 
+SAME_HEARTBEAT = Terms(because="the same heartbeat")
+
+
 def default_key(arrival: Arrival, service_id: int) -> tuple[str, Terms]:
-    """Where no correlation rule has anything to say."""
+    """Where no correlation rule has anything to say. Each heartbeat is a problem of its own."""
+    if arrival.source == "heartbeat":
+        return f"{service_id}::{arrival.event.dedup_key}", SAME_HEARTBEAT
     return correlation_key(service_id, arrival.event.labels, arrival.event.dedup_key), DEFAULT_TERMS
 
 

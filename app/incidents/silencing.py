@@ -33,7 +33,7 @@ async def silence(
     theirs and snoozed as long, so that it pages nobody meanwhile; at the end it pages again if it still fires.
     `owner`: the key of the user who stands for it; without one the person who does it.
 
-    Raises `NotFound`, `Conflict` (`nothing_fires`, `nothing_in_common`), `Invalid`.
+    Raises `NotFound`, `Conflict` (`nothing_fires`, `nothing_in_common`, `too_wide`), `Invalid`.
     """
     incident = (await store.lock(conn, [incident_id])).get(incident_id)
     if incident is None:
@@ -44,6 +44,10 @@ async def silence(
     shared = common(alert["routed"] for alert in firing)
     if not shared:
         raise Conflict("its alerts have no label in common: make a silence by hand", code="nothing_in_common")
+    if not any("alertname" in alert["routed"] for alert in firing):
+        said = ", ".join(f'{name}="{value}"' for name, value in sorted(shared.items()))
+        message = f"its alerts have no alertname, and {said} would silence other problems too: make a silence by hand"
+        raise Conflict(message, code="too_wide")
     matchers: list[dict[str, Any]] = [
         {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in sorted(shared.items())
     ]

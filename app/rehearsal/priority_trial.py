@@ -43,6 +43,8 @@ class Ground:
     matrix_version: int | None
     zone: str
     at: datetime
+    own: Mapping[str, RuleSet]
+    """The rules of services by their key: they decide before the organisation's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ async def ground(
         current.version if matrix is None else None,
         await store.zone(conn),
         at,
+        await rules_store.all_current(conn, PRIORITY_RULES),
     )
 
 
@@ -157,7 +160,7 @@ async def judge(ground: Ground, subjects: Sequence[Subject], *, explain: bool) -
 def _judge(ground: Ground, subject: Subject, explain: bool) -> Tried:
     if subject.kind != "firing":
         return Tried(subject, None, None)
-    verdict = assign(ground.rules, ground.matrix, subject.facts)
+    verdict = assign(ground.rules, ground.matrix, subject.facts, ground.own.get(subject.facts.service.key))
     loud = loudness(verdict.priority, in_support_hours=subject.facts.time.in_support_hours)
     return Tried(subject, verdict, loud, _explain(ground.rules, subject.facts) if explain else ())
 

@@ -12,7 +12,9 @@ from app.directory import integrations
 from app.directory.documents import IntegrationDocument
 from app.heartbeats import commands, signs
 from app.heartbeats.documents import HeartbeatDocument
+from app.incidents.correlation_rules import CORRELATION_RULES
 from app.ingest.adapters import SOURCES
+from app.rules import commands as rules
 
 
 def minutes(n: float) -> timedelta:
@@ -41,6 +43,13 @@ async def job(town: Any, key: str = "backup", **members: Any) -> Job:
         document = HeartbeatDocument(key=key, name=key.capitalize(), integration="beats", **given)
         _, token = await commands.create(conn, now, document, actor="cli")
     return Job(town, token, key)
+
+
+async def one_incident_a_service(town: Any) -> None:
+    """By a correlation rule; without one each heartbeat is an incident of its own."""
+    rule = {"key": "one", "name": "One", "when": "true", "then": {"key": ["service.key"]}}
+    async with transaction(town.engine) as (conn, now):
+        await rules.publish(conn, now, CORRELATION_RULES, [rule], actor="cli")
 
 
 async def everything_is_acknowledged(town: Any, by: Any) -> None:
@@ -112,6 +121,7 @@ async def test_a_run_that_never_ends(town):
 async def test_two_workers_and_many_heartbeats_page_each_person_once(town):
     (ana,) = await town.people("Ana")
     await town.service("checkout", policy=[ana])
+    await one_incident_a_service(town)
     jobs = [await job(town, f"job-{n:02}") for n in range(12)]
     for each in jobs:
         await town.http.get(f"/ping/{each.token}")
@@ -269,6 +279,7 @@ async def test_two_workers_that_open_the_same_incident_at_once_open_one(town):
     """More are due than one claim takes, so both workers have some, and both want the incident's key."""
     (ana,) = await town.people("Ana")
     await town.service("checkout", policy=[ana])
+    await one_incident_a_service(town)
     await job(town)
     await town.execute(
         """INSERT INTO heartbeats (key, name, integration_id, interval_s, grace_s, severity, token_hash, token_hint,
@@ -285,3 +296,12 @@ async def test_two_workers_that_open_the_same_incident_at_once_open_one(town):
         ("down", True, 900),
     ]
     assert (await town.rows("SELECT count(*) FROM events"))[0][0] == 900
+
+
+async def test_each_heartbeat_is_an_incident_of_its_own(town):
+    (ana,) = await town.people("Ana")
+    await town.service("checkout", policy=[ana])
+    for key in ("backup", "queue"):
+        await (await job(town, key)).says("/fail")
+        await ana.phone.expects_sms(key.capitalize())
+    assert len(await town.incidents()) == 2
