@@ -92,9 +92,13 @@ class Halfway:
         self._reader, self._writer = await asyncio.open_connection(*self._where)
         head = (
             f"POST /v1/intake/{self._key}/alertmanager HTTP/1.1\r\nHost: tocsin\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(self._body)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(self._body)}\r\n"
+            "Expect: 100-continue\r\n\r\n"
         )
-        self._writer.write(head.encode() + self._body[:20])
+        self._writer.write(head.encode())
+        said = await self._reader.readuntil(b"\r\n\r\n")  # it has the head, and is asked for the body
+        assert said.startswith(b"HTTP/1.1 100 "), said
+        self._writer.write(self._body[:20])
         await self._writer.drain()
 
     async def finish(self) -> bytes:
