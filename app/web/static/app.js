@@ -95,8 +95,12 @@ function inUse(part) {
 
 // Once a second at most, however much happens.
 const PAUSE = 1000, RETRY = 5000;
-let loading = false, again = false;
+let loading = false, again = false, leaving = false;
+// A form was sent: what it leads to says more than what we would load now, and must not be overtaken by it.
+document.addEventListener("submit", () => (leaving = true));
+window.addEventListener("pageshow", () => ([leaving, loading] = [false, false]));
 async function load() {
+  if (leaving) return;
   if (loading) {
     again = true;
     return;
@@ -108,6 +112,7 @@ async function load() {
     const answer = await fetch(url, { headers: { Accept: "text/html" }, redirect: "error" });
     if (!answer.ok) throw new Error(String(answer.status));
     const newer = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (leaving) return;
     const at = Date.parse(newer.body.dataset.now), real = Date.now();
     if (real - here > 2000) speed = Math.max(0, (at - server) / (real - here));
     [server, here] = [at, real];
