@@ -13,7 +13,6 @@ that their caller commits; nothing outside the database happens in them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,7 +25,7 @@ from app.alerts import commands as alerts
 from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
-from app.db.engine import Raced
+from app.db.engine import unless_raced
 from app.escalation import commands as escalation
 from app.heartbeats import signs
 from app.incidents import joining, passing, storming, symptoms
@@ -108,7 +107,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     if await symptoms.explain(conn, standing.topology, now):
         return Climbed(0, (), 0, 0.0, again=True)
     await _expire(conn, standing.recovery_delays, now)
-    await _respond(conn, await alerts.recheck(conn, standing.ways(now), now), standing, now)
+    await _let_go(conn, standing, now)
     await _notice(conn, standing, now)
     await passing.pass_time(conn, now)
     over = await storming.look(conn, now)
@@ -134,13 +133,18 @@ async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: d
     await silent.mark(conn, integrations, now)
 
 
+async def _let_go(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
+    """What nothing suppresses any more enters as new."""
+    if routed := await alerts.recheck(conn, standing.ways(now), now):
+        async with unless_raced(conn):
+            await _respond(conn, routed, standing, now)
+
+
 async def _notice(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
     """Silence is news too: heartbeats that are overdue or back, sources that fell silent or speak again."""
     due, quiet = await signs.claim(conn, now), await silent.claim(conn)
-    if not (due or quiet):
-        return
-    with suppress(Raced):  # somebody made the same incident meanwhile: what was claimed is still due
-        async with conn.begin_nested():
+    if due or quiet:
+        async with unless_raced(conn):
             found = await signs.look(conn, due, now) + await silent.tell(conn, quiet, now)
             decisions, _ = await _absorb(conn, arrivals.noticed(found), standing, now)
             await ingest_store.keep_events(conn, arrivals.events(decisions, now), now)

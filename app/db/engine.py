@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -80,6 +80,14 @@ def ended(conn: AsyncConnection | Connection, *, committed: bool) -> None:
     for call in conn.info.pop(_THEN, ()):
         if committed:
             call()
+
+
+@asynccontextmanager
+async def unless_raced(conn: AsyncConnection) -> AsyncIterator[None]:
+    """A part of a transaction that is undone alone when it raced: what it was about is still due, and comes again."""
+    with suppress(Raced):
+        async with conn.begin_nested():
+            yield
 
 
 @asynccontextmanager
