@@ -26,7 +26,7 @@ from app.db.notify import Notifier
 from app.db.partitions import keep_house, partitioned
 from app.ingest.entrances import Entrances
 from app.ingest.expiry import forget_quarantined
-from app.ingest.lanes import Lanes
+from app.ingest.group_commit import GroupCommit
 from app.ingest.requests import Answer, Received, Request
 from app.notifications.second_path import SecondPath
 from app.settings import Settings
@@ -74,7 +74,7 @@ class Tocsin:
         async def refuse(conn: AsyncConnection, request: Request, error: str) -> Answer:
             return await flow.refuse(conn, request, error, standings)
 
-        self.commits = Lanes(self.engine, receive, refuse, self.wake)
+        self.commits = GroupCommit(self.engine, receive, refuse, self.wake)
         self.api: FastAPI = application.build(
             engine=self.engine,
             settings=settings,

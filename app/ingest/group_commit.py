@@ -28,8 +28,7 @@ Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]
 Quarantine = Callable[[AsyncConnection, Request, str], Awaitable[Answer]]
 
 MOST_EVENTS = 600
-MOST_WAITING_BYTES = 32 << 20
-"""In one lane; a process has two."""
+MOST_WAITING_BYTES = 64 << 20
 TRIES = 4
 ANSWER_WITHIN_S = 20
 COME_BACK_S = 0.001
@@ -43,7 +42,7 @@ class Unavailable(Exception):
 
 
 class GroupCommit:
-    """One lane of it (`app.ingest.lanes`). `wake` is called after a commit that left something to do for a worker."""
+    """One per web process. `wake` is called after a commit that left something to do for a worker."""
 
     def __init__(self, engine: AsyncEngine, receive: Receive, quarantine: Quarantine, wake: Callable[[], None]) -> None:
         self._engine = engine

@@ -19,8 +19,7 @@ from app.db.engine import dumps, transaction
 from app.ingest import commands
 from app.ingest.adapters import ADAPTERS
 from app.ingest.entrances import Entrances
-from app.ingest.group_commit import Unavailable
-from app.ingest.lanes import Lanes
+from app.ingest.group_commit import GroupCommit, Unavailable
 from app.ingest.requests import Answer, Door, Request
 from app.web.intake_body import MIB, Receive, Refused, read_within
 
@@ -41,7 +40,7 @@ log = structlog.get_logger()
 class Desk:
     """One per process, behind every door of machines."""
 
-    def __init__(self, engine: AsyncEngine, entrances: Entrances, commits: Lanes) -> None:
+    def __init__(self, engine: AsyncEngine, entrances: Entrances, commits: GroupCommit) -> None:
         self.engine = engine
         self._entrances = entrances
         self._commits = commits

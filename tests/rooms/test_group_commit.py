@@ -15,7 +15,6 @@ from app.db import ids
 from app.db.engine import Raced
 from app.ingest.event import Entrance
 from app.ingest.group_commit import GroupCommit, Unavailable
-from app.ingest.lanes import Lanes
 from app.ingest.requests import Answer, Door, Received, Request
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -56,12 +55,10 @@ class Road:
 
 
 @asynccontextmanager
-async def committing(
-    engine: AsyncEngine, road: Road, made: type[GroupCommit | Lanes] = GroupCommit
-) -> AsyncIterator[GroupCommit | Lanes]:
+async def committing(engine: AsyncEngine, road: Road) -> AsyncIterator[GroupCommit]:
     async with engine.begin() as conn:
         await conn.execute(text("CREATE TABLE kept (body text, batch integer)"))
-    commits = made(engine, road.receive, road.refuse, lambda: None)
+    commits = GroupCommit(engine, road.receive, road.refuse, lambda: None)
     commits.start()
     yield commits
     await commits.stop()
@@ -72,8 +69,8 @@ async def kept(engine: AsyncEngine) -> list[str]:
         return list((await conn.execute(text("SELECT body FROM kept ORDER BY body"))).scalars())
 
 
-def request(body: bytes, integration_id: int = 1) -> Request:
-    return Request(Door(Entrance(integration_id, "generic", 1), "generic", 300, True), body, {})
+def request(body: bytes) -> Request:
+    return Request(Door(Entrance(1, "generic", 1), "generic", 300, True), body, {})
 
 
 async def test_requests_that_come_while_a_commit_is_in_flight_share_the_next(engine: AsyncEngine) -> None:
@@ -154,22 +151,3 @@ async def test_a_row_whose_partition_is_made_while_it_waits_finds_its_place(engi
         await house.commit()
         assert (await answer).error is None
         assert (await house.execute(text("SELECT body FROM kept_few"))).scalars().all() == ["a"]
-
-
-async def test_a_lane_that_is_held_up_holds_up_its_own_integrations_only(engine: AsyncEngine) -> None:
-    road = Road()
-    road.gate.clear()
-    async with committing(engine, road, Lanes) as commits:
-        held = asyncio.create_task(commits.put(request(b"1", 1)))
-        await road.reached.wait()
-        behind = [
-            asyncio.create_task(commits.put(request(b"3", 3))),
-            asyncio.create_task(commits.put(request(b"1", 1))),
-        ]
-        road.reached.clear()
-        beside = asyncio.create_task(commits.put(request(b"2", 2)))
-        await road.reached.wait()
-        road.gate.set()
-        await asyncio.gather(held, beside, *behind)
-    assert road.batches == [[b"1"], [b"2"], [b"3", b"1"]]
-    assert await kept(engine) == ["1", "1", "2", "3"]

@@ -22,7 +22,7 @@ GIVE_UP_AFTER_S: Final = 120.0
 _INCIDENTS: Final = """
     INSERT INTO incidents (id, service_id, correlation_key, title, state, priority, impact, urgency, verdict, loudness,
                            opened_at, triggered_at, last_occurrence_at, firing, occurrences)
-    SELECT gen_random_uuid(), s.id, $1 || n, $1, 'triggered', 1, 1, 1, '{"inputs": []}', 'loud', tocsin_now(),
+    SELECT uuidv7(INTERVAL '-1 hour'), s.id, $1 || n, $1, 'triggered', 1, 1, 1, '{"inputs": []}', 'loud', tocsin_now(),
            tocsin_now(), tocsin_now(), 1, 1
     FROM generate_series(1, $2::int) AS n, services s WHERE s.key = 'service-1'
 """
