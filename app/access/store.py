@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, text
-from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from app.access.tables import ApiKey, OneTimeLink, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +60,17 @@ async def password_of(conn: AsyncConnection, email: str) -> tuple[int, str, str 
     return None if row is None else (row.id, row.key, row.password_hash)
 
 
+_ADD_SESSION = text("""
+INSERT INTO sessions (token_hash, user_id, created_at, expires_at, user_agent)
+VALUES (:token_hash, :user_id, :created_at, :expires_at, :user_agent)
+""")
+
+
 async def add_session(
     conn: AsyncConnection, now: datetime, token_hash: bytes, user_id: int, lasts: timedelta, user_agent: str
 ) -> None:
     row = {"token_hash": token_hash, "user_id": user_id, "created_at": now, "expires_at": now + lasts}
-    await conn.execute(insert(Session), row | {"user_agent": user_agent})
+    await conn.execute(_ADD_SESSION, row | {"user_agent": user_agent})
 
 
 _SESSION = text("SELECT user_id, expires_at FROM sessions WHERE token_hash = :hash AND expires_at > :now")
@@ -86,12 +89,16 @@ async def extend_session(conn: AsyncConnection, token_hash: bytes, until: dateti
     await conn.execute(_EXTEND, {"hash": token_hash, "until": until})
 
 
+_REMOVE_SESSION = text("DELETE FROM sessions WHERE token_hash = :hash")
+_REMOVE_SESSIONS = text("DELETE FROM sessions WHERE user_id = :user_id")
+
+
 async def remove_session(conn: AsyncConnection, token_hash: bytes) -> None:
-    await conn.execute(delete(Session).where(Session.token_hash == token_hash))
+    await conn.execute(_REMOVE_SESSION, {"hash": token_hash})
 
 
 async def remove_sessions(conn: AsyncConnection, user_id: int) -> None:
-    await conn.execute(delete(Session).where(Session.user_id == user_id))
+    await conn.execute(_REMOVE_SESSIONS, {"user_id": user_id})
 
 
 _API_KEY = text("""
@@ -105,10 +112,17 @@ async def api_key(conn: AsyncConnection, now: datetime, secret_hash: bytes) -> K
     return None if row is None else KeyFound(row.key, row.name, frozenset(row.scopes), row.user_id)
 
 
+_ADD_API_KEY = text("""
+INSERT INTO api_keys (key, name, secret_hash, hint, scopes, user_id, created_at, expires_at)
+VALUES (:key, :name, :secret_hash, :hint, CAST(:scopes AS text[]), :user_id, :created_at, :expires_at)
+    ON CONFLICT (key) DO NOTHING RETURNING id
+""")
+_REMOVE_API_KEY = text("DELETE FROM api_keys WHERE key = :key")
+
+
 async def add_api_key(conn: AsyncConnection, row: Mapping[str, Any]) -> bool:
     """False when the key (the slug) is taken."""
-    statement = pg_insert(ApiKey).values(**row).on_conflict_do_nothing(index_elements=["key"]).returning(ApiKey.id)
-    return (await conn.execute(statement)).one_or_none() is not None
+    return (await conn.execute(_ADD_API_KEY, row)).one_or_none() is not None
 
 
 _API_KEYS = """
@@ -137,16 +151,23 @@ async def api_key_by_key(conn: AsyncConnection, key: str) -> dict[str, Any] | No
 
 
 async def remove_api_key(conn: AsyncConnection, key: str) -> None:
-    await conn.execute(delete(ApiKey).where(ApiKey.key == key))
+    await conn.execute(_REMOVE_API_KEY, {"key": key})
+
+
+_ADD_ONE_TIME_LINK = text("""
+INSERT INTO one_time_links (token_hash, user_id, created_at, expires_at)
+VALUES (:token_hash, :user_id, :created_at, :expires_at)
+""")
+_REMOVE_ONE_TIME_LINKS = text("DELETE FROM one_time_links WHERE user_id = :user_id")
 
 
 async def add_one_time_link(
     conn: AsyncConnection, now: datetime, token_hash: bytes, user_id: int, expires_at: datetime
 ) -> None:
     """The user's older links stop working: only the newest one counts."""
-    await conn.execute(delete(OneTimeLink).where(OneTimeLink.user_id == user_id))
+    await conn.execute(_REMOVE_ONE_TIME_LINKS, {"user_id": user_id})
     row = {"token_hash": token_hash, "user_id": user_id, "created_at": now, "expires_at": expires_at}
-    await conn.execute(insert(OneTimeLink), row)
+    await conn.execute(_ADD_ONE_TIME_LINK, row)
 
 
 _ONE_TIME_LINK = text("""

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.audit.tables import AuditRecord
 from app.db import ids
+from app.db.engine import dumps
 
+_RECORD = text("""
+    INSERT INTO audit_records (id, at, actor, action, entity, entity_key, before, after)
+    VALUES (:id, :at, :actor, :action, :entity, :entity_key, CAST(:before AS jsonb), CAST(:after AS jsonb))
+""")
 _BUMP = text("UPDATE configuration_version SET version = version + 1")
 
 
@@ -35,8 +39,8 @@ async def record(
         "action": action,
         "entity": entity,
         "entity_key": entity_key,
-        "before": before,
-        "after": after,
+        "before": None if before is None else dumps(before),
+        "after": None if after is None else dumps(after),
     }
-    await conn.execute(insert(AuditRecord), row)
+    await conn.execute(_RECORD, row)
     await conn.execute(_BUMP)

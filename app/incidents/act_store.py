@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
 from app.db.engine import dumps
-from app.incidents.tables import OPEN
+from app.incidents.states import IS_OPEN
 
 _INSERT = text("""
     INSERT INTO correlation_acts (id, kind, from_id, to_id, actor, at, before)
@@ -45,7 +45,7 @@ _DUE = text("""
 
 _NEAR = text(f"""
     SELECT i.id FROM incidents i
-    WHERE i.service_id = ANY (CAST(:services AS bigint[])) AND i.{OPEN} AND i.last_occurrence_at >= :since
+    WHERE i.service_id = ANY (CAST(:services AS bigint[])) AND i.{IS_OPEN} AND i.last_occurrence_at >= :since
 """)
 """Open incidents of these services with an occurrence since then."""
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.incidents.tables import OPEN
+from app.incidents.states import IS_OPEN
 from app.incidents.timeline import describe
 
 _LINE = """
@@ -36,7 +36,7 @@ _FILTERS = """
     ORDER BY i.id DESC LIMIT :limit
 """
 
-OPEN_SLICE = text(f"{_LINE} WHERE i.{OPEN} AND {_FILTERS}")
+OPEN_SLICE = text(f"{_LINE} WHERE i.{IS_OPEN} AND {_FILTERS}")
 """Open incidents, newest first, by the partial index on open ones."""
 
 ANY_SLICE = text(f"{_LINE} WHERE {_FILTERS}")

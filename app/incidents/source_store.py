@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.incidents.tables import OPEN
+from app.incidents.states import IS_OPEN
 
 OPEN_INCIDENT_OF = text(f"""
     SELECT a.id, i.id FROM alerts a LEFT JOIN occurrences o ON o.id = a.occurrence_id
-    LEFT JOIN incidents i ON i.id = o.incident_id AND i.{OPEN}
+    LEFT JOIN incidents i ON i.id = o.incident_id AND i.{IS_OPEN}
     WHERE a.integration_id = :integration_id AND a.dedup_key = :dedup_key
 """)
 """An alert and the open incident of its current occurrence, if there is one."""

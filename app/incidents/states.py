@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
+IS_OPEN = "state IN ('triggered', 'acknowledged', 'mitigated')"
+"""The same to PostgreSQL, in the words of its partial indexes."""
 
 
 class Incident(Struct, frozen=True, gc=False):

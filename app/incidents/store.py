@@ -17,8 +17,7 @@ from app import metrics
 from app.db import ids
 from app.db.engine import Raced, on_commit
 from app.db.hot import Hot, send
-from app.incidents.states import Incident
-from app.incidents.tables import OPEN
+from app.incidents.states import IS_OPEN, Incident
 from app.incidents.timeline import Entry
 
 _TYPES = {
@@ -95,7 +94,7 @@ LOCK_FOR_BATCH = Hot(f"{_FOR_BATCH}) ORDER BY i.id FOR NO KEY UPDATE")
 incidents of occurrences that changed; and what these were merged into."""
 
 LOCK_WITH_REASONS = Hot(f"""{_FOR_BATCH}
-        UNION SELECT u.id FROM incidents u WHERE u.service_id = ANY (CAST(:above AS bigint[])) AND u.{OPEN}
+        UNION SELECT u.id FROM incidents u WHERE u.service_id = ANY (CAST(:above AS bigint[])) AND u.{IS_OPEN}
               AND u.last_occurrence_at >= CAST(:since AS timestamptz)
     ) ORDER BY i.id FOR NO KEY UPDATE
 """)

@@ -15,8 +15,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Instant, RoadId
-
-OPEN = "state IN ('triggered', 'acknowledged', 'mitigated')"
+from app.incidents.states import IS_OPEN
 
 
 class Incident(Base):
@@ -26,13 +25,13 @@ class Incident(Base):
         CheckConstraint("priority BETWEEN 1 AND 5", name="priority"),
         CheckConstraint("impact BETWEEN 1 AND 3 AND urgency BETWEEN 1 AND 3", name="impact_urgency"),
         CheckConstraint("loudness IN ('loud', 'quiet')", name="loudness"),
-        CheckConstraint(f"open_key IS NULL OR {OPEN}", name="open_key"),
+        CheckConstraint(f"open_key IS NULL OR {IS_OPEN}", name="open_key"),
         CheckConstraint("(state = 'acknowledged') OR (wakes_at IS NULL)", name="wakes_at"),
         CheckConstraint("(state IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)", name="resolved_at"),
         CheckConstraint("firing >= 0", name="firing"),
         CheckConstraint("merged_into_id IS NULL OR state IN ('resolved', 'closed')", name="merged_into_id"),
         Index("uq_incidents_open_key", "open_key", unique=True, postgresql_where=text("open_key IS NOT NULL")),
-        Index("ix_incidents_open", "id", postgresql_where=text(OPEN)),
+        Index("ix_incidents_open", "id", postgresql_where=text(IS_OPEN)),
         Index("ix_incidents_correlation_key_id", "correlation_key", "id"),
         Index("ix_incidents_service_id_id", "service_id", "id"),
         Index("ix_incidents_wakes_at", "wakes_at", postgresql_where=text("wakes_at IS NOT NULL")),
@@ -40,7 +39,7 @@ class Incident(Base):
         Index("ix_incidents_paging_due_at", "paging_due_at", postgresql_where=text("paging_due_at IS NOT NULL")),
         Index("ix_incidents_merged_into_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index("ix_incidents_symptoms_due_at", "symptoms_due_at", postgresql_where=text("symptoms_due_at IS NOT NULL")),
-        Index("ix_incidents_open_service_id", "service_id", postgresql_where=text(OPEN)),
+        Index("ix_incidents_open_service_id", "service_id", postgresql_where=text(IS_OPEN)),
         Index("ix_incidents_loud_due_at", "loud_due_at", postgresql_where=text("loud_due_at IS NOT NULL")),
         Index("ix_incidents_storm_id_id", "storm_id", "id", postgresql_where=text("storm_id IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},

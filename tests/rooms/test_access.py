@@ -41,6 +41,7 @@ async def test_a_password_is_argon2id_with_the_chosen_cost():
     assert await passwords.matches(PASSWORD, made)
     assert not await passwords.matches(PASSWORD + "!", made)
     assert not await passwords.matches("nobody has this password", None)
+    assert not passwords.outdated(passwords._OF_NOBODY)  # whoever does not exist takes as long as whoever does
     assert not await passwords.matches(PASSWORD, "not a hash")
     for wrong in ("x" * 9, "x" * 201):
         with pytest.raises(Invalid):
