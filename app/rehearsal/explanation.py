@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,11 +35,12 @@ async def of_receipt(conn: AsyncConnection, receipt_id: UUID) -> Explanation:
     alerts = {UUID(str(alert)) for _, _, alert in row.outcomes if alert is not None}
     events = await store.events(conn, alerts, receipt=receipt_id, limit=EVENTS)
     titles = await store.titles(conn, alerts)
-    kept = {event.alert_id for event in events}
+    kept = Counter((event.alert_id, event.outcome) for event in events)
     found = list(stages.of_receipt(row))
     for index, code, alert in row.outcomes[:EVENTS]:
         alert_id = None if alert is None else UUID(str(alert))
-        if alert_id not in kept:
+        kept[alert_id, code] -= 1
+        if kept[alert_id, code] < 0:  # only counted, or kept elsewhere
             found.append(stages.of_outcome(code, index, titles.get(alert_id) if alert_id else None, row.at, alert_id))
     occurrences = await store.occurrences(conn, ids={e.occurrence_id for e in events}, limit=OCCURRENCES)
     return await _explained(conn, found, occurrences, events, len(row.outcomes) <= EVENTS)

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROUNDS = 15
 AT_ONCE = 12
 WITHIN_S = 20
+EXPLAINED = 25
 SEED = 20261122
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 
@@ -205,6 +206,25 @@ async def nothing_is_lost(house: Whole, answers: list[httpx.Response]) -> None:
     assert await house.one("SELECT count(*) FROM changes") == await house.one(
         "SELECT count(*) FROM receipts WHERE outcomes->0->>1 = 'change'"
     )
+    await everything_is_explained(house, random.Random(SEED))
+
+
+async def everything_is_explained(house: Whole, chance: random.Random) -> None:
+    """Some of the receipts and alerts, whatever they came from: each event, and why each alert is where it is."""
+    admin = bearer("tocsin_cara")
+    taken = await house.rows("SELECT id, jsonb_array_length(outcomes) AS events FROM receipts WHERE status < 300")
+    for receipt in chance.sample(taken, min(EXPLAINED, len(taken))):
+        said = await house.http.get(f"/api/v1/receipts/{receipt.id}/explanation", headers=admin)
+        assert said.status_code == 200, said.text
+        stages = [stage["stage"] for stage in said.json()["stages"]]
+        assert stages.count("receipt") == 1
+        assert stages.count("event") >= receipt.events or not said.json()["complete"]
+    alerts = await house.rows("SELECT a.id, o.id AS occurrence FROM alerts a LEFT JOIN occurrences o ON o.alert_id = a.id")
+    for alert in chance.sample(alerts, min(EXPLAINED, len(alerts))):
+        said = await house.http.get(f"/api/v1/alerts/{alert.id}/explanation", headers=admin)
+        assert said.status_code == 200, said.text
+        assert alert.occurrence is not None
+        assert {"routing"} <= {stage["stage"] for stage in said.json()["stages"]}, said.text
 
 
 JSON = st.recursive(
