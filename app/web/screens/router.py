@@ -16,6 +16,9 @@ from app.web.screens import (
     notification_rules,
     on_call,
     refusals,
+    rule_drafts,
+    rule_simulations,
+    rules,
     static,
     storm,
     suppressed,
@@ -34,6 +37,9 @@ router.include_router(correlating.router)
 router.include_router(storm.router)
 router.include_router(on_call.router)
 router.include_router(heartbeats.router)
+router.include_router(rules.router)
+router.include_router(rule_drafts.router)
+router.include_router(rule_simulations.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
 
