@@ -6,10 +6,10 @@ import re
 from html import unescape
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from bodies import body_of
+from forms import get, press, send
 from whole import Whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,23 +31,6 @@ async def no_rules(house: Whole) -> None:
 async def publish(house: Whole, rules: list[dict[str, Any]], path: str = "priority-rules") -> None:
     answer = await house.http.put(f"/api/v1/{path}", json={"rules": rules}, headers=house.as_person("cara"))
     assert answer.status_code == 200, answer.text
-
-
-async def get(house: Whole, path: str, person: str = "cara", status: int = 200) -> str:
-    answer = await house.http.get(path, headers=house.as_person(person) | {"Accept": "text/html"})
-    assert answer.status_code == status, answer.text
-    return unescape(re.sub(r'<span class="unseen">.*?</span>', "", answer.text))
-
-
-async def send(house: Whole, path: str, person: str = "cara", **fields: str) -> httpx.Response:
-    return await house.http.post(path, data=fields, headers=house.as_person(person) | {"Accept": "text/html"})
-
-
-async def press(house: Whole, path: str, person: str = "cara", **fields: str) -> str:
-    """Where it leads to, followed."""
-    answer = await send(house, path, person, **fields)
-    assert answer.status_code == 303, answer.text
-    return await get(house, answer.headers["location"], person)
 
 
 async def begun(house: Whole, kind: str = "priority", person: str = "cara", **fields: str) -> str:
