@@ -31,6 +31,8 @@ RULES: list[dict[str, Any]] = [
      "when": '{environment="loadtest"}', "then": {"suppress": True}},
 ]  # fmt: skip
 LONG_NAME = "UPDATE services SET name = 'Checkout ' || repeat('x', 80) WHERE key = 'checkout'"
+HELD_BACK = "document.querySelector('form[data-slow]').addEventListener('submit', (e) => e.preventDefault())"
+"""What a form that waits for its answer looks like: once it is really sent, nobody can look at it any more."""
 PICTURES = os.environ.get("TOCSIN_TEST_PICTURES", "")
 """A folder: where pictures for the documentation go; empty: none are made."""
 
@@ -88,6 +90,12 @@ async def test_a_draft_is_edited_checked_simulated_and_published(house: House, r
 
         await page.get_by_role("link", name="Simulate").click()
         await expect_accessible(page)
+        await page.get_by_label("Days up to now").fill("1")
+        await page.evaluate(HELD_BACK)
+        await page.get_by_role("button", name="Simulate these days").click()
+        await expect(page.get_by_role("button", name="Simulating…")).to_be_visible()
+        await expect(page.locator("#said")).to_have_text("Simulating…")
+        await page.reload()
         await page.get_by_label("Days up to now").fill("1")
         await page.get_by_role("button", name="Simulate these days").click()
         result = page.get_by_role("region", name="1 event played, 1 alert comes to something else")

@@ -108,3 +108,5 @@ def test_a_rule_that_does_nothing_is_none() -> None:
 def test_how_two_texts_differ() -> None:
     assert rule_text.changes("a\nb\nc", "a\nx\nc")[1:] == [(" ", "a"), ("-", "b"), ("+", "x"), (" ", "c")]
     assert rule_text.changes("a", "a") == []
+    long = rule_text.changes("", "\n".join(map(str, range(10_000))))
+    assert (len(long), long[-1]) == (rule_text.SHOWN + 1, ("@", "and more"))

@@ -95,7 +95,7 @@ async def test_extending_and_ending(house: Whole) -> None:
 
 
 async def test_one_that_begins_later_is_pending(house: Whole) -> None:
-    await silenced(house, starts_at=local(hours=3), service="checkout")
+    await silenced(house, starts_at=local(hours=2.5), service="checkout")
     assert "None active" in await get(house, "/silences")
     shown = await get(house, "/silences?state=pending")
     assert "begins in 2\xa0h" in shown

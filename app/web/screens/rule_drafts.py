@@ -118,7 +118,7 @@ async def show(reader: Reader, draft_id: int, refused: Refused = NOTHING, told: 
         told=told,
         refused=refused,
         text=text,
-        changes=rule_text.changes(saved, entered),
+        changes=await asyncio.to_thread(rule_text.changes, saved, entered),
         shown=list(zip(rules.in_words(draft.kind, draft.rules), _of_rules(draft, checked, found), strict=True)),
         mistakes=found,
         checked=checked,
@@ -144,11 +144,10 @@ async def _published_since(reader: Reader, draft: Draft, checked: CheckAnswer) -
     in_force = await store.newest(conn, kind, draft.scope)
     base = await store.one(conn, kind, draft.base_version, draft.scope)
     before = [] if base is None else base.rules
-    written = await asyncio.to_thread(lambda: [rule_text.write(before), rule_text.write(in_force.rules)])
     return {
         "version": in_force,
         "differences": drafts.differences(before, in_force.rules),
-        "changes": rule_text.changes(*written),
+        "changes": await asyncio.to_thread(rule_text.changed_rules, before, in_force.rules),
     }
 
 
@@ -177,7 +176,9 @@ async def edit(draft_id: Id, reader: Editing, form: Annotated[DraftForm, Form()]
         return await show(reader, draft_id, Refused(said, text=form.text, adding=form))
     except Conflict as refused:
         return await _outdated(reader, draft_id, refused, form)
-    return _back(draft_id, "saved" if edited.version != form.version else "same")
+    return _back(
+        draft_id, "saved" if edited.version != form.version else "same", "" if form.press == "save" else "#rules"
+    )
 
 
 async def _outdated(reader: Reader, draft_id: int, refused: Conflict, form: DraftForm) -> Response:
@@ -233,6 +234,6 @@ async def discard(draft_id: Id, reader: Editing, version: Seen) -> Response:
     return rules.to_rules(draft.scope, "discarded")
 
 
-def _back(draft_id: int, told: str) -> Response:
-    """To the draft by GET, with one of the sentences of `TOLD`."""
-    return RedirectResponse(f"/rules/drafts/{draft_id}?told={told}", 303, dict(HEADERS))
+def _back(draft_id: int, told: str, place: str = "") -> Response:
+    """To the draft by GET, with one of the sentences of `TOLD`. `place`: to the list, for who moves rules there."""
+    return RedirectResponse(f"/rules/drafts/{draft_id}?told={told}{place}", 303, dict(HEADERS))

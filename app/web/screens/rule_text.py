@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +16,7 @@ from app.errors import Invalid, field_message
 from app.web.api.rule_drafts import DraftRule, Rules
 
 MEMBERS: Final = tuple(DraftRule.model_fields)
+SHOWN: Final = 400
 LONGEST: Final = 300_000
 """Characters of a text: a thousand rules fit, and it is read within a second or two."""
 _RULES: TypeAdapter[list[DraftRule]] = TypeAdapter(Rules)
@@ -98,6 +100,14 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def changes(before: str, after: str) -> list[tuple[str, str]]:
     """(`-` gone, `+` new, ` ` as it was or `@` where it is, the line): how two texts differ, with what stands around
-    it."""
+    it; the first `SHOWN` lines of that."""
+    if before == after:
+        return []
     told = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
-    return [(line[0], line[1:] if line[0] != "@" else line) for line in list(told)[2:]]
+    found = [(line[0], line[1:] if line[0] != "@" else line) for line in islice(told, 2, 2 + SHOWN)]
+    return found if len(found) < SHOWN else [*found, ("@", "and more")]
+
+
+def changed_rules(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The same of two lists of rules."""
+    return changes(write(before), write(after))

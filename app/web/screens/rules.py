@@ -189,7 +189,6 @@ async def _version(
     if found is None:
         raise NotFound(f"there is no version {version} of the {kind} rules", version=version)
     newest = await store.newest(conn, KINDS[kind], scope)
-    written = await asyncio.to_thread(lambda: [rule_text.write(p.rules) for p in (newest, found)])
     return reader.shows(
         "rule_version",
         status,
@@ -200,7 +199,7 @@ async def _version(
         rules=in_words(kind, found.rules),
         in_force=newest,
         differences=drafts.differences(newest.rules, found.rules),
-        changes=rule_text.changes(*written),
+        changes=await asyncio.to_thread(rule_text.changed_rules, newest.rules, found.rules),
         may=may_publish(reader, kind, scope, may_draft),
         wrong=wrong,
     )
