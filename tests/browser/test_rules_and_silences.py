@@ -39,6 +39,7 @@ PICTURES = os.environ.get("TOCSIN_TEST_PICTURES", "")
 
 async def picture(page: Page, name: str) -> None:
     if PICTURES:
+        await page.evaluate("scrollTo(0, 0)")
         await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
@@ -82,7 +83,7 @@ async def test_a_draft_is_edited_checked_simulated_and_published(house: House, r
         await page.get_by_role("button", name="Add it at the end").click()
         rows = page.locator("ol.rules > li")
         await expect(rows).to_have_count(3)
-        await expect(rows.last).to_contain_text("none of the last 1 events carried labels.team".capitalize())
+        await expect(rows.last).to_contain_text("None of the last 1 events carried labels.team; is it misspelt?")
         await page.get_by_role("button", name="Up Errors of checkout").click()
         await expect(rows.nth(1)).to_contain_text("Errors of checkout wait")
         await expect_accessible(page)

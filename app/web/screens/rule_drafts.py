@@ -37,7 +37,7 @@ Editing = Annotated[Reader, reads("rule_drafts.edit")]
 Seen = Annotated[int, Form(alias="version", ge=1, lt=2**31)]
 
 TOLD: Final = {
-    "begun": "This is a draft of your own making: nothing comes into force until it is published.",
+    "begun": "This is a draft: nothing comes into force until it is published.",
     "saved": "Saved. Nothing is in force yet.",
     "same": "There was nothing to save.",
     "rebased": "The draft takes account of what is in force now.",
