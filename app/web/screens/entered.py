@@ -66,8 +66,3 @@ def local_instant(text: str, zone: ZoneInfo) -> datetime | None:
         return hours.instant(datetime.fromisoformat(text), zone)
     except (ValueError, OverflowError):
         return None
-
-
-def local_text(at: datetime, zone: ZoneInfo) -> str:
-    """The way back, by the minute."""
-    return f"{hours.local(at, zone):%Y-%m-%dT%H:%M}"
