@@ -228,7 +228,8 @@ async def test_every_screen_fits_a_phone_and_can_be_read(house: House, browser: 
         await page.goto("/incidents")
         await log_in(page)
         await page.set_viewport_size(PHONE)
-        others = ("/incidents", "/on-call", "/heartbeats", "/suppressed", "/account", "/nothing", "/incidents/99")
+        others = ("/incidents", "/on-call", "/heartbeats", "/suppressed", "/silences", "/silences/new", "/maintenance",
+                  "/rules", "/rules/routing/versions", "/account", "/nothing", "/incidents/99")  # fmt: skip
         for path in (f"/incidents/{number}", *others):
             await page.goto(path)
             await expect_accessible(page)

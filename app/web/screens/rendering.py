@@ -118,6 +118,12 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+def who(actor: str | None) -> str:
+    """An actor of audit records in words: `user:ana` is `ana`, `api_key:ci` the `API key ci`."""
+    kind, _, key = (actor or "nobody").partition(":")
+    return f"API key {key}" if kind == "api_key" else key or kind
+
+
 def safe_url(url: str) -> str:
     """The address when it is one that a browser may open, else nothing: never `javascript:`."""
     try:
@@ -142,7 +148,7 @@ _environment.globals |= {
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,
 }
-_environment.filters |= {"safe_url": safe_url, "listed": listed}
+_environment.filters |= {"safe_url": safe_url, "listed": listed, "who": who}
 
 
 def screen(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, /, **given: Any) -> Response:

@@ -13,9 +13,14 @@ from app.web.screens import (
     incidents,
     live,
     login,
+    maintenance,
     notification_rules,
     on_call,
     refusals,
+    rule_drafts,
+    rule_simulations,
+    rules,
+    silences,
     static,
     storm,
     suppressed,
@@ -30,10 +35,15 @@ router.include_router(incidents.router)
 router.include_router(incident.router)
 router.include_router(actions.router)
 router.include_router(suppressed.router)
+router.include_router(silences.router)
+router.include_router(maintenance.router)
 router.include_router(correlating.router)
 router.include_router(storm.router)
 router.include_router(on_call.router)
 router.include_router(heartbeats.router)
+router.include_router(rules.router)
+router.include_router(rule_drafts.router)
+router.include_router(rule_simulations.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
 

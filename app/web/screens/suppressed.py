@@ -1,15 +1,14 @@
-"""What fires and pages nobody, by what and until when; and the silences, which can be extended and ended here."""
+"""What fires and pages nobody, by what and until when; and silencing an incident. Silences: `silences.py`."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 
-from app.alerts import silence_store, silences, suppression_rules, suppression_store
+from app.alerts import silence_store, suppression_rules, suppression_store
 from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
 from app.incidents import silencing
 from app.web.api.silences import SilenceAnswer, answers
@@ -18,6 +17,7 @@ from app.web.screens.actions import responder
 from app.web.screens.incident import Number, found
 from app.web.screens.reader import Reader, reads
 from app.web.screens.rendering import HEADERS
+from app.web.screens.silences import TOLD
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,11 +26,6 @@ Editing = Annotated[Reader, reads("silences.edit")]
 Minutes = Annotated[int, Form(ge=1, le=30 * 24 * 60)]
 SHOWN: Final = 50
 SILENCES: Final = 100
-TOLD: Final = {
-    "extended": "The silence ends later now.",
-    "expired": "The silence is over. What it kept quiet and still fires pages now.",
-    "over": "The silence was over already.",
-}
 
 
 @router.get("/suppressed")
@@ -79,25 +74,6 @@ async def _rules(reader: Reader) -> list[dict[str, Any]]:
     return shown
 
 
-@router.post("/silences/{silence_id}/extend")
-async def extend_silence(silence_id: UUID, request: Request, reader: Editing, for_minutes: Minutes = 60) -> Response:
-    """So much longer than it would last."""
-    stored = await silences.read(reader.tx.conn, silence_id)
-    if stored.state(reader.tx.now) == "expired":
-        return _back("over")
-    ends_at = stored.ends_at + timedelta(minutes=for_minutes)
-    await silences.extend(reader.tx.conn, reader.tx.now, silence_id, ends_at, None, actor=reader.caller.actor)
-    reader.tx.after_commit(request.app.state.wake)
-    return _back("extended")
-
-
-@router.post("/silences/{silence_id}/expire")
-async def expire_silence(silence_id: UUID, request: Request, reader: Editing) -> Response:
-    await silences.expire(reader.tx.conn, reader.tx.now, silence_id, actor=reader.caller.actor)
-    reader.tx.after_commit(request.app.state.wake)
-    return _back("expired")
-
-
 @router.post("/incidents/{number}/silence")
 async def silence_incident(
     number: Number,
@@ -112,7 +88,3 @@ async def silence_incident(
     lasts = timedelta(minutes=for_minutes)
     await silencing.silence(reader.tx.conn, reader.tx.now, detail.id, who, lasts, said)
     return RedirectResponse(f"/incidents/{number}?told=silenced", 303, dict(HEADERS))
-
-
-def _back(told: str) -> Response:
-    return RedirectResponse(f"/suppressed?told={told}", 303, dict(HEADERS))

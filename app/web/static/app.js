@@ -98,6 +98,15 @@ const PAUSE = 1000, RETRY = 5000;
 let loading = false, again = false, leaving = false;
 // A form was sent: what it leads to says more than what we would load now, and must not be overtaken by it.
 document.addEventListener("submit", () => (leaving = true));
+// What takes long says so: the button and the line that screen readers follow.
+document.addEventListener("submit", (event) => {
+  const slow = event.target.dataset.slow;
+  if (!slow) return;
+  said.textContent = slow;
+  event.target.setAttribute("aria-busy", "true");
+  const button = event.submitter ?? event.target.querySelector("button");
+  if (button) button.textContent = slow;
+});
 window.addEventListener("pageshow", () => ([leaving, loading] = [false, false]));
 async function load() {
   if (leaving) return;
