@@ -23,6 +23,7 @@ from app.alerts.suppression import Suppressed, Suppressions
 from app.alerts.words import completed
 from app.db import ids
 from app.db.engine import on_commit
+from app.rules import matching
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
@@ -60,7 +61,12 @@ class Ways:
 
     def judge(self, arrival: Arrival, now: datetime) -> Suppressed | None:
         """Whether silence, maintenance window, inhibition or time interval keep an arrival quiet at this instant."""
-        return self.suppressions.judge(arrival.event.labels, arrival.service_id, now)
+        return self.suppressions.judge(_seen(arrival), arrival.service_id, now)
+
+
+def _seen(arrival: Arrival) -> dict[str, str]:
+    """What matchers see of it."""
+    return matching.seen(arrival.event.labels, arrival.event.dedup_key, arrival.integration_key)
 
 
 async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
@@ -76,9 +82,9 @@ async def _inhibiting(conn: AsyncConnection, decisions: Sequence[Decision], ways
     if not ways.suppressions.inhibitions:
         return ways
     last = {d.alert.id: d for d in decisions if d.arrival.event.kind != "acknowledged"}
-    events = {i: ways.route(d.arrival).arrival.event for i, d in last.items() if d.alert.firing}
-    fired = [Fired(alert_id, event.labels, event.title) for alert_id, event in events.items()]
-    prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - events.keys(), now)
+    firing = {i: ways.route(d.arrival).arrival for i, d in last.items() if d.alert.firing}
+    fired = [Fired(alert_id, _seen(arrival), arrival.event.title) for alert_id, arrival in firing.items()]
+    prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - firing.keys(), now)
     return Ways(ways.route, prepared)
 
 

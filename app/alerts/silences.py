@@ -151,7 +151,7 @@ async def matching_now(
     """The firing alerts that such a silence would match, oldest first. Raises `Invalid`."""
     found = check_matchers(documents)
     firing = await suppression_store.firing(conn, service_id=service_id, limit=MOST_LOOKED_AT)
-    return [alert for alert in firing if found(alert["routed"])]
+    return [alert for alert in firing if found(alert["seen"])]
 
 
 async def _locked(conn: AsyncConnection, silence_id: UUID, service_id: int | None = None) -> StoredSilence:

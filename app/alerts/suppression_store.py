@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts.inhibition import Source
 from app.db.engine import dumps
+from app.rules.matching import DEDUP_KEY, INTEGRATION
 
 _RULES = """
     SELECT r.id, r.kind, r.key, r.document, r.version, r.created_at, r.updated_at FROM suppression_rules r
@@ -74,12 +75,15 @@ _SUPPRESSED = text("""
       AND (CAST(:name AS text) IS NULL OR o.suppressed ->> 'name' = :name)
     ORDER BY o.id DESC LIMIT :limit
 """)
-# What fires. `labels`: as sent; `routed`: with what routing rules added, which is what silences look at.
-_FIRING = text("""
+# `matching.seen` of an alert `a` of the integration `n`, routed as its occurrence `o` says.
+_SEEN = f"""a.labels || coalesce(o.routed -> 'labels', CAST('{{}}' AS jsonb))
+            || jsonb_build_object('{DEDUP_KEY}', a.dedup_key, '{INTEGRATION}', n.key)"""
+# What fires. `labels`: as sent; `seen`: what matchers see, with what routing rules added.
+_FIRING = text(f"""
     SELECT a.id, a.title, a.severity, a.labels, a.annotations, a.links, a.starts_at, a.last_seen_at, a.expires_at,
-           a.labels || coalesce(o.routed -> 'labels', '{}') AS routed, o.service_id, s.key AS service, o.suppressed,
-           o.incident_id
+           {_SEEN} AS seen, o.service_id, s.key AS service, o.suppressed, o.incident_id
     FROM alerts a JOIN occurrences o ON o.id = a.occurrence_id JOIN services s ON s.id = o.service_id
+    JOIN integrations n ON n.id = a.integration_id
     WHERE a.state = 'firing' AND (CAST(:service_id AS bigint) IS NULL OR o.service_id = CAST(:service_id AS bigint))
       AND (CAST(:incident_id AS uuid) IS NULL OR o.incident_id = CAST(:incident_id AS uuid))
     ORDER BY a.id LIMIT :limit

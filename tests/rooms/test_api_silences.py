@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from bodies import body_of
@@ -122,6 +123,23 @@ async def test_an_incident_is_silenced_in_one_go(house: Whole) -> None:
     assert any("the vendor is on it" in text for text in told)
     await house.post("alertmanager", body_of("alertmanager", "Slow"))
     assert (await call(house, "ana", "POST", "/incidents/999/silence", body)).status_code == 404
+
+
+@pytest.mark.parametrize("source", ["pagerduty", "opsgenie", "generic"])
+async def test_an_incident_without_labels_is_silenced_by_its_dedup_key(house: Whole, source: str) -> None:
+    body = {"title": "Disk", "dedup_key": "Disk"} if source == "generic" else body_of(source, "Disk")
+    await house.post(source, body)
+    number = await house.one("SELECT number FROM incidents")
+    made = await call(house, "ana", "POST", f"/incidents/{number}/silence", {"for_minutes": 120, "comment": "c"})
+    assert made.status_code == 201, made.text
+    assert made.json()["text"] == f'{{__dedup_key__="Disk", __integration__="checkout-{source}"}}'
+    seen = (await call(house, "ana", "POST", "/silences/preview", {"matchers": made.json()["text"]})).json()
+    assert seen["firing"] == 1
+    await house.execute("TRUNCATE alerts, occurrences, incidents CASCADE")
+    await house.post(source, body)
+    await house.post(source, body_of(source, "Other"))
+    assert await house.rows("SELECT a.dedup_key, o.suppressed ->> 'by' AS by FROM occurrences o JOIN alerts a"
+                            " ON a.id = o.alert_id ORDER BY o.id") == [("Disk", "silence"), (ANY, None)]  # fmt: skip
 
 
 async def test_a_machine_that_silences_an_incident_names_an_owner(house: Whole) -> None:
