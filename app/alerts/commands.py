@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from app.alerts.words import completed
 from app.db import ids
 from app.db.engine import on_commit
 from app.rules import matching
+
+_STORED = tuple(Suppressed.__dataclass_fields__)
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
@@ -111,13 +114,13 @@ def _held(way: Route, occurrence_id: UUID, now: datetime) -> Suppressed | None:
     """Until it has fired for as long as the rule wants, since we first heard of this occurrence."""
     if way.hold is None:
         return None
-    length, name, because = way.hold
+    length, held = way.hold
     until = ids.instant_of(occurrence_id) + length
-    return Suppressed("hold", name, because, until) if until > now else None
+    return dataclasses.replace(held, until=until) if until > now else None
 
 
-def _as_json(suppressed: Suppressed) -> dict[str, str]:
-    said = {"by": suppressed.by, "name": suppressed.name, "because": suppressed.because}
+def _as_json(suppressed: Suppressed) -> dict[str, Any]:
+    said = {name: value for name in _STORED if (value := getattr(suppressed, name)) is not None}
     return said if suppressed.until is None else said | {"until": suppressed.until.isoformat()}
 
 

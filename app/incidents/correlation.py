@@ -203,7 +203,8 @@ class Fold:
         if come < count:
             minutes = within // timedelta(minutes=1)
             because = f"{come} of {count} within {minutes} minutes: {h.terms.because}"
-            self.result.held[h.occurrence_id] = key, Suppressed("hold", h.terms.name, because, self.now + within)
+            held = Suppressed("hold", h.terms.name, because, self.now + within, **h.terms.source)
+            self.result.held[h.occurrence_id] = key, held
             return True
         self.result.released.add(key)
         for occurrence_id, (other, held) in self.result.held.items():
@@ -220,9 +221,9 @@ class Fold:
         self.incidents[incident.id] = incident
         self.holders[h.correlation_key] = self.newest[h.correlation_key] = incident.id
         self._belongs(h, incident)
+        because = h.terms.because if h.terms.rule is not None else f"no correlation rule matched: {h.terms.because}"
         said: dict[str, Any] = {"severity": h.severity, "priority": incident.priority, "alert": str(h.alert_id)}
-        if h.terms.rule is not None:
-            said |= {"because": h.terms.because} | h.terms.source
+        said |= {"because": because} | h.terms.source
         self._say(incident, "opened", h.actor, title=h.title, **said)
         self._say(incident, "priority_assigned", "tocsin", priority=incident.priority, verdict=incident.verdict)
         if earlier is not None:

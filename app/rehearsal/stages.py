@@ -104,7 +104,8 @@ def of_occurrence(row: Any, at: datetime) -> Iterator[Stage]:
             at,
             f"kept quiet by {why.get('by', 'something')} “{why.get('name', '')}”{until}",
             why.get("because", ""),
-            why.get("rule"),
+            # What was stored by older versions has the name alone.
+            why.get("rule") or why.get("name"),
             scope(why.get("scope")),
             why.get("version"),
             row.alert_id,
@@ -121,10 +122,17 @@ def of_entry(row: Any, incident: int | None) -> Iterator[Stage]:
     decided = f"priority P{data['priority']}" if inputs else describe(row.kind, data)
     if inputs and data.get("was"):
         decided = f"priority raised from P{data['was']} to P{data['priority']}"
-    yield Stage(stage, row.at, decided, data.get("because", ""), *_rule(data), alert=alert, incident=incident)
+    because = data.get("because") or _path(data)
+    yield Stage(stage, row.at, decided, because, *_rule(data), alert=alert, incident=incident)
     for given in inputs:
         because = given.get("because", "")
         yield Stage(stage, row.at, f"{given['what']} {given['value']}", because, *_rule(given), incident=incident)
+
+
+def _path(data: Mapping[str, Any]) -> str:
+    """Of a symptom: `checkout -> payments -> db-1` (`Topology.said`) in words."""
+    first, *others = data.get("path", "").split(" -> ")
+    return f"{first} depends on {', which depends on '.join(others)}" if others else ""
 
 
 def of_policy(row: Any, incident: int | None) -> Stage:
