@@ -256,6 +256,15 @@ async def test_the_screen_shows_by_what_and_ends_a_silence(house: Whole) -> None
     assert await house.one("SELECT expired_at IS NOT NULL FROM silences") is True
 
 
+async def test_the_screen_says_once_that_it_was_a_routing_rule(house: Whole) -> None:
+    rule = {"key": "hush", "name": "Hush", "when": "true", "then": {"suppress": True}}
+    assert (await call(house, "cara", "PUT", "/routing-rules", {"rules": [rule]})).status_code == 200
+    await house.post("alertmanager", body_of("alertmanager"))
+    screen = (await house.http.get("/suppressed", headers=house.as_person("ana"))).text
+    assert '<p class="text">Routing rule &#34;Hush&#34; (version 1)' in screen
+    assert (await call(house, "cara", "PUT", "/routing-rules", {"rules": []})).status_code == 200
+
+
 async def test_the_button_of_an_incident(house: Whole) -> None:
     await house.post("alertmanager", body_of("alertmanager"))
     number = await house.one("SELECT number FROM incidents")
