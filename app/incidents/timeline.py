@@ -93,7 +93,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "closed": lambda d: f"Closed{_why(d)}",
     "reassigned": lambda d: f"Handed to {d['name']}{_why(d)}",
     "escalated_by_hand": lambda d: "Escalated to the next step by hand",
-    "held_open": lambda d: f"Pinned open: only a person resolves it{_why(d)}",
+    "pinned_open": lambda d: f"Pinned open: only a person resolves it{_why(d)}",
     "released": lambda d: f"No longer pinned open{_why(d)}",
     "merged_into": lambda d: f"Merged into incident {d['to']} by {d['name']}{_reason(d)}",
     "merged_from": lambda d: f"Incident {d['from']} was merged into this by {d['name']}{_titles(d)}{_reason(d)}",
