@@ -66,6 +66,14 @@ class Ways:
         """Whether silence, maintenance window, inhibition or time interval keep an arrival quiet at this instant."""
         return self.suppressions.judge(_seen(arrival), arrival.service_id, now)
 
+    def quiet(self, arrival: Arrival, now: datetime) -> Suppressed | None:
+        """What would keep one quiet that fired now for the first time."""
+        if arrival.event.kind != "firing":
+            return None
+        way = self.route(arrival)
+        held = None if way.hold is None else dataclasses.replace(way.hold[1], until=now + way.hold[0])
+        return way.suppressed or self.judge(way.arrival, now) or held
+
 
 def _seen(arrival: Arrival) -> dict[str, str]:
     """What matchers see of it."""
