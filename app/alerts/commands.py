@@ -205,13 +205,17 @@ def _row(
     )  # fmt: skip
 
 
-async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> list[Routed]:
+async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> tuple[list[Routed], set[UUID]]:
     """⓪ Firing occurrences whose suppression is to be looked at again. Those that nothing suppresses any more enter as
-    new (behaviour.md 10): whoever calls correlates them and keeps them."""
-    found = await store.to_recheck(conn, now, limit)
+    new (behaviour.md 10): whoever calls correlates them and keeps them. And the incidents in which others count."""
+    due = await store.to_recheck(conn, now, limit)
+    counting = [r for r in due if r.before.counts]
+    await store.looked_at(conn, [r.alert.occurrence_id for r in counting])
+    found = [r for r in due if not r.before.counts]
     before = {r.alert.occurrence_id: r.before for r in found}
     decisions = [Decision(r.arrival, Outcome.CHANGED, r.alert) for r in found]
-    return _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
+    routed = _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
+    return routed, {r.before.incident_id for r in counting if r.before.incident_id is not None}
 
 
 @dataclass(frozen=True, slots=True)

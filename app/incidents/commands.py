@@ -112,7 +112,7 @@ async def acknowledge(
     incident = await _locked(conn, incident_id)
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
-    if incident.state != "triggered":
+    if incident.state != "triggered" and not incident.silenced:
         return AlreadyAcknowledged(incident, incident.acknowledged_by_id, incident.acknowledged_at)
     lasts = EXPIRES_AFTER.get(incident.priority)
     after = states.acknowledge(

@@ -174,12 +174,19 @@ class Fold:
 
     def _counted(self, incident: Incident) -> Incident:
         return replace(
-            incident,
+            self._stirred(incident),
             firing=incident.firing + 1,
             occurrences=incident.occurrences + 1,
             last_occurrence_at=self.now,
             recovery_due_at=None,
         )
+
+    def _stirred(self, incident: Incident) -> Incident:
+        """An alert that counts is not silenced: an incident that was quiet for silences is so no more."""
+        if not incident.silenced:
+            return incident
+        self._say(incident, "silence_ended", "tocsin")
+        return states.trigger(incident, self.now)
 
     def _holder(self, key: str) -> Incident | None:
         return self.incidents[self.holders[key]] if key in self.holders else None
@@ -273,7 +280,7 @@ class Fold:
         if incident is None or not incident.is_open:
             return
         self._say(incident, "alert_changed", h.actor, title=h.title, severity=h.severity)
-        self._put(self._ranked(incident, h))
+        self._put(self._ranked(self._stirred(incident), h))
 
     def _ranked(self, incident: Incident, h: Happening, *, already_triggered: bool = False) -> Incident:
         """Automation only raises; a raise pages again, unless the incident begins a new epoch anyway."""

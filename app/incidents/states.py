@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
+SILENCED = "silenced"
+"""Why an incident wakes that a silence made quiet."""
 
 
 class Incident(Struct, frozen=True, gc=False):
@@ -62,6 +64,11 @@ class Incident(Struct, frozen=True, gc=False):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def silenced(self) -> bool:
+        """Nobody has it, and it is quiet because silences hold for all its alerts that fire (`quieting.py`)."""
+        return self.state == "acknowledged" and self.wakes_because == SILENCED
 
 
 def trigger(incident: Incident, now: datetime) -> Incident:

@@ -87,6 +87,8 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "unacknowledged": lambda d: f"Acknowledgement withdrawn{_why(d)}",
     "acknowledgement_expired": lambda d: f"The acknowledgement of {d.get('name', 'nobody')} expired",
     "snoozed": lambda d: f"Snoozed by {d.get('name', '')}{_until(d)}",
+    "silenced": lambda d: f"Silenced by silence {d['silence']} of {d['name']}{_until(d)}: {d['because']}",
+    "silence_ended": lambda d: "Its alerts are not all silenced any more",
     "snooze_ended": lambda d: "The snooze ended",
     "mitigated": lambda d: f"Mitigated by {d.get('name', '')}: the pain is over, the fault is not",
     "resolved": lambda d: f"Resolved{_why(d)}",
