@@ -14,7 +14,7 @@ from app.incidents import quieting, states, store
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 
-_ENDED = {"snoozed": "snooze_ended", states.SILENCED: "silence_ended"}
+_ENDED: dict[str | None, str] = {"snoozed": "snooze_ended", states.SILENCED: "silence_ended"}
 
 
 async def pass_time(conn: AsyncConnection, suppressions: Suppressions, now: datetime) -> None:
@@ -37,7 +37,7 @@ async def _wake(conn: AsyncConnection, now: datetime) -> None:
     entries = [
         Entry(
             i.id,
-            _ENDED.get(i.wakes_because or "", "acknowledgement_expired"),
+            _ENDED.get(i.wakes_because, "acknowledgement_expired"),
             data={"name": names.get(i.acknowledged_by_id or 0, "nobody")},
         )
         for i in due
