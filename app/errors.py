@@ -5,7 +5,7 @@ What is normal is not an error: `acknowledge` returns `AlreadyAcknowledged`, it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 
@@ -53,6 +53,7 @@ class Invalid(Refusal):
 
 PATTERNS: Final = (
     ("[a-z0-9]", "a key takes lower case letters, digits, - and _, and begins with a letter or a digit"),
+    ("[A-Za-z_]", "a label's name takes letters, digits, _, . and -, and begins with a letter or _"),
     ("@", "give a mail address, like ana@example.org"),
     ("https?://", "give an address that begins with http:// or https://"),
     (r"\S", "it must not be blank"),
@@ -74,3 +75,46 @@ def field_message(error: Mapping[str, Any]) -> str:
     if kind in ("too_short", "string_too_short") and error["ctx"]["min_length"] == 1:
         return "it must not be empty"
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+class WrongMember(ValueError):
+    """What a validator of Pydantic's raises about a member within the value that it looks at. `path`: from there, like
+    `times[0].start_time`."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def wrong_members(found: Iterable[Mapping[str, Any]], document: Any) -> list[dict[str, str]]:
+    """Pydantic's errors about a document as `errors` of `Invalid`: each with the path as its author wrote it."""
+    paths = [(_path(document, error), error) for error in found]
+    # An alternative of the wrong type is no news where another one fits and only something within it is wrong.
+    deeper = {path[:n] for path, _ in paths for n in range(len(path))}
+    kept = [(path, error) for path, error in paths if path not in deeper or not error["type"].endswith("_type")]
+    return [{"field": written(path), "message": field_message(error)} for path, error in kept]
+
+
+def written(path: Sequence[str | int]) -> str:
+    """`("layers", 0, "members")` as people write it: `layers[0].members`."""
+    text = ""
+    for part in path:
+        between = "" if isinstance(part, int) or not text or part.startswith("[") else "."
+        text += f"[{part}]" if isinstance(part, int) else f"{between}{part}"
+    return text
+
+
+def _path(document: Any, error: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Without what Pydantic adds: names of the alternatives of a union, and `[key]`."""
+    path: list[str | int] = []
+    location = error["loc"]
+    for at, part in enumerate(location):
+        if isinstance(part, int) and isinstance(document, list):
+            document = document[part] if part < len(document) else None
+        elif isinstance(part, str) and isinstance(document, Mapping) and part in document:
+            document = document[part]
+        elif error["type"] != "missing" or at + 1 < len(location):
+            continue
+        path.append(part)
+    inner = (error.get("ctx") or {}).get("error")
+    return (*path, inner.path) if isinstance(inner, WrongMember) and inner.path else tuple(path)

@@ -28,7 +28,7 @@ from app.db import ids
 from app.db.engine import unless_raced
 from app.escalation import commands as escalation
 from app.heartbeats import signs
-from app.incidents import joining, passing, storming, symptoms
+from app.incidents import joining, passing, quieting, storming, symptoms
 from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
@@ -45,8 +45,7 @@ async def receive(conn: AsyncConnection, requests: Sequence[Request], standings:
     for request in requests:
         ingest.open_up(request, now)
     fed = await signs.feed(conn, standing.feeds, requests, now)
-    brought = [arrival for request in requests for arrival in arrivals.arrivals(request)]
-    decisions, pages = await _absorb(conn, brought, standing, now)
+    decisions, pages = await _absorb(conn, [a for r in requests for a in arrivals.arrivals(r)], standing, now)
     kept = arrivals.outcomes(requests, decisions), arrivals.events(decisions, now)
     return Received(await ingest.keep(conn, requests, *kept, now), pages or fed, now)
 
@@ -90,7 +89,7 @@ async def replay(conn: AsyncConnection, quarantined_id: UUID, standings: Standin
 
 @dataclass(frozen=True, slots=True)
 class Climbed:
-    """What one pass of the clock did. `lateness`: seconds after its due time, for every claimed ladder."""
+    """What one pass of the clock did. `lateness`: in s, of claimed ladders. `again`: the next pass is due at once."""
 
     pages: int
     lateness: Sequence[float]
@@ -98,7 +97,6 @@ class Climbed:
     wait_s: float | None
     """Real seconds until the next row falls due; None: none waits."""
     again: bool = False
-    """Another pass is to follow at once: this one only looked for symptoms."""
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
@@ -109,11 +107,11 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await _expire(conn, standing.recovery_delays, now)
     await _let_go(conn, standing, now)
     await _notice(conn, standing, now)
-    await passing.pass_time(conn, now)
+    await passing.pass_time(conn, standing.suppressions, now)
     over = await storming.look(conn, now)
     await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
     await escalation.go_on(conn, over.waiting, now)
-    climbed = await escalation.climb(conn, standing.hours, channels, now)
+    climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
     return Climbed(queued, climbed.lateness, climbed.unreachable, await next_due(conn))
@@ -134,8 +132,10 @@ async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: d
 
 
 async def _let_go(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
-    """What nothing suppresses any more enters as new."""
-    if routed := await alerts.recheck(conn, standing.ways(now), now):
+    """What nothing suppresses any more enters as new; what silences hold for by now makes its incident quiet."""
+    routed, incidents = await alerts.recheck(conn, standing.ways(now), now)
+    await quieting.look(conn, incidents, standing.suppressions, now)
+    if routed:
         async with unless_raced(conn):
             await _respond(conn, routed, standing, now)
 

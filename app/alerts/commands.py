@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from app.alerts.suppression import Suppressed, Suppressions
 from app.alerts.words import completed
 from app.db import ids
 from app.db.engine import on_commit
+from app.rules import matching
+
+_STORED = tuple(Suppressed.__dataclass_fields__)
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
@@ -60,7 +64,20 @@ class Ways:
 
     def judge(self, arrival: Arrival, now: datetime) -> Suppressed | None:
         """Whether silence, maintenance window, inhibition or time interval keep an arrival quiet at this instant."""
-        return self.suppressions.judge(arrival.event.labels, arrival.service_id, now)
+        return self.suppressions.judge(_seen(arrival), arrival.service_id, now)
+
+    def quiet(self, arrival: Arrival, now: datetime) -> Suppressed | None:
+        """What would keep one quiet that fired now for the first time."""
+        if arrival.event.kind != "firing":
+            return None
+        way = self.route(arrival)
+        held = None if way.hold is None else dataclasses.replace(way.hold[1], until=now + way.hold[0])
+        return way.suppressed or self.judge(way.arrival, now) or held
+
+
+def _seen(arrival: Arrival) -> dict[str, str]:
+    """What matchers see of it."""
+    return matching.seen(arrival.event.labels, arrival.event.dedup_key, arrival.integration_key)
 
 
 async def route(conn: AsyncConnection, decisions: Sequence[Decision], ways: Ways, now: datetime) -> list[Routed]:
@@ -76,9 +93,9 @@ async def _inhibiting(conn: AsyncConnection, decisions: Sequence[Decision], ways
     if not ways.suppressions.inhibitions:
         return ways
     last = {d.alert.id: d for d in decisions if d.arrival.event.kind != "acknowledged"}
-    events = {i: ways.route(d.arrival).arrival.event for i, d in last.items() if d.alert.firing}
-    fired = [Fired(alert_id, event.labels, event.title) for alert_id, event in events.items()]
-    prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - events.keys(), now)
+    firing = {i: ways.route(d.arrival).arrival for i, d in last.items() if d.alert.firing}
+    fired = [Fired(alert_id, _seen(arrival), arrival.event.title) for alert_id, arrival in firing.items()]
+    prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - firing.keys(), now)
     return Ways(ways.route, prepared)
 
 
@@ -105,13 +122,13 @@ def _held(way: Route, occurrence_id: UUID, now: datetime) -> Suppressed | None:
     """Until it has fired for as long as the rule wants, since we first heard of this occurrence."""
     if way.hold is None:
         return None
-    length, name, because = way.hold
+    length, held = way.hold
     until = ids.instant_of(occurrence_id) + length
-    return Suppressed("hold", name, because, until) if until > now else None
+    return dataclasses.replace(held, until=until) if until > now else None
 
 
-def _as_json(suppressed: Suppressed) -> dict[str, str]:
-    said = {"by": suppressed.by, "name": suppressed.name, "because": suppressed.because}
+def _as_json(suppressed: Suppressed) -> dict[str, Any]:
+    said = {name: value for name in _STORED if (value := getattr(suppressed, name)) is not None}
     return said if suppressed.until is None else said | {"until": suppressed.until.isoformat()}
 
 
@@ -188,13 +205,17 @@ def _row(
     )  # fmt: skip
 
 
-async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> list[Routed]:
+async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> tuple[list[Routed], set[UUID]]:
     """⓪ Firing occurrences whose suppression is to be looked at again. Those that nothing suppresses any more enter as
-    new (behaviour.md 10): whoever calls correlates them and keeps them."""
-    found = await store.to_recheck(conn, now, limit)
+    new (behaviour.md 10): whoever calls correlates them and keeps them. And the incidents in which others count."""
+    due = await store.to_recheck(conn, now, limit)
+    counting = [r for r in due if r.before.counts]
+    await store.looked_at(conn, [r.alert.occurrence_id for r in counting])
+    found = [r for r in due if not r.before.counts]
     before = {r.alert.occurrence_id: r.before for r in found}
     decisions = [Decision(r.arrival, Outcome.CHANGED, r.alert) for r in found]
-    return _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
+    routed = _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
+    return routed, {r.before.incident_id for r in counting if r.before.incident_id is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ from app.alerts import suppression_store as store
 from app.alerts.inhibition import Inhibition, Source
 from app.alerts.suppression import Suppressions
 from app.ingest.adapters.labels import fingerprint
+from app.rules.matching import PSEUDO_LABELS
 
 BY = "inhibition"
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An alert that fires, with the labels that count for rules."""
+    """An alert that fires, with what matchers see of it (`matching.seen`)."""
 
     alert_id: UUID
     labels: Mapping[str, str]
@@ -59,7 +60,7 @@ async def rebuild(conn: AsyncConnection, key: str, rule: Inhibition | None, now:
     await store.forget_sources_of(conn, key)
     if rule is not None:
         found = await store.firing(conn, limit=1_000_000)
-        fired = [Fired(a["id"], a["routed"], a["title"]) for a in found]
+        fired = [Fired(a["id"], a["seen"], a["title"]) for a in found]
         await store.add_sources(conn, [s for f in fired for s in _sources((rule,), f)])
     await store.recheck(conn, now, BY, [key])
 
@@ -68,7 +69,7 @@ def _sources(rules: Sequence[Inhibition], alert: Fired) -> list[Source]:
     matching = [r for r in rules if r.source(alert.labels)]
     if not matching:
         return []
-    own = fingerprint(alert.labels)
+    own = fingerprint({n: v for n, v in alert.labels.items() if n not in PSEUDO_LABELS})
     found = [r.as_source(alert.alert_id, alert.labels, own, alert.title) for r in matching]
     return [s for s in found if s is not None]
 

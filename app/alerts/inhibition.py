@@ -36,6 +36,7 @@ class Inhibition:
     source: Matching
     target: Matching
     equal: tuple[str, ...] = ()
+    version: int | None = None
 
     def values(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(labels.get(name, "") for name in self.equal)

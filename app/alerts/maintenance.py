@@ -23,6 +23,7 @@ class Window:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     weekly: WeeklyHours | None = None
+    version: int | None = None
 
     def until(self, at: datetime) -> datetime | None:
         """When the period that `at` lies in ends; None: it lies in none."""

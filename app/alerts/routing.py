@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,8 +29,8 @@ class Route(Struct, frozen=True, gc=False):
 
     arrival: Arrival
     suppressed: Suppressed | None = None
-    hold: tuple[timedelta, str, str] | None = None
-    """How long, the rule's name, and because."""
+    hold: tuple[timedelta, Suppressed] | None = None
+    """How long it must fire, and as what it is suppressed meanwhile."""
     kept: Mapping[str, Any] | None = None
 
 
@@ -77,42 +77,51 @@ def _add(found: list[tuple[str, Verdict]], failures: list[dict[str, str]], scope
     failures += [{"rule": f.rule, "scope": scope, "error": f.error} for f in decision.failures]
 
 
-def _sayings(found: list[tuple[str, Verdict]]) -> dict[str, tuple[Any, Verdict]]:
-    """What holds of each member, and who said it: a service's own rules speak last. Labels add up."""
-    says: dict[str, tuple[Any, Verdict]] = {}
-    for _, verdict in found:
+class Said(NamedTuple):
+    """What holds of a member, and which rule said it, in which scope."""
+
+    value: Any
+    scope: str
+    verdict: Verdict
+
+    def suppressed(self, by: str) -> Suppressed:
+        v = self.verdict
+        return Suppressed(by, v.name, v.because, rule=v.rule, scope=self.scope, version=v.version)
+
+
+def _sayings(found: list[tuple[str, Verdict]]) -> dict[str, Said]:
+    """By member. A service's own rules speak last. Labels add up."""
+    says: dict[str, Said] = {}
+    for scope, verdict in found:
         for name, value in verdict.outcome.items():
             if name == "labels" and "labels" in says:
-                value = {**says["labels"][0], **value}
-            says[name] = value, verdict
+                value = {**says["labels"].value, **value}
+            says[name] = Said(value, scope, verdict)
     return says
 
 
-def _with(arrival: Arrival, says: Mapping[str, tuple[Any, Verdict]]) -> Arrival:
+def _with(arrival: Arrival, says: Mapping[str, Said]) -> Arrival:
     if "labels" not in says and "severity" not in says:
         return arrival
     event = arrival.event
-    labels = {**event.labels, **says["labels"][0]} if "labels" in says else event.labels
-    severity = says["severity"][0] if "severity" in says else event.severity
+    labels = {**event.labels, **says["labels"].value} if "labels" in says else event.labels
+    severity = says["severity"].value if "severity" in says else event.severity
     return replace(arrival, event=replace(event, labels=labels, severity=severity))
 
 
-def _suppressed(arrival: Arrival, says: Mapping[str, tuple[Any, Verdict]]) -> Suppressed | None:
-    if "suppress" in says:
-        verdict = says["suppress"][1]
-        return Suppressed("routing rule", verdict.name, verdict.because)
-    return suppress(arrival.event)
+def _suppressed(arrival: Arrival, says: Mapping[str, Said]) -> Suppressed | None:
+    return says["suppress"].suppressed("routing rule") if "suppress" in says else suppress(arrival.event)
 
 
-def _hold(says: Mapping[str, tuple[Any, Verdict]]) -> tuple[timedelta, str, str] | None:
+def _hold(says: Mapping[str, Said]) -> tuple[timedelta, Suppressed] | None:
     if "hold_minutes" not in says:
         return None
-    minutes, verdict = says["hold_minutes"]
-    return timedelta(minutes=minutes), verdict.name, verdict.because
+    said = says["hold_minutes"]
+    return timedelta(minutes=said.value), said.suppressed("hold")
 
 
 def _kept(
-    found: list[tuple[str, Verdict]], failures: list[dict[str, str]], says: Mapping[str, tuple[Any, Verdict]]
+    found: list[tuple[str, Verdict]], failures: list[dict[str, str]], says: Mapping[str, Said]
 ) -> dict[str, Any] | None:
     if not found and not failures:
         return None
@@ -121,5 +130,5 @@ def _kept(
          "set": dict(v.outcome)}
         for scope, v in found
     ]  # fmt: skip
-    kept: dict[str, Any] = {name: value for name, (value, _) in says.items()} | {"rules": rules}
+    kept: dict[str, Any] = {name: said.value for name, said in says.items()} | {"rules": rules}
     return kept | {"failures": failures} if failures else kept

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.alerts.routing_rules import MOST_HOLD_MINUTES
+from app.directory.documents import Key
 from app.ingest.event import Severity
-from app.rules.documents import RULE_LIMIT, NamedCondition, Outcome, RuleDocument, plain
+from app.rules.documents import RULE_LIMIT, NamedCondition, Outcome, RuleDocument, no_number, plain
 
-Key = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9]+([-_.][a-z0-9]+)*$")]
+Category = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9]+([-_.][a-z0-9]+)*$")]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,127}$")]
 LabelText = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
@@ -23,9 +24,9 @@ class RoutingOutcome(Outcome):
     service: Key | None = None
     labels: Annotated[dict[LabelName, LabelText], Field(min_length=1, max_length=20)] | None = None
     severity: Severity | None = None
-    suppress: Literal[True] | None = None
+    suppress: Annotated[Literal[True], BeforeValidator(no_number)] | None = None
     hold_minutes: Annotated[int, Field(ge=1, le=MOST_HOLD_MINUTES)] | None = None
-    category: Key | None = None
+    category: Category | None = None
     runbook: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s/]+\S*$")] | None = None
     note: Annotated[str, Field(max_length=500, pattern=r"\S")] | None = None
 

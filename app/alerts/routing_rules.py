@@ -27,6 +27,8 @@ from app.rules.rulesets import Kind
 SEVERITIES: Final = get_args(Severity)
 MOST_HOLD_MINUTES: Final = 24 * 60
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+_SERVICE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""As `app.db.base.KEY_CHECK` has it: a rule can name every service there may be."""
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
 
@@ -39,12 +41,14 @@ def _text(limit: int) -> Callable[[Any], str | None]:
     return check
 
 
-def _key(value: Any) -> str | None:
-    return (
-        None
-        if isinstance(value, str) and len(value) <= 64 and _SLUG.fullmatch(value)
-        else "must be a key, like web-shop"
-    )
+def _service(value: Any) -> str | None:
+    fits = isinstance(value, str) and _SERVICE.fullmatch(value)
+    return None if fits else "must be the key of a service, like web-shop"
+
+
+def _category(value: Any) -> str | None:
+    fits = isinstance(value, str) and len(value) <= 64 and _SLUG.fullmatch(value)
+    return None if fits else "must be a key, like web-shop"
 
 
 def _labels(value: Any) -> str | None:
@@ -83,23 +87,23 @@ def _address(value: Any) -> str | None:
 
 
 _MEMBERS: Final[Mapping[str, Callable[[Any], str | None]]] = {
-    "service": _key,
+    "service": _service,
     "labels": _labels,
     "severity": _severity,
     "suppress": _true,
     "hold_minutes": _hold,
-    "category": _key,
+    "category": _category,
     "runbook": _address,
     "note": _text(500),
 }
 
 
-def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
+def _check_outcome(outcome: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = ", ".join(_MEMBERS)
-    wrong = [f"{name!r:.60} is not known; {known} are" for name in outcome if name not in _MEMBERS]
+    wrong = [(name, f"is not known; {known} are") for name in outcome if name not in _MEMBERS]
     for name, check in _MEMBERS.items():
         if name in outcome and (message := check(outcome[name])) is not None:
-            wrong.append(f"{name} {message}")
+            wrong.append((name, message))
     return wrong
 
 

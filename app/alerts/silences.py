@@ -74,7 +74,8 @@ async def read(conn: AsyncConnection, silence_id: UUID) -> StoredSilence:
 
 
 async def create(conn: AsyncConnection, now: datetime, wanted: Wanted, *, actor: str) -> StoredSilence:
-    """It holds for what fires from now on; incidents that are open stay. Raises `Invalid`."""
+    """It holds for what fires from now on, and makes open incidents quiet of which it silences all that fires. Raises
+    `Invalid`."""
     found = check(wanted, now)
     silence_id = ids.new(now)
     values = {
@@ -89,6 +90,7 @@ async def create(conn: AsyncConnection, now: datetime, wanted: Wanted, *, actor:
     }
     await store.insert(conn, now, values)
     made = await read(conn, silence_id)
+    await _look_again(conn, made, made.starts_at)
     await _record(conn, now, actor, "silence.created", None, made)
     return made
 
@@ -151,7 +153,7 @@ async def matching_now(
     """The firing alerts that such a silence would match, oldest first. Raises `Invalid`."""
     found = check_matchers(documents)
     firing = await suppression_store.firing(conn, service_id=service_id, limit=MOST_LOOKED_AT)
-    return [alert for alert in firing if found(alert["routed"])]
+    return [alert for alert in firing if found(alert["seen"])]
 
 
 async def _locked(conn: AsyncConnection, silence_id: UUID, service_id: int | None = None) -> StoredSilence:
@@ -179,6 +181,7 @@ async def _change(
     after = await read(conn, before.id)
     if after.ends_at != before.ends_at:
         await suppression_store.recheck(conn, after.ends_at, BY, [str(before.id)], after.ends_at)
+    await _look_again(conn, after, after.starts_at if after.state(now) == "pending" else after.ends_at)
     await _record(conn, now, actor, "silence.edited", before, after)
     return after
 
@@ -186,7 +189,15 @@ async def _change(
 async def _expire(conn: AsyncConnection, now: datetime, before: StoredSilence, actor: str) -> None:
     await store.expire(conn, now, before.id, actor)
     await suppression_store.recheck(conn, now, BY, [str(before.id)])
+    await _look_again(conn, before, now)
     await _record(conn, now, actor, "silence.expired", before, await read(conn, before.id))
+
+
+async def _look_again(conn: AsyncConnection, silence: StoredSilence, at: datetime) -> None:
+    """Incidents that are open are looked at then, of which it matches an alert that fires."""
+    counting, matching_ = await suppression_store.counting(conn, service_id=silence.service_id), silence.matching
+    if found := [o["id"] for o in counting if matching_(o["seen"])]:
+        await suppression_store.recheck_counting(conn, at, found)
 
 
 async def _record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -69,7 +70,7 @@ def _windows(
         keys = set(edit.services)
         if edit.with_dependents:
             keys |= {d for key in edit.services for d in dependents.get(key, ())}
-        window = edit.window(rule.key)
+        window = replace(edit.window(rule.key), version=rule.version)
         for key in sorted(keys & ids.keys()):
             found[ids[key]] = (*found.get(ids[key], ()), window)
     return found
@@ -77,7 +78,7 @@ def _windows(
 
 def _inhibition(rule: StoredRule) -> Inhibition:
     edit: InhibitionRuleEdit = document(InhibitionRuleEdit, rule)
-    return edit.inhibition(rule.key)
+    return replace(edit.inhibition(rule.key), version=rule.version)
 
 
 def _quiet(rule: StoredRule, ids: Mapping[str, int]) -> Quiet:
@@ -86,4 +87,4 @@ def _quiet(rule: StoredRule, ids: Mapping[str, int]) -> Quiet:
     services = frozenset(ids[k] for k in edit.services if k in ids) or (
         frozenset({0}) if edit.services else frozenset()
     )
-    return Quiet(rule.key, edit.name, edit.parsed(), services, compiled(edit.matchers))
+    return Quiet(rule.key, edit.name, edit.parsed(), services, compiled(edit.matchers), rule.version)

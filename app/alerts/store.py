@@ -173,6 +173,8 @@ TO_RECHECK = text("""
 """Occurrences whose suppression is to be looked at again, their alerts locked. What is locked is skipped, so the order
 may be that of the index on what is due."""
 
+LOOKED_AT = text("UPDATE occurrences SET recheck_at = NULL WHERE id = ANY (CAST(:ids AS uuid[]))")
+
 NEXT_EXPIRY = text("SELECT min(expiry_due_at) FROM alerts WHERE expiry_due_at IS NOT NULL")
 
 NEXT_RECHECK = text("SELECT min(recheck_at) FROM occurrences WHERE recheck_at IS NOT NULL")
@@ -333,6 +335,12 @@ async def to_recheck(conn: AsyncConnection, now: datetime, limit: int) -> list[R
     """Each for one worker."""
     rows = await conn.execute(TO_RECHECK, {"now": now, "limit": limit})
     return [_rechecked(r) for r in rows]
+
+
+async def looked_at(conn: AsyncConnection, occurrence_ids: Collection[UUID]) -> None:
+    """They need not be looked at again. Their alerts are locked."""
+    if occurrence_ids:
+        await conn.execute(LOOKED_AT, {"ids": list(occurrence_ids)})
 
 
 def _rechecked(r: Any) -> Rechecked:

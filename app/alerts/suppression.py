@@ -23,12 +23,18 @@ from app.rules.matching import Matching
 @dataclass(frozen=True, slots=True)
 class Suppressed:
     """By what (`routing rule`, `silence`, `maintenance window`, `inhibition`, `time interval`, `hold`), which one (the
-    id of a silence, else a key), and why in words. `until`: its end, where that is known now."""
+    id of a silence, else a key), and why in words. `until`: its end, where that is known now.
+
+    `rule` is the key of what decided, or the id of the silence; `version` its version, where it has one; `scope` whose
+    rule it is, where it is one of a rule set: a service's key, or '' for the organisation's."""
 
     by: str
     name: str
     because: str
     until: datetime | None = None
+    rule: str | None = None
+    scope: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def suppress(event: Event) -> Suppressed | None:
     """The first built-in routing rule that matches, or None."""
     for rule in BUILT_IN:
         if rule.matches(event):
-            return Suppressed("routing rule", rule.name, rule.because)
+            return Suppressed("routing rule", rule.name, rule.because, rule=rule.name)
     return None
 
 
@@ -91,6 +97,7 @@ class Quiet:
     intervals: tuple[TimeInterval, ...]
     services: frozenset[int]
     matching: Matching
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ class Suppressions:
     def _silenced(self, labels: Mapping[str, str], service_id: int, now: datetime) -> Suppressed | None:
         for silence in self.silenced_by(labels, service_id, now)[:1]:
             because = f"{silence.created_by} silenced it: {silence.comment}"
-            return Suppressed("silence", str(silence.id), because, silence.ends_at)
+            return Suppressed("silence", str(silence.id), because, silence.ends_at, str(silence.id))
         return None
 
     def _in_maintenance(self, service_id: int, now: datetime) -> Suppressed | None:
@@ -154,19 +161,21 @@ class Suppressions:
         if not under_way:
             return None
         end, window = max(under_way, key=lambda found: (found[0], found[1].key))
-        return Suppressed("maintenance window", window.key, f"its service is in maintenance: {window.name}", end)
+        because = f"its service is in maintenance: {window.name}"
+        return Suppressed("maintenance window", window.key, because, end, window.key, version=window.version)
 
     def _inhibited(self, labels: Mapping[str, str]) -> Suppressed | None:
         if (found := self.inhibited_by(labels)) is None:
             return None
         rule, source = found
         because = f"{source.title or 'an alert'} fires ({rule.name}; alert {source.fingerprint})"
-        return Suppressed("inhibition", rule.key, because)
+        return Suppressed("inhibition", rule.key, because, rule=rule.key, version=rule.version)
 
     def _in_quiet(self, labels: Mapping[str, str], service_id: int, now: datetime) -> Suppressed | None:
         for quiet in self.quiet:
             if quiet.services and service_id not in quiet.services:
                 continue
             if quiet.matching(labels) and (end := hours.held_until(quiet.intervals, now)) is not None:
-                return Suppressed("time interval", quiet.key, f"within the time interval {quiet.name}", end)
+                because = f"within the time interval {quiet.name}"
+                return Suppressed("time interval", quiet.key, because, end, quiet.key, version=quiet.version)
         return None

@@ -12,7 +12,7 @@ from app import hours
 from app.alerts.inhibition import Inhibition
 from app.alerts.maintenance import Window
 from app.directory.documents import Document, Key, Name, Zone
-from app.errors import Invalid
+from app.errors import Invalid, WrongMember
 from app.hours import Span, TimeInterval, WeeklyHours
 from app.rules import matchers, matching
 from app.rules.matching import Matching
@@ -24,7 +24,17 @@ LONGEST_MINUTES = 7 * 24 * 60 - 1
 
 def _instant(value: Any) -> Any:
     """RFC 3339, which strict mode would refuse as a string."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("an instant like 2026-11-22T12:00:00Z is needed") from None
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant like 2026-11-22T12:00:00Z is needed") from None
 
 
 def _matchers(text: str) -> str:
@@ -38,7 +48,7 @@ def _matchers(text: str) -> str:
 Instant = Annotated[
     AwareDatetime,
     BeforeValidator(_instant, json_schema_input_type=str),
-    AfterValidator(lambda at: at.astimezone(UTC)),
+    AfterValidator(_in_utc),
     Field(examples=["2026-11-22T22:00:00Z"]),
 ]
 Matchers = Annotated[
@@ -63,10 +73,10 @@ class Weekly(Document):
     @model_validator(mode="after")
     def _closes(self) -> Weekly:
         if len(set(self.days)) < len(self.days):
-            raise ValueError("days: each at most once")
+            raise WrongMember("days", "each at most once")
         spans = self.hours().week.parts
         if sum(b - a for a, b in spans) >= 7 * 86_400:
-            raise ValueError("minutes: the window would never end")
+            raise WrongMember("minutes", "the window would never end")
         return self
 
     def hours(self) -> WeeklyHours:
@@ -105,7 +115,7 @@ class MaintenanceWindowEdit(Document):
         if self.weekly is None and (self.starts_at is None or self.ends_at is None):
             raise ValueError("give starts_at and ends_at, or weekly")
         if self.starts_at is not None and self.ends_at is not None and self.starts_at >= self.ends_at:
-            raise ValueError("ends_at lies after starts_at")
+            raise WrongMember("ends_at", "must lie after starts_at")
         return self
 
     def window(self, key: str) -> Window:
@@ -142,7 +152,7 @@ class InhibitionRuleEdit(Document):
     def _says_something(self) -> InhibitionRuleEdit:
         for side in ("source", "target"):
             if not matchers.parse(getattr(self, side)):
-                raise ValueError(f"{side}: there is no matcher")
+                raise WrongMember(side, "there is no matcher")
         return self
 
     def inhibition(self, key: str) -> Inhibition:
@@ -157,9 +167,10 @@ class InhibitionRuleDocument(InhibitionRuleEdit):
 
 def _interval(raw: Any) -> Any:
     try:
-        parsed = hours.parse_interval(raw, "interval")
+        parsed = hours.parse_interval(raw, "")
     except Invalid as refused:
-        raise ValueError(refused.message.removeprefix("interval")) from None
+        wrong = refused.errors[0]
+        raise WrongMember(wrong["field"].removeprefix("."), wrong["message"]) from None
     if parsed == TimeInterval(location=parsed.location):  # Alertmanager takes it; here it would hold for everybody
         raise ValueError("it would hold always: give times, weekdays, days_of_month, months or years")
     return raw

@@ -20,6 +20,7 @@ from app.alerts.suppression_documents import (
     keys_of,
 )
 from app.alerts.suppression_store import StoredRule
+from app.directory import store as directory
 from app.directory.changes import Stored, check_version, invalid, missing, record, taken
 from app.directory.documents import Document
 
@@ -59,7 +60,7 @@ async def read(conn: AsyncConnection, kind: Kind[D], key: str) -> Stored[D]:
 
 
 async def create(conn: AsyncConnection, now: datetime, kind: Kind[D], document: D, *, actor: str) -> Stored[D]:
-    """Raises `Conflict` (`key_taken`), `Invalid` for a service that does not exist."""
+    """Raises `Conflict` (`key_taken`), `Invalid` for a service or an owner that does not exist."""
     await _check(conn, document)
     key, body = _apart(document)
     if not await store.insert_rule(conn, now, kind.name, key, body):
@@ -75,7 +76,7 @@ async def edit(
 ) -> Stored[D]:  # fmt: skip
     """Puts all that may change in place of what is stored; an edit that changes nothing writes nothing.
 
-    Raises `NotFound`, `Conflict` (`outdated`), `Invalid` for a service that does not exist.
+    Raises `NotFound`, `Conflict` (`outdated`), `Invalid` for a service or an owner that does not exist.
     """
     rule_id = await _lock(conn, kind, key, version)
     before = await read(conn, kind, key)
@@ -110,10 +111,13 @@ async def _took_effect(conn: AsyncConnection, now: datetime, kind: Kind[D], key:
 
 
 async def _check(conn: AsyncConnection, document: Document) -> None:
+    unknown: list[tuple[str, str]] = []
+    if isinstance(document, MaintenanceWindowEdit) and not await directory.user_ids(conn, [document.owner]):
+        unknown.append(("owner", f"there is no user {document.owner!r}"))
     if isinstance(document, MaintenanceWindowEdit | TimeIntervalEdit) and document.services:
-        unknown = keys_of(document.services, await store.service_ids(conn))
-        if unknown:
-            raise invalid(*unknown)
+        unknown += keys_of(document.services, await store.service_ids(conn))
+    if unknown:
+        raise invalid(*unknown)
 
 
 async def _lock(conn: AsyncConnection, kind: Kind[D], key: str, version: int | None) -> int:

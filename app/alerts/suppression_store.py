@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts.inhibition import Source
 from app.db.engine import dumps
+from app.rules.matching import DEDUP_KEY, INTEGRATION
 
 _RULES = """
     SELECT r.id, r.kind, r.key, r.document, r.version, r.created_at, r.updated_at FROM suppression_rules r
@@ -74,15 +75,36 @@ _SUPPRESSED = text("""
       AND (CAST(:name AS text) IS NULL OR o.suppressed ->> 'name' = :name)
     ORDER BY o.id DESC LIMIT :limit
 """)
-# What fires. `labels`: as sent; `routed`: with what routing rules added, which is what silences look at.
-_FIRING = text("""
+# `matching.seen` of an alert `a` of the integration `n`, routed as its occurrence `o` says.
+_SEEN = f"""a.labels || coalesce(o.routed -> 'labels', CAST('{{}}' AS jsonb))
+            || jsonb_build_object('{DEDUP_KEY}', a.dedup_key, '{INTEGRATION}', n.key)"""
+# What fires. `labels`: as sent; `seen`: what matchers see, with what routing rules added.
+_FIRING = text(f"""
     SELECT a.id, a.title, a.severity, a.labels, a.annotations, a.links, a.starts_at, a.last_seen_at, a.expires_at,
-           a.labels || coalesce(o.routed -> 'labels', '{}') AS routed, o.service_id, s.key AS service, o.suppressed,
-           o.incident_id
+           {_SEEN} AS seen, o.service_id, s.key AS service, o.suppressed, o.incident_id
     FROM alerts a JOIN occurrences o ON o.id = a.occurrence_id JOIN services s ON s.id = o.service_id
+    JOIN integrations n ON n.id = a.integration_id
     WHERE a.state = 'firing' AND (CAST(:service_id AS bigint) IS NULL OR o.service_id = CAST(:service_id AS bigint))
       AND (CAST(:incident_id AS uuid) IS NULL OR o.incident_id = CAST(:incident_id AS uuid))
     ORDER BY a.id LIMIT :limit
+""")
+
+# Those that count in their incidents, which may have to be quiet by now.
+_COUNTING = text(f"""
+    SELECT o.id, o.incident_id, o.service_id, {_SEEN} AS seen
+    FROM alerts a JOIN occurrences o ON o.id = a.occurrence_id JOIN integrations n ON n.id = a.integration_id
+    WHERE a.state = 'firing' AND o.incident_id IS NOT NULL AND o.suppressed IS NULL
+      AND (CAST(:incident_ids AS uuid[]) IS NULL OR o.incident_id = ANY (CAST(:incident_ids AS uuid[])))
+      AND (CAST(:service_id AS bigint) IS NULL OR o.service_id = CAST(:service_id AS bigint))
+""")
+# Locked by their alerts, in the order in which batches do it.
+_LOCK_ALERTS = text("""
+    SELECT a.id FROM alerts a WHERE a.occurrence_id = ANY (CAST(:ids AS uuid[]))
+    ORDER BY a.integration_id, a.dedup_key FOR NO KEY UPDATE
+""")
+_RECHECK_COUNTING = text("""
+    UPDATE occurrences o SET recheck_at = least(coalesce(o.recheck_at, :at), :at)
+    WHERE o.id = ANY (CAST(:ids AS uuid[])) AND o.ended_at IS NULL AND o.suppressed IS NULL
 """)
 
 _FORGET_SOURCES = text(
@@ -211,6 +233,20 @@ async def firing(
     """Alerts that fire, oldest first."""
     rows = await conn.execute(_FIRING, {"service_id": service_id, "incident_id": incident_id, "limit": limit})
     return [dict(r) for r in rows.mappings()]
+
+
+async def counting(
+    conn: AsyncConnection, *, incident_ids: Collection[UUID] | None = None, service_id: int | None = None
+) -> list[dict[str, Any]]:
+    """Occurrences that fire and count in an incident: of these incidents, or of a service."""
+    named = {"incident_ids": None if incident_ids is None else list(incident_ids), "service_id": service_id}
+    return [dict(r) for r in (await conn.execute(_COUNTING, named)).mappings()]
+
+
+async def recheck_counting(conn: AsyncConnection, at: datetime, ids: Collection[UUID]) -> None:
+    """Whether silences hold for these is looked at, at `at`."""
+    await conn.execute(_LOCK_ALERTS, {"ids": list(ids)})
+    await conn.execute(_RECHECK_COUNTING, {"at": at, "ids": list(ids)})
 
 
 async def forget_sources(conn: AsyncConnection, alert_ids: Collection[UUID]) -> set[tuple[str, UUID]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from app.alerts.routing_documents import RoutingRule
 from app.alerts.suppression_documents import (
@@ -29,13 +29,13 @@ from app.directory.documents import (
     TeamDocument,
     UserDocument,
 )
-from app.errors import Invalid, field_message
+from app.errors import Invalid, wrong_members
 from app.escalation.policy_document import PolicyDocument, Targets
 from app.heartbeats.documents import HeartbeatDocument
 from app.incidents.correlation_documents import CorrelationRule
 from app.oncall.schedule_document import ScheduleDocument
 from app.priority.documents import PriorityRule, Row
-from app.rules.documents import RULE_LIMIT
+from app.rules.documents import RULE_LIMIT, only_whole
 
 MAX_ENTRIES = 10_000
 
@@ -96,7 +96,7 @@ class ConfigurationDocument(Document):
 
     model_config = ConfigDict(serialize_by_alias=True, json_schema_extra={"examples": [_EXAMPLE]})
 
-    format: Literal[1] = 1
+    format: Annotated[Literal[1], BeforeValidator(only_whole)] = 1
     organisation: OrganisationEdit | None = None
     users: Annotated[list[UserEntry], Field(max_length=MAX_ENTRIES)] | None = None
     teams: Annotated[list[TeamDocument], Field(max_length=MAX_ENTRIES)] | None = None
@@ -133,7 +133,7 @@ def parse(value: object) -> ConfigurationDocument:
     try:
         return ConfigurationDocument.model_validate(value)
     except ValidationError as wrong:
-        errors = [{"field": _path(e["loc"]), "message": field_message(dict(e))} for e in wrong.errors()]
+        errors = wrong_members(map(dict, wrong.errors()), value)
         first = errors[0]
         raise Invalid(f"{first['field'] or 'the document'}: {first['message']}", errors=errors) from None
 
@@ -148,10 +148,3 @@ def schema() -> dict[str, Any]:
     made = ConfigurationDocument.model_json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Tocsin configuration"}
     return head | {name: value for name, value in made.items() if name != "title"}
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path

@@ -11,18 +11,22 @@ from uuid import UUID
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts.suppression import Suppressions
 from app.db import ids
 from app.escalation import ladder, policy_store, reach, store
 from app.escalation.ladder import Climb, PageOrder, Situation, Target
 from app.hours import WeeklyHours
+from app.incidents import quieting, storm_store
 from app.incidents import store as incident_store
-from app.incidents import storm_store
 from app.incidents.commands import Responder
 from app.incidents.states import Incident, trigger
 from app.incidents.timeline import Entry
 
 NO_POLICY: dict[str, Any] = {"key": "", "name": "no policy", "version": 0, "repeats": 0, "steps": []}
 """For a service without a policy in an organisation without a catch-all: straight to the last resort."""
+
+
+NOTHING = Suppressions()
 
 
 async def start(
@@ -64,9 +68,13 @@ async def climb(
     hours: Mapping[int, WeeklyHours | None],
     channels: Collection[str],
     now: datetime,
+    suppressions: Suppressions = NOTHING,
     limit: int = 500,
 ) -> Climbed:
-    """⑦ Claims what is due, climbs or parks it. `hours`: support hours by service id; `channels`: those configured."""
+    """⑦ Claims what is due, climbs or parks it. `hours`: support hours by service id; `channels`: those configured;
+    `suppressions`: silences that may hold for all that fires of an incident."""
+    if suppressions.silences:
+        await quieting.look(conn, await store.starting(conn, now, limit), suppressions, now, only_free=True)
     claimed = await store.claim(conn, now, limit)
     if not claimed:
         return Climbed()

@@ -36,6 +36,14 @@ CLAIM = text("""
 """Ladders that are due, each for one worker only. Locked first and looked up after: however many are due, only those
 that are claimed are joined."""
 
+STARTING = text("""
+    SELECT l.incident_id FROM ladders l JOIN incidents i ON i.id = l.incident_id
+    WHERE l.next_step_at <= :now AND i.state = 'triggered' AND i.assigned_to_id IS NULL
+      AND (l.epoch < i.epoch OR (l.round = 1 AND l.step = 0))
+    ORDER BY l.next_step_at LIMIT :limit
+""")
+"""Incidents that are about to page for the first time in their epoch, and were handed to nobody."""
+
 HELD_BEFORE = text("""
     SELECT a.incident_id, a.user_id FROM acknowledgements a
     JOIN unnest(CAST(:incident_ids AS uuid[]), CAST(:epochs AS integer[])) AS t (incident_id, epoch)
@@ -142,6 +150,10 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
         )
         for r in rows
     ]
+
+
+async def starting(conn: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
+    return list((await conn.execute(STARTING, {"now": now, "limit": limit})).scalars())
 
 
 async def held_before(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dict[UUID, tuple[int, ...]]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from app.errors import Invalid
+from app.errors import Invalid, WrongMember
 from app.hours.zones import day_start, instant, local, zone
 
 WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -127,6 +127,8 @@ def _each(raw: Mapping[str, Any], at: str, name: str, read: Callable[[Any], Rang
     for i, item in enumerate(given):
         try:
             found.append(read(item))
+        except WrongMember as e:
+            raise _wrong(f"{at}.{name}[{i}].{e.path}", str(e)) from e
         except (ValueError, TypeError, KeyError) as e:
             raise _wrong(f"{at}.{name}[{i}]", str(e)) from e
     return tuple(found)
@@ -135,15 +137,15 @@ def _each(raw: Mapping[str, Any], at: str, name: str, read: Callable[[Any], Rang
 def _times(item: Any) -> Range:
     if not isinstance(item, Mapping) or item.keys() != {"start_time", "end_time"}:
         raise ValueError('give {"start_time": "09:00", "end_time": "17:00"}')
-    start, end = (_minute(item[n]) for n in ("start_time", "end_time"))
+    start, end = (_minute(n, item[n]) for n in ("start_time", "end_time"))
     if start >= end:
         raise ValueError("start_time lies before end_time; a night is two times")
     return start, end
 
 
-def _minute(text: Any) -> int:
+def _minute(name: str, text: Any) -> int:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
-        raise ValueError(f"{text!r:.40} is no time of day from 00:00 to 24:00")
+        raise WrongMember(name, f"{text!r:.40} is no time of day from 00:00 to 24:00")
     return int(text[:2]) * 60 + int(text[3:])
 
 

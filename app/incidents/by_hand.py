@@ -226,6 +226,7 @@ def _after(
 ) -> tuple[Incident, Incident]:
     firing = sum(m.firing for m in going)
     newest = max([m.came_at for m in going], default=target.last_occurrence_at)
+    target = states.trigger(target, now) if target.silenced and firing else target
     taken = states.take(target, firing, len(going), max(newest, source.last_occurrence_at) if ends else newest)
     if not ends:
         return states.give(source, firing, len(going), now), taken

@@ -112,7 +112,7 @@ async def acknowledge(
     incident = await _locked(conn, incident_id)
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
-    if incident.state != "triggered":
+    if incident.state != "triggered" and not incident.silenced:
         return AlreadyAcknowledged(incident, incident.acknowledged_by_id, incident.acknowledged_at)
     lasts = EXPIRES_AFTER.get(incident.priority)
     after = states.acknowledge(
@@ -242,17 +242,17 @@ async def unpin_priority(conn: AsyncConnection, now: datetime, incident_id: UUID
     return await _keep(conn, now, replace(incident, priority_pin=None), who, "priority_unpinned")
 
 
-async def hold_open(
-    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, held: bool, reason: str = ""
+async def pin_open(
+    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, pinned: bool, reason: str = ""
 ) -> Incident:
     """Pins it open, or lets go: an incident whose alerts are all over then resolves with the next tick."""
     incident = await _locked(conn, incident_id)
     must_be_open(incident)
-    if incident.held_open == held:
+    if incident.held_open == pinned:
         return incident
-    due = now if not held and incident.firing == 0 else None
-    after = replace(incident, held_open=held, recovery_due_at=due)
-    return await _keep(conn, now, after, who, "held_open" if held else "released", because=reason)
+    due = now if not pinned and incident.firing == 0 else None
+    after = replace(incident, held_open=pinned, recovery_due_at=due)
+    return await _keep(conn, now, after, who, "pinned_open" if pinned else "released", because=reason)
 
 
 async def note(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, text: str) -> None:

@@ -174,12 +174,19 @@ class Fold:
 
     def _counted(self, incident: Incident) -> Incident:
         return replace(
-            incident,
+            self._stirred(incident),
             firing=incident.firing + 1,
             occurrences=incident.occurrences + 1,
             last_occurrence_at=self.now,
             recovery_due_at=None,
         )
+
+    def _stirred(self, incident: Incident) -> Incident:
+        """An alert that counts is not silenced: an incident that was quiet for silences is so no more."""
+        if not incident.silenced:
+            return incident
+        self._say(incident, "silence_ended", "tocsin")
+        return states.trigger(incident, self.now)
 
     def _holder(self, key: str) -> Incident | None:
         return self.incidents[self.holders[key]] if key in self.holders else None
@@ -203,7 +210,8 @@ class Fold:
         if come < count:
             minutes = within // timedelta(minutes=1)
             because = f"{come} of {count} within {minutes} minutes: {h.terms.because}"
-            self.result.held[h.occurrence_id] = key, Suppressed("hold", h.terms.name, because, self.now + within)
+            held = Suppressed("hold", h.terms.name, because, self.now + within, **h.terms.source)
+            self.result.held[h.occurrence_id] = key, held
             return True
         self.result.released.add(key)
         for occurrence_id, (other, held) in self.result.held.items():
@@ -220,9 +228,9 @@ class Fold:
         self.incidents[incident.id] = incident
         self.holders[h.correlation_key] = self.newest[h.correlation_key] = incident.id
         self._belongs(h, incident)
+        because = h.terms.because if h.terms.rule is not None else f"no correlation rule matched: {h.terms.because}"
         said: dict[str, Any] = {"severity": h.severity, "priority": incident.priority, "alert": str(h.alert_id)}
-        if h.terms.rule is not None:
-            said |= {"because": h.terms.because} | h.terms.source
+        said |= {"because": because} | h.terms.source
         self._say(incident, "opened", h.actor, title=h.title, **said)
         self._say(incident, "priority_assigned", "tocsin", priority=incident.priority, verdict=incident.verdict)
         if earlier is not None:
@@ -272,7 +280,7 @@ class Fold:
         if incident is None or not incident.is_open:
             return
         self._say(incident, "alert_changed", h.actor, title=h.title, severity=h.severity)
-        self._put(self._ranked(incident, h))
+        self._put(self._ranked(self._stirred(incident), h))
 
     def _ranked(self, incident: Incident, h: Happening, *, already_triggered: bool = False) -> Incident:
         """Automation only raises; a raise pages again, unless the incident begins a new epoch anyway."""

@@ -30,34 +30,38 @@ _THRESHOLD: Final = {"count": (2, 1000), "within_minutes": (1, 1440)}
 _KNOWN: Final = ("key", "across_services", *_RANGES, "threshold")
 
 
-def _whole(name: str, value: Any, lowest: int, most: int) -> list[str]:
+Wrong = list[tuple[str, str]]
+"""(path, message)"""
+
+
+def _whole(name: str, value: Any, lowest: int, most: int) -> Wrong:
     fits = type(value) is int and lowest <= value <= most
-    return [] if fits else [f"{name} must be {lowest} to {most}"]
+    return [] if fits else [(name, f"must be {lowest} to {most}")]
 
 
-def _check_key(key: Any) -> list[str]:
+def _check_key(key: Any) -> Wrong:
     if not isinstance(key, list) or not 1 <= len(key) <= MOST_PARTS or not all(isinstance(part, str) for part in key):
-        return [f"key must be a list of 1 to {MOST_PARTS} expressions"]
+        return [("key", f"must be a list of 1 to {MOST_PARTS} expressions")]
     wrong = []
     for at, part in enumerate(key):
         try:
             compile_text(part)
         except Invalid as e:
-            wrong.append(f"key[{at}]: {e.message}")
+            wrong.append((f"key[{at}]", e.message))
     return wrong
 
 
-def _check_threshold(value: Any) -> list[str]:
+def _check_threshold(value: Any) -> Wrong:
     if not isinstance(value, dict) or set(value) != set(_THRESHOLD):
-        return ["threshold must have count and within_minutes"]
+        return [("threshold", "must have count and within_minutes")]
     return [w for name, bounds in _THRESHOLD.items() for w in _whole(f"threshold.{name}", value[name], *bounds)]
 
 
-def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
-    wrong = [f"{name!r:.60} is not known; {', '.join(_KNOWN)} are" for name in outcome if name not in _KNOWN]
+def _check_outcome(outcome: Mapping[str, Any]) -> Wrong:
+    wrong = [(name, f"is not known; {', '.join(_KNOWN)} are") for name in outcome if name not in _KNOWN]
     wrong += _check_key(outcome.get("key"))
-    if outcome.get("across_services", False) not in (True, False):
-        wrong.append("across_services must be true or false")
+    if not isinstance(outcome.get("across_services", False), bool):
+        wrong.append(("across_services", "must be true or false"))
     for name, bounds in _RANGES.items():
         if name in outcome:
             wrong += _whole(name, outcome[name], *bounds)

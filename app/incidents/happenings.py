@@ -38,7 +38,7 @@ class Terms(Struct, frozen=True, gc=False):
     version: int | None = None
 
     @property
-    def source(self) -> dict[str, str | int | None]:
+    def source(self) -> dict[str, Any]:
         """What the timeline keeps of the rule, for explanations."""
         return {} if self.rule is None else {"rule": self.rule, "scope": self.scope, "version": self.version}
 

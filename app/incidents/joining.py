@@ -37,13 +37,16 @@ KeyOf = Callable[[Arrival, int], tuple[str, Terms]]
 
 
 SAME_HEARTBEAT = Terms(because="the same heartbeat")
+SAME_ALERT = Terms(because="the same service and alert, which has no alertname")
 
 
 def default_key(arrival: Arrival, service_id: int) -> tuple[str, Terms]:
     """Where no correlation rule has anything to say. Each heartbeat is a problem of its own."""
     if arrival.source == "heartbeat":
         return f"{service_id}::{arrival.event.dedup_key}", SAME_HEARTBEAT
-    return correlation_key(service_id, arrival.event.labels, arrival.event.dedup_key), DEFAULT_TERMS
+    labels = arrival.event.labels
+    terms = DEFAULT_TERMS if labels.get("alertname") else SAME_ALERT
+    return correlation_key(service_id, labels, arrival.event.dedup_key), terms
 
 
 async def correlate(

@@ -9,13 +9,17 @@ from uuid import UUID
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.incidents import states, store
+from app.alerts.suppression import Suppressions
+from app.incidents import quieting, states, store
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 
+_ENDED: dict[str | None, str] = {"snoozed": "snooze_ended", states.SILENCED: "silence_ended"}
 
-async def pass_time(conn: AsyncConnection, now: datetime) -> None:
+
+async def pass_time(conn: AsyncConnection, suppressions: Suppressions, now: datetime) -> None:
     """Everything of this room that is due. Each kind is claimed with one statement; workers never meet."""
+    await quieting.waking(conn, suppressions, now)
     await _wake(conn, now)
     await _recover(conn, now)
     await _become_loud(conn, now)
@@ -33,7 +37,7 @@ async def _wake(conn: AsyncConnection, now: datetime) -> None:
     entries = [
         Entry(
             i.id,
-            "snooze_ended" if i.wakes_because == "snoozed" else "acknowledgement_expired",
+            _ENDED.get(i.wakes_because, "acknowledgement_expired"),
             data={"name": names.get(i.acknowledged_by_id or 0, "nobody")},
         )
         for i in due

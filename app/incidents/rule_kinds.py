@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.alerts.routing_documents import RoutingRule, RoutingRulesEdit
 from app.alerts.routing_rules import ROUTING_RULES
-from app.errors import Invalid, field_message
+from app.errors import Invalid, wrong_members
 from app.incidents.correlation_documents import CorrelationRule, CorrelationRulesEdit
 from app.incidents.correlation_rules import CORRELATION_RULES
 from app.priority.assign import PRIORITY_RULES
@@ -43,10 +43,6 @@ def parse(kind: Kind, rules: object) -> list[dict[str, Any]]:
     try:
         made: list[dict[str, Any]] = _EDITS[kind.name].model_validate({"rules": rules}).plain()
     except ValidationError as wrong:
-        errors = [{"field": _path(e["loc"]), "message": field_message(dict(e))} for e in wrong.errors()]
+        errors = wrong_members(map(dict, wrong.errors()), {"rules": rules})
         raise Invalid(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors) from None
     return made
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")

@@ -18,6 +18,8 @@ State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
 IS_OPEN = "state IN ('triggered', 'acknowledged', 'mitigated')"
 """The same to PostgreSQL, in the words of its partial indexes."""
+SILENCED = "silenced"
+"""Why an incident wakes that a silence made quiet."""
 
 
 class Incident(Struct, frozen=True, gc=False):
@@ -64,6 +66,11 @@ class Incident(Struct, frozen=True, gc=False):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+    @property
+    def silenced(self) -> bool:
+        """Nobody has it, and it is quiet because silences hold for all its alerts that fire (`quieting.py`)."""
+        return self.state == "acknowledged" and self.wakes_because == SILENCED
 
 
 def trigger(incident: Incident, now: datetime) -> Incident:

@@ -102,6 +102,10 @@ LOCK_WITH_REASONS = Hot(f"""{_FOR_BATCH}
 
 LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR NO KEY UPDATE")
 
+LOCK_FREE = text(f"""
+    SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR NO KEY UPDATE SKIP LOCKED
+""")
+
 READ = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[]))")
 
 INSERT = Hot(f"""
@@ -152,6 +156,11 @@ CLAIM_TRIGGERED = text("""
     RETURNING id
 """)
 """Incidents that begin a new epoch, each for one worker."""
+
+SILENCED_UNTIL = text("""
+    SELECT i.id FROM incidents i WHERE i.wakes_at <= :now AND i.wakes_because = 'silenced' LIMIT 500
+""")
+"""Incidents that silences made quiet, until now."""
 
 HELD_KEYS = text("SELECT i.open_key FROM incidents i WHERE i.open_key = ANY (CAST(:keys AS text[]))")
 
@@ -217,8 +226,11 @@ async def lock_for_batch(
     return {row[0]: Incident(*row) for row in rows}
 
 
-async def lock(conn: AsyncConnection, incident_ids: Collection[UUID]) -> dict[UUID, Incident]:
-    rows = await conn.execute(LOCK, {"ids": list(incident_ids)})
+async def lock(
+    conn: AsyncConnection, incident_ids: Collection[UUID], *, only_free: bool = False
+) -> dict[UUID, Incident]:
+    """`only_free`: those that nobody else is about to change."""
+    rows = await conn.execute(LOCK_FREE if only_free else LOCK, {"ids": list(incident_ids)})
     return {r.id: Incident(*r) for r in rows}
 
 
@@ -237,6 +249,10 @@ async def names(conn: AsyncConnection, user_ids: Collection[int]) -> dict[int, s
 async def due(conn: AsyncConnection, what: str, now: datetime, limit: int = 500) -> list[Incident]:
     """`what`: one of `DUE`."""
     return [Incident(*r) for r in await conn.execute(DUE[what], {"now": now, "limit": limit})]
+
+
+async def silenced_until(conn: AsyncConnection, now: datetime) -> list[UUID]:
+    return list((await conn.execute(SILENCED_UNTIL, {"now": now})).scalars())
 
 
 async def held_keys(conn: AsyncConnection, keys: Collection[str]) -> set[str]:

@@ -36,10 +36,12 @@ SLICE = text(f"""{_LINE}
 """)
 """Newest first, in the order in which they were received."""
 
-BEFORE_INCIDENT = text(f"""{_LINE}
-    WHERE c.service_id = :service_id AND c.at > :start AND c.at <= :end
-      AND (CAST(:before AS uuid) IS NULL OR c.id < CAST(:before AS uuid))
-    ORDER BY c.id DESC LIMIT :limit
+AROUND_INCIDENT = text(f"""
+    SELECT line.*, line.at > :opened_at AS since_opened FROM ({_LINE}
+        WHERE c.service_id = :service_id AND c.at > :start AND c.at <= :end
+          AND (CAST(:before AS uuid) IS NULL OR c.id < CAST(:before AS uuid))
+        ORDER BY c.id DESC LIMIT :limit) AS line
+    ORDER BY line.id DESC
 """)
 """What was changed about a service in a span of time; newest first, as it was received."""
 
@@ -70,9 +72,23 @@ async def slice_(
     return [dict(row) for row in rows.mappings()]
 
 
-async def before_incident(
-    conn: AsyncConnection, service_id: int, opened_at: datetime, *, before: UUID | None = None, limit: int = 50
+async def around_incident(
+    conn: AsyncConnection,
+    service_id: int,
+    opened_at: datetime,
+    ended_at: datetime,
+    *,
+    before: UUID | None = None,
+    limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Changes of a service within `BEFORE` of the instant at which an incident of it opened, newest first."""
-    named = {"service_id": service_id, "start": opened_at - BEFORE, "end": opened_at, "before": before, "limit": limit}
-    return [dict(row) for row in (await conn.execute(BEFORE_INCIDENT, named)).mappings()]
+    """Changes of a service from `BEFORE` the instant at which an incident of it opened until it ended, or now; newest
+    first. `since_opened`: it came while the incident was open."""
+    named = {
+        "service_id": service_id,
+        "start": opened_at - BEFORE,
+        "opened_at": opened_at,
+        "end": ended_at,
+        "before": before,
+        "limit": limit,
+    }
+    return [dict(row) for row in (await conn.execute(AROUND_INCIDENT, named)).mappings()]

@@ -28,6 +28,12 @@ SAMPLES: Final[dict[str, Any]] = {
     "alertmanager": _WEBHOOK,
     "generic": {"title": _TITLE, "status": "firing", "severity": "warning", "dedup_key": "test", "labels": _LABELS},
     "grafana": _WEBHOOK | {"orgId": 1, "title": _TITLE, "state": "alerting"},
+    "opsgenie": {"message": _TITLE, "alias": "tocsin-test", "priority": "P3"},
+    "pagerduty": {
+        "event_action": "trigger",
+        "dedup_key": "tocsin-test",
+        "payload": {"summary": _TITLE, "source": "tocsin", "severity": "warning"},
+    },
     "prometheus": [{"labels": _LABELS, "annotations": {"summary": _TITLE}}],
 }
 """By source, what such a sender sends. A source without one, or with a mapping, is tested with a pasted body."""

@@ -42,11 +42,11 @@ WIDE_FROM_ALERTS = 20
 _URGENCY: Mapping[str, int] = {"critical": 1, "error": 2, "warning": 3, "info": 3, "none": 3}
 
 
-def _check_outcome(outcome: Mapping[str, Any]) -> list[str]:
-    wrong = [f"{name!r} is not known; impact and urgency are" for name in outcome if name not in ("impact", "urgency")]
+def _check_outcome(outcome: Mapping[str, Any]) -> list[tuple[str, str]]:
+    wrong = [(name, "is not known; impact and urgency are") for name in outcome if name not in ("impact", "urgency")]
     for name, value in outcome.items():
         if name in ("impact", "urgency") and (type(value) is not int or value not in INPUTS):
-            wrong.append(f"{name} is 1, 2 or 3, not {value!r:.40}")
+            wrong.append((name, f"must be 1, 2 or 3, not {value!r:.40}"))
     return wrong
 
 

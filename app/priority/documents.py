@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from app.rules.documents import RULE_LIMIT, NamedCondition, Outcome, RuleDocument, plain
+from app.rules.documents import RULE_LIMIT, NamedCondition, Outcome, RuleDocument, only_whole, plain
 
 __all__ = ["MatrixEdit", "PriorityRule", "PriorityRulesEdit", "plain"]
 
-Level = Literal[1, 2, 3]
-Priority = Literal[1, 2, 3, 4, 5]
+Level = Annotated[Literal[1, 2, 3], BeforeValidator(only_whole)]
+Priority = Annotated[Literal[1, 2, 3, 4, 5], BeforeValidator(only_whole)]
 Row = Annotated[list[Priority], Field(min_length=3, max_length=3)]
 
 

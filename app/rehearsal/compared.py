@@ -109,7 +109,8 @@ def _verdict(row: Any) -> Verdict:
     if row.suppressed is not None:
         because.append(row.suppressed.get("because", ""))
     because += [f"{i['what']} {i['value']}: {i['because']}" for i in (row.verdict or {}).get("inputs", ())]
-    return Verdict(row.service, suppressed, incident, row.priority, tuple(because))
+    # The rule that suppresses is one of those that routed it.
+    return Verdict(row.service, suppressed, incident, row.priority, tuple(dict.fromkeys(because)))
 
 
 def _by_night(at: datetime, zone: str) -> bool:

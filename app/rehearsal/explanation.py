@@ -73,8 +73,10 @@ async def _explained(
     numbers = {o.id: o.number for o in occurrences}
     first_at = {event.occurrence_id: event.at for event in reversed(events)}
     found += [stages.of_event(event, numbers.get(event.occurrence_id)) for event in events]
+    outcomes = {o.id: {e.outcome for e in events if e.occurrence_id == o.id} for o in occurrences}
     for occurrence in occurrences:
-        found += stages.of_occurrence(occurrence, first_at.get(occurrence.id, occurrence.starts_at))
+        at = first_at.get(occurrence.id, occurrence.starts_at)
+        found += stages.of_occurrence(occurrence, at, fired=outcomes[occurrence.id] != {"unmatched_resolve"})
     incidents = {o.incident_id: o.number for o in occurrences if o.incident_id is not None}
     entries = await store.timeline(conn, incidents, NOT_DECISIONS, ENTRIES)
     for entry in entries:

@@ -38,6 +38,7 @@ _ENTRIES: Final[Mapping[StageName, tuple[str, ...]]] = {
 }  # fmt: skip
 _STAGES: Final = {kind: stage for stage, kinds in _ENTRIES.items() for kind in kinds}
 """By the kind of a timeline entry; what people did is a `response`."""
+UNROUTED: Final = "no routing rule decided otherwise: the service of its integration"
 NOT_DECISIONS: Final = ("note", "sent", "delivered", "not_sent", "cancelled", "alert_changed", "alert_resolved")
 """Timeline entries that say what events and notifications say themselves."""
 
@@ -83,9 +84,13 @@ def of_event(row: Any, incident: int | None) -> Stage:
     return Stage("event", row.at, decided, _OUTCOMES.get(row.outcome, ""), alert=row.alert_id, incident=incident)
 
 
-def of_occurrence(row: Any, at: datetime) -> Iterator[Stage]:
-    """What routing rules did to an occurrence, and what kept it quiet."""
-    for rule in (row.routed or {}).get("rules", ()):
+def of_occurrence(row: Any, at: datetime, *, fired: bool = True) -> Iterator[Stage]:
+    """What routing rules did to an occurrence, and what kept it quiet. `fired` False: all that is known of it is its
+    end, which no rule is asked about."""
+    rules = (row.routed or {}).get("rules", ())
+    if fired and not rules and (row.suppressed or {}).get("by") != "routing rule":
+        yield Stage("routing", at, f"service {row.service}", UNROUTED, alert=row.alert_id, incident=row.number)
+    for rule in rules:
         yield Stage(
             "routing",
             at,
@@ -104,7 +109,8 @@ def of_occurrence(row: Any, at: datetime) -> Iterator[Stage]:
             at,
             f"kept quiet by {why.get('by', 'something')} “{why.get('name', '')}”{until}",
             why.get("because", ""),
-            why.get("rule"),
+            # What was stored by older versions has the name alone.
+            why.get("rule") or why.get("name"),
             scope(why.get("scope")),
             why.get("version"),
             row.alert_id,
@@ -121,10 +127,17 @@ def of_entry(row: Any, incident: int | None) -> Iterator[Stage]:
     decided = f"priority P{data['priority']}" if inputs else describe(row.kind, data)
     if inputs and data.get("was"):
         decided = f"priority raised from P{data['was']} to P{data['priority']}"
-    yield Stage(stage, row.at, decided, data.get("because", ""), *_rule(data), alert=alert, incident=incident)
+    because = data.get("because") or _path(data)
+    yield Stage(stage, row.at, decided, because, *_rule(data), alert=alert, incident=incident)
     for given in inputs:
         because = given.get("because", "")
         yield Stage(stage, row.at, f"{given['what']} {given['value']}", because, *_rule(given), incident=incident)
+
+
+def _path(data: Mapping[str, Any]) -> str:
+    """Of a symptom: `checkout -> payments -> db-1` (`Topology.said`) in words."""
+    first, *others = data.get("path", "").split(" -> ")
+    return f"{first} depends on {', which depends on '.join(others)}" if others else ""
 
 
 def of_policy(row: Any, incident: int | None) -> Stage:

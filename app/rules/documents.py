@@ -10,6 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 RULE_LIMIT = 1_000
 
 
+def only_whole(value: object) -> object:
+    """For a choice of numbers, to which `true` would be 1 and 1.0 too, strict or not."""
+    if type(value) is not int:
+        raise ValueError("a whole number is needed")
+    return value
+
+
+def no_number(value: object) -> object:
+    """For a choice of `true`, to which 1 would be it."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true, or absent")
+    return value
+
+
 class RuleDocument(BaseModel):
     """Strict: nothing unknown, no `"1"` for 1."""
 

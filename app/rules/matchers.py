@@ -121,7 +121,7 @@ def _checked(name: str, operator: Operator, value: str) -> Matcher:
         raise Invalid("a matcher needs a label name")
     if any("\ud800" <= c <= "\udfff" or c == "\x00" for c in name + value):
         raise Invalid("a matcher holds no NUL and no half of a surrogate pair")
-    if operator in ("=~", "!~"):
+    if operator in ("=~", "!~") and patterns.choices(value) is None:
         try:
             patterns.check(value)
             patterns.check(_anchored(value))

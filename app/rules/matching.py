@@ -8,7 +8,6 @@ remembered, and patterns that are only a text or a choice of texts need no regul
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,7 +22,13 @@ from app.rules.matchers import Matcher
 MOST: Final = 50
 """Matchers in one list."""
 
-_LITERAL: Final = re.compile(r"[\w \-/:@%#,;<>&'\"!~=|]*", re.ASCII)
+DEDUP_KEY: Final = "__dedup_key__"
+INTEGRATION: Final = "__integration__"
+PSEUDO_LABELS: Final = frozenset({DEDUP_KEY, INTEGRATION})
+"""What matchers of silences, inhibition rules and time intervals see beside the labels: which alert it is, for alerts
+that have no label that says so. A label of the sender with such a name is not looked at; Prometheus and Alertmanager
+reserve names that begin with two underscores."""
+
 _ENV: Final = NewEnv(variables={"text": Type.STRING})
 
 Test = Callable[[str], bool]
@@ -43,13 +48,17 @@ def _holds(pattern: str, text: str) -> bool:
         return False
 
 
+def seen(labels: Mapping[str, str], dedup_key: str, integration: str) -> dict[str, str]:
+    """What matchers see of an alert. `integration`: its key."""
+    return {**labels, DEDUP_KEY: dedup_key, INTEGRATION: integration}
+
+
 def _test(matcher: Matcher) -> Test:
     """Whether the value of the label fits."""
     value, wanted = matcher.value, matcher.is_equal
     if not matcher.is_regex:
         return lambda text: (text == value) is wanted
-    if _LITERAL.fullmatch(value):
-        choices = frozenset(value.split("|"))
+    if (choices := patterns.choices(value)) is not None:
         return lambda text: (text in choices) is wanted
     return lambda text: _holds(value, text) is wanted
 
@@ -96,7 +105,7 @@ def parse(documents: Iterable[Mapping[str, Any]]) -> Matching:
         except Invalid as e:
             raise Invalid(f"invalid label matcher {i}: {e.message}", errors=[_error(f"matchers[{i}]", e)]) from e
         found.append(matcher)
-        weight += patterns.weigh(matcher.value) if matcher.is_regex else 0
+        weight += patterns.weigh(matcher.value) if matcher.is_regex and patterns.choices(matcher.value) is None else 0
     if len(found) > MOST or weight > patterns.TOTAL_LIMIT:
         limit = f"at most {MOST} matchers, whose regular expressions weigh at most {patterns.TOTAL_LIMIT}"
         raise Invalid(f"matchers: {limit}", errors=[{"field": "matchers", "message": limit}])

@@ -8,6 +8,7 @@ weight: the number of atoms after repetitions are written out, a Unicode class c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from cel_expr_python.cel import NewEnv, Type
 
@@ -24,6 +25,8 @@ _TOKENS = re.compile(
     r"\\[pP](?:\{[^}]*\}|.)|\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:[^\]]*:\]|\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|.",
     re.DOTALL,
 )
+_SPECIAL = r"\\.+*?()|\[\]{}^$"
+_CHOICE = re.compile(rf"(?:[^{_SPECIAL}]|\\[{_SPECIAL}]|\|)*")
 _ENV = NewEnv(variables={"pattern": Type.STRING})
 _PROBE = _ENV.compile('"".matches(pattern)')
 
@@ -59,3 +62,21 @@ def weigh(pattern: str) -> int:
                 last += _UNICODE_CLASS
             groups[-1] += last
     return max(sum(groups), 1)
+
+
+def one_of(texts: Iterable[str]) -> str:
+    """A regular expression for exactly these texts."""
+    return "|".join(re.sub(rf"([{_SPECIAL}])", r"\\\1", text) for text in sorted(set(texts)))
+
+
+def choices(pattern: str) -> frozenset[str] | None:
+    """The texts that a pattern without anything special but escapes is a choice of; None: it needs an engine."""
+    if not _CHOICE.fullmatch(pattern):
+        return None
+    texts = [""]
+    for piece in re.findall(r"\\.|[^\\]", pattern, re.DOTALL):
+        if piece == "|":
+            texts.append("")
+        else:
+            texts[-1] += piece[-1]
+    return frozenset(texts)

@@ -30,7 +30,8 @@ class Kind:
     """What sort of rule set this is. `word` as in the glossary, e.g. "priority rule".
 
     `settles`: "first": the first matching rule decides all; "each": every member of the outcome is decided by the first
-    matching rule that has it. `check_outcome` gives what is wrong with a `then`, as texts; none: it is right.
+    matching rule that has it. `check_outcome` gives what is wrong with a `then`, as (path within it,
+    message); none: it is right.
     `service_member`: the member of an outcome that names a service, which must exist; a service's own rules must not
     set it. `expressions_member`: the member that lists CEL expressions; a rule for which all are empty does not apply.
     """
@@ -38,7 +39,7 @@ class Kind:
     name: str
     word: str
     settles: Literal["first", "each"]
-    check_outcome: Callable[[Mapping[str, Any]], list[str]]
+    check_outcome: Callable[[Mapping[str, Any]], list[tuple[str, str]]]
     service_member: str | None = None
     expressions_member: str | None = None
 
@@ -190,7 +191,7 @@ def _rule(field_name: str, entry: object, kind: Kind, errors: list[dict[str, str
     if not isinstance(then, dict) or not then:
         wrong.append(("then", "must be an object that sets something"))
     else:
-        wrong += [("then", message) for message in kind.check_outcome(then)]
+        wrong += [(f"then.{path}", message) for path, message in kind.check_outcome(then)]
     if not isinstance(entry.get("enabled", True), bool):
         wrong.append(("enabled", "must be true or false"))
     condition = None

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from app.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, field_message
+from app.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, field_message, written, wrong_members
 
 log = structlog.get_logger()
 
@@ -100,14 +100,6 @@ def problem(
     return JSONResponse(body, status, dict(headers) if headers else None, MEDIA_TYPE)
 
 
-def field_path(location: Sequence[str | int]) -> str:
-    """`("layers", 0, "members")` as people write it: `layers[0].members`."""
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
 async def _refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
     return answer(request, error)
@@ -123,17 +115,22 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     found = error.errors()
     if any(e["type"] == "json_invalid" for e in found):
         return problem(request, 400, "malformed_json", "the body is not JSON")
-    errors = [_field_error(e) for e in found]
+    errors = _field_errors(found, error.body)
     detail = f"{errors[0]['field'] or 'the ' + errors[0]['in']}: {errors[0]['message']}"
     return problem(request, 422, "invalid", detail, {"errors": errors})
 
 
-def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
-    where, *path = error["loc"]
-    message = field_message(error)
-    if where == "body" and not path and error["type"] != "value_error":  # that is a model's own word about its members
-        message = "a JSON object is needed, sent as application/json"
-    return {"in": str(where), "field": field_path(path), "message": message}
+def _field_errors(found: Sequence[Mapping[str, Any]], body: Any) -> list[dict[str, str]]:
+    errors = [
+        {"in": str(e["loc"][0]), "field": written(e["loc"][1:]), "message": field_message(e)}
+        for e in found
+        if e["loc"][0] != "body"
+    ]
+    in_body = [{**e, "loc": e["loc"][1:]} for e in found if e["loc"][0] == "body"]
+    for e in in_body:
+        if not e["loc"] and e["type"] != "value_error":  # that is a model's own word about its members
+            e |= {"type": "value_error", "msg": "a JSON object is needed, sent as application/json"}
+    return [*errors, *({"in": "body", **wrong} for wrong in wrong_members(in_body, body))]
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -109,6 +109,19 @@ async def test_silences_by_amtool_are_silences(place: Place, tmp_path: Path) -> 
     assert await alerts(amtool) == ["Slow"]
 
 
+async def test_an_alert_without_labels_is_silenced_by_its_dedup_key(place: Place, tmp_path: Path) -> None:
+    key = await place.furnish("prometheus")
+    amtool = Amtool(f"{place.url}/v1/intake/{key}", tmp_path)
+    await amtool.says("alert", "add", "severity=critical", "host=h1")
+    [alert] = await amtool.json("alert", "query")
+    matcher = f"__dedup_key__={alert['fingerprint']}"
+    assert await amtool.json("alert", "query", matcher) == [alert]
+    made = (await amtool.says("silence", "add", "--comment=no name", matcher)).strip()
+    assert made in await amtool.says("silence", "query", matcher)
+    assert matcher.replace("=", '="') in await amtool.says("silence", "query")
+    assert [a["status"]["silencedBy"] for a in await amtool.json("alert", "query", "--silenced")] == [[made]]
+
+
 async def test_a_silence_of_everything_takes_an_api_key(place: Place, tmp_path: Path) -> None:
     await place.furnish("prometheus")
     secret = str(place.http.headers["Authorization"]).removeprefix("Bearer ")

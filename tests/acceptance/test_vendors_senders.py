@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pagerduty
 import pytest
 from place import Place, opened
 from programs import Program, alertmanager_of, wanted
@@ -101,7 +102,6 @@ def certificate(directory: Path) -> tuple[Path, Path]:
 
 
 async def test_the_client_of_pagerduty_for_python(place, tmp_path, monkeypatch):
-    pagerduty = pytest.importorskip("pagerduty", reason="the client is not installed: pip install pagerduty")
     key = await place.furnish("pagerduty")
     monkeypatch.setenv("SSL_CERT_FILE", str((made := certificate(tmp_path))[0]))
     async with place.over_tls(*made) as url:

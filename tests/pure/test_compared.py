@@ -52,6 +52,14 @@ def test_incidents_are_counted_once_and_by_their_priority() -> None:
     assert (totals.incidents, totals.suppressed, totals.by_priority) == (2, 1, {"P2": 1, "P4": 1})
 
 
+def test_a_rule_that_suppresses_gives_its_reason_once() -> None:
+    said = {"because": "it is a test"}
+    quiet = occurrence(
+        "a", verdict=None, routed={"rules": [said]}, suppressed={"by": "routing rule", "name": "t"} | said
+    )
+    assert [verdict.because for verdict in compared.ran([quiet], []).verdicts.values()] == [("it is a test",)]
+
+
 def test_what_came_to_something_else_is_told_with_both_reasons() -> None:
     routed = {"rules": [{"because": "a rule says so"}]}
     suppressed = {"by": "routing rule", "name": "tests", "because": "it is a test"}

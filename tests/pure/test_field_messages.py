@@ -6,11 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.cli.export import _keys_first
 from app.cli.remote import Answered, answer
 from app.configuration import document
-from app.errors import Invalid
+from app.errors import Invalid, wrong_members
+from app.incidents import rule_kinds
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,56 @@ def test_a_wrong_member_is_named_in_plain_words(section: str, entry: dict[str, A
         document.parse({section: [entry]})
     found = {e["field"]: e["message"] for e in refused.value.errors}
     assert found[f"{section}[0].{field}"].startswith(message)
+
+
+RULE = {"key": "a", "name": "A", "when": "true"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "then", "field"),
+    [
+        ("routing", {"hold": 5}, "hold"),
+        ("routing", {"suppress": 1}, "suppress"),
+        ("routing", {"labels": {"a b": "x"}}, "labels.a b"),
+        ("routing", {"labels": {"a": 1}}, "labels.a"),
+        ("correlation", {"key": ["labels.x", 5]}, "key[1]"),
+        ("correlation", {"key": ["labels.x"], "threshold": {"count": 2}}, "threshold.within_minutes"),
+        ("priority", {"impact": True}, "impact"),
+    ],
+)
+def test_the_place_of_what_is_wrong_is_as_it_was_written(kind: str, then: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        rule_kinds.parse(rule_kinds.KINDS[kind], [RULE | {"then": then}])
+    assert [e["field"] for e in refused.value.errors] == [f"rules[0].then.{field}"]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    a: int
+
+
+class Whole(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    part: Part | list[Part] | str
+
+
+@pytest.mark.parametrize(
+    ("document", "fields"),
+    [
+        ({"part": {"a": "x"}}, ["part.a"]),
+        ({"part": {}}, ["part.a"]),
+        ({"part": {"a": 1, "b": 1}}, ["part.b"]),
+        ({"part": [{"a": 1}, {"a": "x"}]}, ["part[1].a"]),
+        ({"part": 5}, ["part", "part", "part"]),
+        ({}, ["part"]),
+    ],
+)
+def test_alternatives_leave_no_trace_in_the_place(document: dict[str, Any], fields: list[str]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Whole.model_validate(document)
+    assert [e["field"] for e in wrong_members(map(dict, refused.value.errors()), document)] == fields
 
 
 def told(problem: dict[str, Any], status: int = 422) -> str:

@@ -56,7 +56,7 @@ def test_when_it_holds(at: str, members: dict[str, Any], expected: bool) -> None
     ("members", "field"),
     [
         ({"times": [{"start_time": "17:00", "end_time": "09:00"}]}, "i.times[0]"),
-        ({"times": [{"start_time": "9:00", "end_time": "17:00"}]}, "i.times[0]"),
+        ({"times": [{"start_time": "9:00", "end_time": "17:00"}]}, "i.times[0].start_time"),
         ({"times": [{"start_time": "09:00"}]}, "i.times[0]"),
         ({"times": []}, "i.times"),
         ({"weekdays": ["friday:monday"]}, "i.weekdays[0]"),

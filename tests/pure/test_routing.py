@@ -50,7 +50,7 @@ SERVICES = {"checkout": 7, "database": 8}
 @pytest.mark.parametrize(
     ("then", "said"),
     [
-        ({"service": "No Slug"}, "service must be a key"),
+        ({"service": "No Slug"}, "service must be the key of a service"),
         ({"labels": {}}, "labels must be an object of 1 to 20"),
         ({"labels": {"a b": "x"}}, "cannot be the name of a label"),
         ({"labels": {"a": 5}}, "a: must be a text"),
@@ -62,11 +62,11 @@ SERVICES = {"checkout": 7, "database": 8}
         ({"runbook": "javascript:alert(1)"}, "runbook must be an http"),
         ({"runbook": "https://[x"}, "runbook must be an http"),
         ({"note": " "}, "note must be a text"),
-        ({"colour": "red"}, "'colour' is not known"),
+        ({"colour": "red"}, "colour is not known"),
     ],
 )
 def test_what_a_routing_rule_cannot_set(then: dict[str, Any], said: str) -> None:
-    assert any(said in wrong for wrong in ROUTING_RULES.check_outcome(then))
+    assert any(said in " ".join(wrong) for wrong in ROUTING_RULES.check_outcome(then))
 
 
 @pytest.mark.parametrize(
@@ -75,19 +75,30 @@ def test_what_a_routing_rule_cannot_set(then: dict[str, Any], said: str) -> None
         ({}, "key must be a list"),
         ({"key": []}, "key must be a list"),
         ({"key": ["labels.a"] * 9}, "1 to 8"),
-        ({"key": ["counts.alerts"]}, "key[0]: a part of a key is a text"),
-        ({"key": ["labels."]}, "key[0]:"),
-        ({"key": ["labels.a + labels.b"]}, "key[0]:"),
+        ({"key": ["counts.alerts"]}, "key[0] a part of a key is a text"),
+        ({"key": ["labels."]}, "key[0]"),
+        ({"key": ["labels.a + labels.b"]}, "key[0]"),
         ({"key": ["labels.a"], "window_minutes": 1441}, "window_minutes must be 1 to 1440"),
         ({"key": ["labels.a"], "cap_hours": 0.5}, "cap_hours must be 1 to 168"),
         ({"key": ["labels.a"], "threshold": {"count": 3}}, "threshold must have"),
         ({"key": ["labels.a"], "threshold": {"count": 1, "within_minutes": 5}}, "threshold.count must be 2 to 1000"),
         ({"key": ["labels.a"], "across_services": "yes"}, "across_services must be true or false"),
-        ({"key": ["labels.a"], "keys": 1}, "'keys' is not known"),
+        ({"key": ["labels.a"], "across_services": 1}, "across_services must be true or false"),
+        ({"key": ["labels.a"], "keys": 1}, "keys is not known"),
     ],
 )
 def test_what_a_correlation_rule_cannot_set(then: dict[str, Any], said: str) -> None:
-    assert any(said in wrong for wrong in CORRELATION_RULES.check_outcome(then))
+    assert any(said in " ".join(wrong) for wrong in CORRELATION_RULES.check_outcome(then))
+
+
+@pytest.mark.parametrize("service", ["a--b", "a_", "a-", "0", "x" * 64])
+def test_a_rule_can_name_every_service_there_may_be(service: str) -> None:
+    assert ROUTING_RULES.check_outcome({"service": service}) == []
+
+
+@pytest.mark.parametrize("service", ["", "-a", "A", "a.b", "x" * 65, "a\n"])
+def test_a_rule_names_no_service_that_cannot_be(service: str) -> None:
+    assert [path for path, _ in ROUTING_RULES.check_outcome({"service": service})] == ["service"]
 
 
 def test_the_organisation_chooses_the_service_and_the_service_overrides_the_rest() -> None:

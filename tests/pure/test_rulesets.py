@@ -21,7 +21,7 @@ NOW = TimeFacts.at(datetime(2026, 11, 23, 9, 30, tzinfo=ZoneInfo("UTC")))
 
 
 def colours(outcome: Mapping[str, Any]) -> list[str]:
-    return [f"{name!r} is no colour" for name in outcome if name not in ("red", "green")]
+    return [(name, "is no colour") for name in outcome if name not in ("red", "green")]
 
 
 EACH = Kind("paint", "paint rule", "each", colours)
@@ -111,7 +111,7 @@ def test_check_lists_every_error_where_it_is() -> None:
         ("rules[3].when", "must be a text"),
         ("rules[3].then", "must be an object that sets something"),
         ("rules[3].enabled", "must be true or false"),
-        ("rules[4].then", "'blue' is no colour"),
+        ("rules[4].then.blue", "is no colour"),
         ("rules[4].when", 'invalid regular expression "["'),
         ("rules[5].key", "must be a slug of at most 64 characters, like pci-first"),
         ("rules[5].when", "a condition is true or false; this one is of type int"),

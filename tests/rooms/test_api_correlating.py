@@ -147,7 +147,7 @@ async def test_an_incident_by_hand(house):
     key = {"Idempotency-Key": "open-1"}
     made = await asks(house, INCIDENTS, body, status=201, **key)
     assert (await asks(house, INCIDENTS, body, status=201, **key))["number"] == made["number"]
-    assert (made["priority"], made["priority_pin"]["by"], made["held_open"]) == (2, "ana", True)
+    assert (made["priority"], made["priority_pin"]["by"], made["pinned_open"]) == (2, "ana", True)
     opened = await asks(house, f"{INCIDENTS}/{made['number']}/timeline", method="GET")
     assert [e["kind"] for e in opened["items"]] == ["opened_by_hand", "priority_assigned"]
     assert opened["items"][0]["text"].endswith("three calls")
@@ -172,8 +172,8 @@ async def test_pinned_open_with_a_reason(house):
     path = f"{INCIDENTS}/1/pin-open"
     assert wrong(await asks(house, path, {"pinned": True}, status=422)) == ["reason"]
     for _ in range(2):
-        assert (await asks(house, path, {"pinned": True, "reason": "until Friday"}))["incident"]["held_open"] is True
-    assert (await asks(house, path, {"pinned": False}))["incident"]["held_open"] is False
+        assert (await asks(house, path, {"pinned": True, "reason": "until Friday"}))["incident"]["pinned_open"] is True
+    assert (await asks(house, path, {"pinned": False}))["incident"]["pinned_open"] is False
     told = await asks(house, f"{INCIDENTS}/1/timeline", method="GET")
     texts = [e["text"] for e in told["items"]]
     assert texts[-2:] == ["Pinned open: only a person resolves it (until Friday)", "No longer pinned open"]

@@ -241,12 +241,12 @@ async def test_a_priority_that_a_person_sets_is_pinned_and_a_raise_pages_again(h
         await act(house, number, "priority", pin | bad, method="PUT", status=422)
 
 
-async def test_held_open_it_stays_although_its_alerts_are_over(house):
+async def test_pinned_open_it_stays_although_its_alerts_are_over(house):
     number = await fires(house)
-    assert (await act(house, number, "held-open", {"held": True}, method="PUT"))["incident"]["held_open"] is True
+    assert (await act(house, number, "pin-open", {"pinned": True, "reason": "r"}))["incident"]["pinned_open"] is True
     await resolves(house)
     assert (await read(house, f"/{number}"))["state"] == "triggered"
-    assert (await act(house, number, "held-open", {"held": False}, method="PUT"))["incident"]["held_open"] is False
+    assert (await act(house, number, "pin-open", {"pinned": False}))["incident"]["pinned_open"] is False
     assert await house.one("SELECT recovery_due_at IS NOT NULL FROM incidents")
 
 
@@ -254,7 +254,7 @@ async def test_held_open_it_stays_although_its_alerts_are_over(house):
     ("what", "method", "body"),
     [("escalate", "POST", None), ("mitigate", "POST", None), ("reassign", "POST", {"user": "ben"}),
      ("snooze", "POST", "soon"), ("priority", "PUT", {"impact": 1, "urgency": 1, "reason": "x"}),
-     ("priority", "DELETE", None), ("held-open", "PUT", {"held": True})],
+     ("priority", "DELETE", None), ("pin-open", "POST", {"pinned": True, "reason": "r"})],
 )  # fmt: skip
 async def test_what_is_resolved_is_left_alone(house, what, method, body):
     number = await fires(house)
@@ -262,6 +262,11 @@ async def test_what_is_resolved_is_left_alone(house, what, method, body):
     given = {"until": (datetime.now(UTC) + timedelta(hours=1)).isoformat()} if body == "soon" else body
     said = await act(house, number, what, given, method=method, status=409)
     assert (said["code"], said["state"]) == ("not_open", "resolved")
+
+
+async def test_there_is_no_such_storm(house):
+    answer = await house.http.get("/api/v1/storms/nope", headers=house.as_person("ana"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("number", [999_999, 2**63 - 1])

@@ -87,7 +87,12 @@ async def test_scopes_and_kinds_do_not_touch_each_other(client: httpx.AsyncClien
         ("/routing-rules", ROUTING, {}, "then"),
         ("/services/checkout/routing-rules", ROUTING, {"service": "checkout"}, "then.service"),
         ("/correlation-rules", CORRELATION, {"window_minutes": 5}, "then.key"),
-        ("/correlation-rules", CORRELATION, {"key": ["labels.a", "counts.alerts"]}, "then"),
+        ("/correlation-rules", CORRELATION, {"key": ["labels.a", "counts.alerts"]}, "then.key[1]"),
+        ("/correlation-rules", CORRELATION, {"key": ["title"], "across_services": 1}, "then.across_services"),
+        ("/routing-rules", ROUTING, {"suppress": 1}, "then.suppress"),
+        ("/routing-rules", ROUTING, {"hold": 5}, "then.hold"),
+        ("/priority-rules", PRIORITY, {"impact": True}, "then.impact"),
+        ("/priority-rules", PRIORITY, {"impact": 1.0}, "then.impact"),
         (
             "/correlation-rules",
             CORRELATION,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from bodies import body_of
@@ -124,6 +125,23 @@ async def test_an_incident_is_silenced_in_one_go(house: Whole) -> None:
     assert (await call(house, "ana", "POST", "/incidents/999/silence", body)).status_code == 404
 
 
+@pytest.mark.parametrize("source", ["pagerduty", "opsgenie", "generic"])
+async def test_an_incident_without_labels_is_silenced_by_its_dedup_key(house: Whole, source: str) -> None:
+    body = {"title": "Disk", "dedup_key": "Disk"} if source == "generic" else body_of(source, "Disk")
+    await house.post(source, body)
+    number = await house.one("SELECT number FROM incidents")
+    made = await call(house, "ana", "POST", f"/incidents/{number}/silence", {"for_minutes": 120, "comment": "c"})
+    assert made.status_code == 201, made.text
+    assert made.json()["text"] == f'{{__dedup_key__="Disk", __integration__="checkout-{source}"}}'
+    seen = (await call(house, "ana", "POST", "/silences/preview", {"matchers": made.json()["text"]})).json()
+    assert seen["firing"] == 1
+    await house.execute("TRUNCATE alerts, occurrences, incidents CASCADE")
+    await house.post(source, body)
+    await house.post(source, body_of(source, "Other"))
+    assert await house.rows("SELECT a.dedup_key, o.suppressed ->> 'by' AS by FROM occurrences o JOIN alerts a"
+                            " ON a.id = o.alert_id ORDER BY o.id") == [("Disk", "silence"), (ANY, None)]  # fmt: skip
+
+
 async def test_a_machine_that_silences_an_incident_names_an_owner(house: Whole) -> None:
     await house.post("alertmanager", body_of("alertmanager"))
     path = f"/incidents/{await house.one('SELECT number FROM incidents')}/silence"
@@ -181,9 +199,25 @@ async def test_the_next_periods_of_a_window(house: Whole) -> None:
         ("/maintenance-windows", WINDOW, ""),
         ("/maintenance-windows", WINDOW | WEEKLY | {"services": ["nothing"]}, "services[0]"),
         ("/maintenance-windows", WINDOW | WEEKLY | {"comment": ""}, "comment"),
-        ("/inhibition-rules", RULE | {"source": "{}"}, ""),
+        ("/maintenance-windows", WINDOW | WEEKLY | {"owner": "nobody"}, "owner"),
+        ("/maintenance-windows", WINDOW | WEEKLY | {"ends_at": "9999-12-31T23:59:59-23:59"}, "ends_at"),
+        ("/maintenance-windows", WINDOW | WEEKLY | {"ends_at": 5}, "ends_at"),
+        ("/maintenance-windows", WINDOW | {"starts_at": at(hours=2), "ends_at": at(hours=1)}, "ends_at"),
+        ("/maintenance-windows", WINDOW | {"weekly": WEEKLY["weekly"] | {"minutes": True}}, "weekly.minutes"),
+        ("/maintenance-windows", WINDOW | {"weekly": WEEKLY["weekly"] | {"days": ["sun"] * 2}}, "weekly.days"),
+        ("/maintenance-windows", WINDOW | WEEKLY | {"with_dependents": 1}, "with_dependents"),
+        ("/inhibition-rules", RULE | {"source": "{}"}, "source"),
         ("/inhibition-rules", RULE | {"target": '{a=~"["}'}, "target"),
-        ("/time-intervals", INTERVAL | {"intervals": [{"weekdays": ["funday"]}]}, "intervals[0]"),
+        ("/time-intervals", INTERVAL | {"intervals": [{"weekdays": ["funday"]}]}, "intervals[0].weekdays[0]"),
+        ("/time-intervals", INTERVAL | {"intervals": [{"months": [True]}]}, "intervals[0].months[0]"),
+        (
+            "/time-intervals",
+            INTERVAL | {"intervals": [{"times": [{"start_time": "9", "end_time": "10:00"}]}]},
+            "intervals[0].times[0].start_time",
+        ),
+        ("/time-intervals", INTERVAL | {"intervals": [{"day": 1}]}, "intervals[0].day"),
+        ("/silences", {"matchers": [{"name": "a"}], "ends_at": at(hours=1), "comment": "c"}, "matchers[0].value"),
+        ("/incidents/1/silence", {"for_minutes": True, "comment": "c"}, "for_minutes"),
         ("/time-intervals", INTERVAL | {"intervals": []}, "intervals"),
         ("/time-intervals", INTERVAL | {"intervals": [{"location": "Europe/Berlin"}]}, "intervals[0]"),
     ],
@@ -236,6 +270,15 @@ async def test_the_screen_shows_by_what_and_ends_a_silence(house: Whole) -> None
         assert pressed.status_code == 303
         assert told in (await house.http.get(pressed.headers["location"], headers=house.as_person("ana"))).text
     assert await house.one("SELECT expired_at IS NOT NULL FROM silences") is True
+
+
+async def test_the_screen_says_once_that_it_was_a_routing_rule(house: Whole) -> None:
+    rule = {"key": "hush", "name": "Hush", "when": "true", "then": {"suppress": True}}
+    assert (await call(house, "cara", "PUT", "/routing-rules", {"rules": [rule]})).status_code == 200
+    await house.post("alertmanager", body_of("alertmanager"))
+    screen = (await house.http.get("/suppressed", headers=house.as_person("ana"))).text
+    assert '<p class="text">Routing rule &#34;Hush&#34; (version 1)' in screen
+    assert (await call(house, "cara", "PUT", "/routing-rules", {"rules": []})).status_code == 200
 
 
 async def test_the_button_of_an_incident(house: Whole) -> None:

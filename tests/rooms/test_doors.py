@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from test_intake_fuzz import mutated, nothing_is_lost, odd
 from whole import Whole, routing_key
 
 from app.configuration import document, yaml_text
+from app.ingest.adapters import ADAPTERS
 from app.ingest.marking import SAMPLES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -241,7 +243,33 @@ async def test_the_test_button_pages_nobody(house, source):
 
 
 async def test_every_source_of_this_tree_has_a_sample_of_its_own():
-    assert {"alertmanager", "generic", "grafana", "prometheus"} <= SAMPLES.keys()
+    assert SAMPLES.keys() == ADAPTERS.keys()
+
+
+@pytest.mark.parametrize("source", ["pagerduty", "opsgenie"])
+async def test_a_test_of_a_vendors_format_is_read_by_its_adapter(house, source):
+    said = (await ask(house, "POST", f"/integrations/checkout-{source}/test")).json()
+    assert (said["detail"], said["would"]["events"][0]["dedup_key"]) == (None, "tocsin-test")
+
+
+async def test_a_test_says_what_would_suppress_the_real_thing(house):
+    path = "/integrations/checkout-generic/test"
+    ends_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    silence = {"matchers": '{alertname="TocsinTest"}', "ends_at": ends_at, "comment": "c"}
+    await ask(house, "POST", "/silences", silence, who="ana")
+    [would] = (await ask(house, "POST", path)).json()["would"]["events"]
+    assert would["suppressed"] == "Ana silenced it: c"
+    body = {"payload": {"title": "Disk", "labels": {"alertname": "TocsinTest"}}}
+    for place, more in (("checkout-generic/try", {}), ("try", {"service": "checkout"})):
+        [would] = (await ask(house, "POST", f"/integrations/{place}", body | more)).json()["events"]
+        assert would["suppressed"] == "Ana silenced it: c"
+    assert (await ask(house, "POST", "/integrations/try", body)).json()["events"][0]["suppressed"] is None
+    rule = {"key": "hush", "name": "Hush", "when": "true", "then": {"hold_minutes": 5}}
+    await house.execute("TRUNCATE silences")
+    assert (await ask(house, "PUT", "/routing-rules", {"rules": [rule]})).status_code == 200
+    [would] = (await ask(house, "POST", path)).json()["would"]["events"]
+    assert would["suppressed"].startswith('routing rule "Hush" (version 1)')
+    assert (await ask(house, "PUT", "/routing-rules", {"rules": []})).status_code == 200
 
 
 async def test_a_pasted_resolve_ends_nothing(house):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -110,6 +110,73 @@ async def test_what_routing_rules_set_and_what_keeps_it_quiet(house: Whole) -> N
     [quiet] = [s for s in stages if s["stage"] == "suppression"]
     assert quiet["decided"] == "kept quiet by silence “Friday” until 2026-11-23"
     assert [s["stage"] for s in stages][:4] == ["event", "routing", "routing", "suppression"]
+
+
+async def quiet(house: Whole) -> dict[str, Any]:
+    """The stage in which the newest alert was suppressed."""
+    alert = await house.one("SELECT alert_id FROM occurrences ORDER BY id DESC LIMIT 1")
+    [found] = [s for s in await explanation(house, f"alerts/{alert}") if s["stage"] == "suppression"]
+    return found
+
+
+async def test_what_keeps_an_alert_quiet_is_named_with_its_version(house: Whole) -> None:
+    cara = house.as_person("cara")
+    at = datetime.now(UTC)
+    until = (at + timedelta(hours=1)).isoformat()
+    silence = {"matchers": '{alertname="A"}', "ends_at": until, "comment": "c", "owner": "ana"}
+    made = await house.http.post("/api/v1/silences", json=silence, headers=cara)
+    inhibition = {"key": "down", "name": "Down", "source": '{alertname="A"}', "target": '{alertname="B"}'}
+    days = [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]
+    interval = {"key": "always", "name": "Always", "intervals": days, "matchers": '{alertname="C"}'}
+    window = {"key": "up", "name": "Up", "comment": "c", "owner": "ben", "services": ["checkout"],
+              "starts_at": (at - timedelta(hours=1)).isoformat(), "ends_at": until}  # fmt: skip
+    for path, body in (("inhibition-rules", inhibition), ("time-intervals", interval)):
+        assert (await house.http.post(f"/api/v1/{path}", json=body, headers=cara)).status_code == 201
+    told = {}
+    for name in "ABC":
+        await sends(house, name)
+        told[name] = await quiet(house)
+    assert (await house.http.post("/api/v1/maintenance-windows", json=window, headers=cara)).status_code == 201
+    await sends(house, "D")
+    told["D"] = await quiet(house)
+    assert {name: (stage["rule"], stage["scope"], stage["version"]) for name, stage in told.items()} == {
+        "A": (made.json()["id"], None, None),
+        "B": ("down", None, 1),
+        "C": ("always", None, 1),
+        "D": ("up", None, 1),
+    }
+
+
+@pytest.mark.parametrize("then", [{"suppress": True}, {"hold_minutes": 5}])
+async def test_a_routing_rule_that_keeps_an_alert_quiet_is_named(house: Whole, then: dict[str, Any]) -> None:
+    cara = house.as_person("cara")
+    rule = {"key": "hush", "name": "Hush", "when": "true", "then": then}
+    for path, scope in (("", "organisation"), ("services/checkout/", "service:checkout")):
+        url = f"/api/v1/{path}routing-rules"
+        published = (await house.http.put(url, json={"rules": [rule]}, headers=cara)).json()
+        await sends(house, f"Of the {scope}")
+        stage = await quiet(house)
+        assert (stage["rule"], stage["scope"], stage["version"]) == ("hush", scope, published["version"])
+        assert (await house.http.put(url, json={"rules": []}, headers=cara)).status_code == 200
+
+
+async def test_an_incident_that_no_rule_decided_says_so(house: Whole) -> None:
+    await sends(house)
+    await house.post("pagerduty", body_of("pagerduty", "Disk"))
+    because = []
+    for number in await house.rows("SELECT number FROM incidents ORDER BY number"):
+        [opened] = [s for s in await explanation(house, f"incidents/{number.number}") if s["stage"] == "correlation"]
+        because.append(opened["because"])
+    assert because == [
+        "no correlation rule matched: same service and alertname",
+        "no correlation rule matched: the same service and alert, which has no alertname",
+    ]
+
+
+async def test_the_path_of_a_symptom_in_words() -> None:
+    data = {"title": "Slow", "path": "checkout -> payments -> db-1"}
+    [stage] = stages_of_road.of_entry(SimpleNamespace(kind="symptom_joined", at=None, data=data), 1)
+    assert stage.because == "checkout depends on payments, which depends on db-1"
 
 
 async def test_what_joins_says_why(house: Whole) -> None:

@@ -62,7 +62,7 @@ async def test_what_does_not_compile_is_not_published(conn: AsyncConnection, now
     wrong = [*rules(2), {"key": "x", "name": "X", "when": "labels.a ==", "then": {"impact": 9}}]
     with pytest.raises(Invalid) as refused:
         await commands.publish(conn, now, PRIORITY_RULES, wrong, actor=ACTOR)
-    assert {e["field"] for e in refused.value.errors} == {"rules[1].when", "rules[1].then"}
+    assert {e["field"] for e in refused.value.errors} == {"rules[1].when", "rules[1].then.impact"}
     assert (await store.newest(conn, PRIORITY_RULES)).version == 0
 
 

@@ -157,7 +157,7 @@ async def test_an_incident_by_hand_pages_and_only_a_person_ends_it(town: Town) -
     made = await ana.asks("POST", "/api/v1/incidents", body)
     await town.settle()
     await ana.expects_mail("Customers cannot log in", "P1")
-    assert (made["priority"], made["firing"], made["held_open"], made["priority_pin"]) == (1, 0, True, None)
+    assert (made["priority"], made["firing"], made["pinned_open"], made["priority_pin"]) == (1, 0, True, None)
     assert (await town.story())[0] == "Opened by Ana, severity critical"
     await ana.acknowledges()
     await town.wait(minutes(10))

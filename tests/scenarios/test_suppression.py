@@ -124,6 +124,85 @@ async def test_a_raise_of_what_was_silenced_meanwhile_pages_nobody_again(town: T
     assert (await town.incident()).state == "resolved"
 
 
+async def opened(town: Town, *instances: str) -> tuple[Any, Any]:
+    """Ana was paged for an incident with alerts of these instances; Ben would be after five minutes."""
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(5), ben, minutes(300)])
+    for instance in instances:
+        await town.alertmanager.fires("HighErrorRate", instance=instance)
+    await ana.expects_mail("HighErrorRate")
+    return ana, ben
+
+
+async def test_a_silence_stops_the_ladder_of_an_incident_that_is_open(town: Town) -> None:
+    ana, _ = await opened(town, "a")
+    silence = await silenced(town, minutes(60), alertname="HighErrorRate")
+    await town.wait(minutes(59))
+    incident = await town.incident()
+    assert (incident.state, incident.firing, incident.acknowledged_by_id) == ("acknowledged", 1, None)
+    assert any(f"Silenced by silence {silence.id} of Ana until" in said for said in await town.story())
+    await town.wait(minutes(1))
+    await ana.expects_mail("HighErrorRate")
+    incident = await town.incident()
+    assert (incident.state, incident.epoch) == ("triggered", 2)
+
+
+async def test_a_silence_of_one_of_two_alerts_stops_nothing(town: Town) -> None:
+    _, ben = await opened(town, "a", "b")
+    await silenced(town, minutes(60), instance="a")
+    await town.wait(minutes(5))
+    await ben.expects_mail("HighErrorRate")
+
+
+async def test_an_alert_that_is_not_silenced_joins_and_pages(town: Town) -> None:
+    ana, _ = await opened(town, "a")
+    await silenced(town, minutes(60), instance="a")
+    await town.settle()
+    assert (await town.incident()).state == "acknowledged"
+    await town.alertmanager.fires("HighErrorRate", instance="b")
+    await ana.expects_mail("HighErrorRate")
+    assert (await town.incident()).firing == 2
+
+
+async def test_a_silence_of_an_open_incident_is_extended_and_ended_early(town: Town) -> None:
+    ana, _ = await opened(town, "a")
+    silence = await silenced(town, minutes(60), alertname="HighErrorRate")
+    await town.wait(minutes(10))
+    async with town.transaction() as (conn, now):
+        await silences.extend(conn, now, silence.id, now + minutes(120), None, actor="user:ana")
+    await town.wait(minutes(100))
+    incident = await town.incident()
+    assert (incident.state, incident.epoch) == ("acknowledged", 1), "it goes on quietly"
+    async with town.transaction() as (conn, now):
+        await silences.expire(conn, now, silence.id, actor="user:ana")
+    await town.settle()
+    await ana.expects_mail("HighErrorRate")
+
+
+async def test_a_silence_that_begins_later_stops_the_ladder_then(town: Town) -> None:
+    _, ben = await opened(town, "a")
+    async with town.transaction() as (conn, now):
+        matchers = [{"name": "alertname", "value": "HighErrorRate", "isRegex": False, "isEqual": True}]
+        wanted = Wanted(matchers, now + minutes(10), now + minutes(400), "Ana", "planned work")
+        await silences.create(conn, now, wanted, actor="user:ana")
+    await town.wait(minutes(6))
+    await ben.expects_mail("HighErrorRate")
+    await town.wait(minutes(380))
+    assert (await town.incident()).state == "acknowledged"
+    await town.alertmanager.resolves("HighErrorRate", instance="a")
+    assert (await town.incident()).state == "resolved"
+
+
+async def test_a_person_may_still_take_or_escalate_what_is_silenced(town: Town) -> None:
+    ana, ben = await opened(town, "a")
+    await silenced(town, minutes(60), alertname="HighErrorRate")
+    await town.settle()
+    await ana.escalates()
+    await ben.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    assert (await town.incident()).acknowledged_by_id is not None
+
+
 async def test_maintenance_of_a_service_ends_and_what_still_fires_pages(town: Town) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana, minutes(300)])

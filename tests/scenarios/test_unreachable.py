@@ -15,6 +15,9 @@ async def test_a_fresh_install_accepts_alerts_and_pages_whoever_gets_a_phone_fir
     story = await town.story()
     assert "The last resort cannot be reached: Cara has no usable contact method" in story
     await town.wait(minutes(3))
+    assert (await town.story()).count("The last resort cannot be reached: Cara has no usable contact method") == 1
+    shown = await cara.asks("GET", f"/api/v1/incidents/{(await town.incident()).number}")
+    assert shown["next_step"]["names"] == []
     await town.build.contact_method(cara, "sms")
     await town.wait(seconds(60))
     await cara.phone.expects_sms("HighErrorRate")

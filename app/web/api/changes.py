@@ -1,4 +1,4 @@
-"""`/changes`: what was changed about services, as sources tell it; and what was changed before an incident."""
+"""`/changes`: what was changed about services, as sources tell it; and beside an incident."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ class ChangeAnswer(Answer):
     receipt_id: UUID
 
 
+class IncidentChangeAnswer(ChangeAnswer):
+    """`since_opened`: it came while the incident was open, so it is not its cause; a rollback, perhaps."""
+
+    since_opened: bool
+
+
 @router.get("/changes", dependencies=[permission("incidents.read")])
 async def list_changes(
     tx: Tx, page: Page, service: Annotated[Key | None, Query(description="Only those of this service.")] = None
@@ -45,12 +51,13 @@ async def list_changes(
 
 
 @router.get("/incidents/{number}/changes", dependencies=[permission("incidents.read")])
-async def list_changes_before_incident(number: Number, tx: Tx, page: Page) -> Listed[ChangeAnswer]:
-    """What was changed about its service in the 24 hours before it opened, newest first."""
+async def list_changes_around_incident(number: Number, tx: Tx, page: Page) -> Listed[IncidentChangeAnswer]:
+    """What was changed about its service in the 24 hours before it opened and while it is open, newest first."""
     incident = await reading.detail(tx.conn, number)
     if incident is None:
         raise NotFound(f"there is no incident {number}", number=number)
-    found = await change_store.before_incident(
-        tx.conn, incident.service_id, incident.opened_at, before=page.after_uuid, limit=page.fetch
+    ended_at = incident.resolved_at or tx.now
+    found = await change_store.around_incident(
+        tx.conn, incident.service_id, incident.opened_at, ended_at, before=page.after_uuid, limit=page.fetch
     )
-    return page.of([ChangeAnswer.model_validate(row) for row in found], lambda change: change.id)
+    return page.of([IncidentChangeAnswer.model_validate(row) for row in found], lambda change: change.id)

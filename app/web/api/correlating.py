@@ -165,6 +165,6 @@ async def pin_open(number: Number, body: PinOpenBody, tx: Tx, caller: Responding
     if body.pinned and not body.reason:
         raise Invalid("reason: say why", errors=[{"field": "reason", "message": "must not be empty"}])
     source = await incident_id(tx.conn, number)
-    await commands.hold_open(tx.conn, tx.now, source, responder(caller), held=body.pinned, reason=body.reason)
+    await commands.pin_open(tx.conn, tx.now, source, responder(caller), pinned=body.pinned, reason=body.reason)
     tx.after_commit(request.app.state.wake)
     return ActionAnswer(result="done", incident=incident_answer(await detail_of(tx.conn, number)))

@@ -58,7 +58,8 @@ class IncidentAnswer(IncidentLineAnswer):
     verdict: dict[str, Any]
     """`inputs`: what decided impact and urgency, each with rule, version and reason."""
     priority_pin: dict[str, Any] | None
-    held_open: bool
+    pinned_open: bool
+    """Only a person resolves it."""
     epoch: int
     triggered_at: datetime
     mitigated_at: datetime | None
@@ -183,12 +184,7 @@ class PriorityBody(Body):
     reason: Reason
 
 
-class HoldBody(Body):
-    model_config = example(held=True) | {"extra": "forbid", "strict": True}
-
-    held: bool
-
-
 def incident_answer(detail: IncidentDetail, next_step: object = None) -> IncidentAnswer:
     following = None if next_step is None else NextStepAnswer.model_validate(next_step)
-    return IncidentAnswer.model_validate(dict(detail.row) | {"next_step": following})
+    pinned = {"pinned_open": detail.row["held_open"]}
+    return IncidentAnswer.model_validate(dict(detail.row) | pinned | {"next_step": following})

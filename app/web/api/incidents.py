@@ -21,7 +21,6 @@ from app.priority import store as priority_store
 from app.web.api.incident_models import (
     ActionAnswer,
     AlertAnswer,
-    HoldBody,
     IncidentAnswer,
     IncidentLineAnswer,
     NoteBody,
@@ -266,12 +265,4 @@ async def pin_priority(
 async def unpin_priority(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
     """Lets automation raise the priority again."""
     await commands.unpin_priority(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
-    return await _action(tx, number, "done")
-
-
-@router.put("/{number}/held-open")
-async def hold_open(number: Number, body: HoldBody, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
-    """Pins it open, so that only a person resolves it, or lets it go."""
-    await commands.hold_open(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), held=body.held)
-    tx.after_commit(request.app.state.wake)
     return await _action(tx, number, "done")

@@ -22,9 +22,10 @@ from app.ingest.marking import SAMPLES
 from app.ingest.requests import Request as Sent
 from app.rehearsal import intake_trial
 from app.rehearsal.intake_trial import TriedBody
+from app.standing import Standings
 from app.web.api.receipts import OutcomeAnswer
 from app.web.auth import Caller, needs, permission
-from app.web.dependencies import Transaction, Tx
+from app.web.dependencies import StandingsGiven, Transaction, Tx
 from app.web.idempotency import Route, idempotent
 from app.web.models import Answer, Body, Key, example
 
@@ -122,18 +123,18 @@ class TestAnswer(Answer):
 
 
 @router.post("/try", dependencies=[permission("integrations.read")])
-async def try_mapping(body: TrialOfMapping, tx: Tx) -> TriedBodyAnswer:
+async def try_mapping(body: TrialOfMapping, tx: Tx, standings: StandingsGiven) -> TriedBodyAnswer:
     """Which events a pasted body would make with this mapping, and where each value comes from. Nothing is stored."""
     ignored = frozenset(body.ignored_labels)
     made = Entrance(0, body.source, 0, ignored, mapping=None if body.mapping is None else _checked(body.mapping))
-    return await _tried(tx, made, body, body.service)
+    return await _tried(tx, standings, made, body, body.service)
 
 
 @router.post("/{key}/try", dependencies=[permission("integrations.read")])
-async def try_integration(key: Key, body: Pasted, tx: Tx) -> TriedBodyAnswer:
+async def try_integration(key: Key, body: Pasted, tx: Tx, standings: StandingsGiven) -> TriedBodyAnswer:
     """The same as the integration is now, whatever its source."""
     await integrations.read(tx.conn, key)
-    return await _tried(tx, await intake_trial.entrance_of(tx.conn, key), body, None)
+    return await _tried(tx, standings, await intake_trial.entrance_of(tx.conn, key), body, None, key)
 
 
 @router.post("/{key}/test", dependencies=[idempotent])
@@ -142,6 +143,7 @@ async def send_test(
     request: Request,
     tx: Tx,
     caller: Annotated[Caller, needs("integrations.edit")],
+    standings: StandingsGiven,
     body: Pasted | None = None,
 ) -> TestAnswer:
     """Sends a test along the road, from the adapter to the receipt: marked `tocsin_test=true`, so that it is stored and
@@ -159,7 +161,8 @@ async def send_test(
             door = replace(door, entrance=replace(door.entrance, source=source, mapping=None))
         pasted = json.dumps(SAMPLES[source]).encode(), {"content-type": "application/json"}
     service = await intake_trial.service_of(tx.conn, door.entrance, None)
-    would = await intake_trial.try_body(tx.conn, tx.now, door.entrance, service, *pasted)
+    _, standing = await standings.begin(tx.conn)
+    would = await intake_trial.try_body(tx.conn, tx.now, door.entrance, service, standing, *pasted, key)
     received = await request.app.state.receive(tx.conn, [Sent(door, *pasted, test=True)])
     answer = received.answers[0]
     return TestAnswer(
@@ -178,11 +181,14 @@ def _checked(document: MappingDocument) -> dict[str, Any]:
     return plain
 
 
-async def _tried(tx: Transaction, entrance: Entrance, pasted: Pasted, service: str | None) -> TriedBodyAnswer:
+async def _tried(
+    tx: Transaction, standings: Standings, entrance: Entrance, pasted: Pasted, service: str | None, key: str = ""
+) -> TriedBodyAnswer:
     if (sent := pasted.sent()) is None:
         raise _wrong("payload", "paste what the sender sends, as payload or text")
     found = await intake_trial.service_of(tx.conn, entrance, service)
-    return _answer(await intake_trial.try_body(tx.conn, tx.now, entrance, found, *sent))
+    _, standing = await standings.begin(tx.conn)
+    return _answer(await intake_trial.try_body(tx.conn, tx.now, entrance, found, standing, *sent, key))
 
 
 def _answer(tried: TriedBody) -> TriedBodyAnswer:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import GenericAlias
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import create_model
@@ -17,6 +17,7 @@ from app.directory import services
 from app.errors import NotFound
 from app.incidents.rule_kinds import SHAPES, Shape
 from app.rules import commands, store
+from app.rules.rulesets import Kind
 from app.rules.store import ORGANISATION, Published
 from app.web.auth import Caller, needs
 from app.web.dependencies import Tx
@@ -88,20 +89,64 @@ def _service(permission: str, *, edits: bool) -> Any:
     return Depends(scope)
 
 
-def _add(router: APIRouter, shape: Shape, model: type[Any], path: str, of: str, reading: Any, editing: Any) -> None:
-    """The five routes of one kind and one sort of scope. `of`: what distinguishes the names of their operations."""
-    kind, words = shape.kind, f"{shape.kind.word}s"
-    whose = f"{words} of a service" if of else f"{words} of the organisation"
-    how: dict[str, Any] = {"tags": [f"{kind.word}s"]}
+class Operation(NamedTuple):
+    """One route of a rule set. In `name` and `says`, `{name}` is like `service_routing_rule`, `{whose}` like `routing
+    rules of a service`."""
 
+    method: str
+    path: str
+    endpoint: str
+    name: str
+    says: str
+    answer: type[Any] | None = None
+    """None: the rule set."""
+
+
+_OPERATIONS: Final = (
+    Operation("GET", "", "read", "read_{name}s", "The {whose} that are in force."),
+    Operation(
+        "PUT", "", "publish", "publish_{name}s",
+        "Puts these {whose} in force as the next version. `errors` names every rule that cannot be right and says "
+        "where in its condition.",
+    ),
+    Operation(
+        "GET", "/versions", "versions", "list_{name}_versions",
+        "All versions of the {whose} ever published, newest first.", Listed[VersionAnswer],
+    ),
+    Operation(
+        "GET", "/versions/{version}", "version", "read_{name}_version",
+        "One version of the {whose} as it was published.",
+    ),
+    Operation(
+        "POST", "/versions/{version}/rollback", "roll_back", "roll_back_{name}s",
+        "Publishes a copy of an older version of the {whose}; nothing is lost. `If-Match` names the version in force.",
+    ),
+)  # fmt: skip
+
+
+def _add(router: APIRouter, shape: Shape, model: type[Any], path: str, of: str, reading: Any, editing: Any) -> None:
+    """The routes of one kind and one sort of scope. `of`: what distinguishes the names of their operations."""
+    kind = shape.kind
+    words = {
+        "name": f"{of}{kind.name}_rule",
+        "whose": f"{kind.word}s of a service" if of else f"{kind.word}s of the organisation",
+    }
+    endpoints = _reads(kind, model, reading) | _edits(shape, model, editing)
+    for each in _OPERATIONS:
+        router.add_api_route(
+            path + each.path,
+            endpoints[each.endpoint],
+            methods=[each.method],
+            name=each.name.format_map(words),
+            description=each.says.format_map(words),
+            response_model=each.answer or model,
+            tags=[f"{kind.word}s"],
+        )
+
+
+def _reads(kind: Kind, model: type[Any], reading: Any) -> dict[str, Callable[..., Any]]:
     async def read(response: Response, tx: Tx, scope: Scope = reading) -> Any:
         return _answer(response, model, await store.newest(tx.conn, kind, scope.key))
-
-    async def publish(body: Any, response: Response, tx: Tx, expected: IfMatch, scope: Scope = editing) -> Any:
-        published = await commands.publish(
-            tx.conn, tx.now, kind, body.plain(), actor=scope.actor, version=expected, scope=scope.key
-        )
-        return _answer(response, model, published)
 
     async def versions(tx: Tx, page: Page, scope: Scope = reading) -> Listed[VersionAnswer]:
         before = 2**31 - 1 if page.after_int is None else page.after_int
@@ -111,8 +156,20 @@ def _add(router: APIRouter, shape: Shape, model: type[Any], path: str, of: str, 
     async def version(version: Number, tx: Tx, scope: Scope = reading) -> Any:
         found = await store.one(tx.conn, kind, version, scope.key)
         if found is None:
-            raise NotFound(f"there is no version {version} of the {words}", version=version)
+            raise NotFound(f"there is no version {version} of the {kind.word}s", version=version)
         return model.model_validate(found)
+
+    return {"read": read, "versions": versions, "version": version}
+
+
+def _edits(shape: Shape, model: type[Any], editing: Any) -> dict[str, Callable[..., Any]]:
+    kind = shape.kind
+
+    async def publish(body: Any, response: Response, tx: Tx, expected: IfMatch, scope: Scope = editing) -> Any:
+        published = await commands.publish(
+            tx.conn, tx.now, kind, body.plain(), actor=scope.actor, version=expected, scope=scope.key
+        )
+        return _answer(response, model, published)
 
     async def roll_back(version: Number, response: Response, tx: Tx, expected: IfMatch, scope: Scope = editing) -> Any:
         published = await commands.roll_back(
@@ -121,48 +178,7 @@ def _add(router: APIRouter, shape: Shape, model: type[Any], path: str, of: str, 
         return _answer(response, model, published)
 
     publish.__annotations__["body"] = shape.edit
-    name = f"{of}{kind.name}_rule"
-    table: list[tuple[str, str, str, Callable[..., Any], str, Any]] = [
-        ("GET", path, f"read_{name}s", read, f"The {whose} that are in force.", model),
-        (
-            "PUT",
-            path,
-            f"publish_{name}s",
-            publish,
-            f"Puts these {whose} in force as the next version. `errors` names every rule that cannot be right and says "
-            "where in its condition.",
-            model,
-        ),
-        (
-            "GET",
-            f"{path}/versions",
-            f"list_{name}_versions",
-            versions,
-            f"All versions of the {whose} ever published, newest first.",
-            Listed[VersionAnswer],
-        ),
-        (
-            "GET",
-            f"{path}/versions/{{version}}",
-            f"read_{name}_version",
-            version,
-            f"One version of the {whose} as it was published.",
-            model,
-        ),
-        (
-            "POST",
-            f"{path}/versions/{{version}}/rollback",
-            f"roll_back_{name}s",
-            roll_back,
-            f"Publishes a copy of an older version of the {whose}; nothing is lost. `If-Match` names the version in "
-            "force.",
-            model,
-        ),
-    ]
-    for method, at, operation, endpoint, description, answer in table:
-        router.add_api_route(
-            at, endpoint, methods=[method], name=operation, description=description, response_model=answer, **how
-        )
+    return {"publish": publish, "roll_back": roll_back}
 
 
 def _answer(response: Response, model: type[Any], published: Published) -> Any:

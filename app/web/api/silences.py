@@ -185,8 +185,10 @@ async def list_silences(
 
 
 @router.post("", status_code=201, dependencies=[idempotent])
-async def create_silence(body: SilenceBody, tx: Tx, response: Response, caller: Editing) -> SilenceAnswer:
-    """Matching alerts that fire from now on page nobody until its end; incidents that are open stay open."""
+async def create_silence(
+    body: SilenceBody, tx: Tx, response: Response, caller: Editing, request: Request
+) -> SilenceAnswer:
+    """Matching alerts page nobody until its end, nor do open incidents of which it silences all that fires."""
     starts_at = body.starts_at or tx.now
     owner = await _owner(tx, caller, body.owner)
     wanted = Wanted(
@@ -194,6 +196,7 @@ async def create_silence(body: SilenceBody, tx: Tx, response: Response, caller: 
         await _service_id(tx, body.service),
     )  # fmt: skip
     made = await silences.create(tx.conn, tx.now, wanted, actor=caller.actor)
+    tx.after_commit(request.app.state.wake)
     response.headers["Location"] = f"/api/v1/silences/{made.id}"
     return answer(made, tx.now)
 
@@ -237,6 +240,7 @@ async def silence_incident(
     tx: Tx,
     response: Response,
     caller: Editing,
+    request: Request,
 ) -> SilenceAnswer:
     """Silences what its firing alerts have in common, and snoozes the incident as long: for whoever does it by hand."""
     if (incident_id := await reading.id_of(tx.conn, number)) is None:
@@ -245,5 +249,6 @@ async def silence_incident(
     lasts = timedelta(minutes=body.for_minutes)
     owner = await _owner(tx, caller, body.owner)
     made = await silencing.silence(tx.conn, tx.now, incident_id, who, lasts, body.comment, owner)
+    tx.after_commit(request.app.state.wake)
     response.headers["Location"] = f"/api/v1/silences/{made.id}"
     return answer(made, tx.now)

@@ -13,12 +13,12 @@ from app.incidents import storm_store
 from app.notifications.limits import IN_A_STORM, LIMITS
 from app.web.auth import permission
 from app.web.dependencies import Tx
-from app.web.models import Answer
+from app.web.models import Answer, Key
 from app.web.pages import Listed, Page
 
 router = APIRouter(tags=["incidents"])
 
-StormKey = Annotated[str, Path(pattern=r"^[0-9-]{1,40}$", examples=["2026-11-22-0114"])]
+StormKey = Annotated[Key, Path(examples=["2026-11-22-0114"])]
 
 
 class StormAnswer(Answer):

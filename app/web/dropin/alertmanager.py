@@ -221,8 +221,8 @@ async def _alerts(asked: Asked) -> list[dict[str, Any]]:
     if judging.inhibitions:
         judging = judging.while_firing(await suppression_store.sources(conn))
     rows = await suppression_store.firing(conn, service_id=asked.who.service_id, limit=MOST)
-    shown = (wire.alert(row, judging, asked.now) for row in rows)
-    return sorted(filter(query.wants, shown), key=lambda a: str(a["fingerprint"]))
+    shown = ((wire.alert(row, judging, asked.now), wire.filtered_by(row)) for row in rows)
+    return sorted((a for a, labels in shown if query.wants(a, labels)), key=lambda a: str(a["fingerprint"]))
 
 
 async def _list_alerts(asked: Asked) -> Response:

@@ -86,7 +86,8 @@ class Query:
     inhibited: bool
     others: bool
 
-    def wants(self, alert: Mapping[str, Any]) -> bool:
+    def wants(self, alert: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+        """`labels`: what filters look at."""
         status = alert["status"]
         name = alert["receivers"][0]["name"]
         return (
@@ -95,15 +96,15 @@ class Query:
             and (self.inhibited or not status["inhibitedBy"])
             and (self.others or not status["mutedBy"])
             and (self.receiver is None or matching.filtered([self.receiver], {"receiver": name}))
-            and matching.filtered(self.filters, alert["labels"])
+            and matching.filtered(self.filters, labels)
         )
 
 
 def alert(row: Mapping[str, Any], suppressions: Suppressions, now: datetime) -> dict[str, Any]:
     """From a row of `suppression_store.firing`. What silences and inhibits it is judged now; what else suppresses it is
     what was stored."""
-    silenced_by = [str(s.id) for s in suppressions.silenced_by(row["routed"], row["service_id"], now)]
-    inhibiting = suppressions.inhibited_by(row["routed"])
+    silenced_by = [str(s.id) for s in suppressions.silenced_by(row["seen"], row["service_id"], now)]
+    inhibiting = suppressions.inhibited_by(row["seen"])
     inhibited_by = [inhibiting[1].fingerprint] if inhibiting else []
     why = row["suppressed"]
     otherwise = [why["name"]] if why and why["by"] not in ("silence", "inhibition") else []
@@ -124,6 +125,11 @@ def alert(row: Mapping[str, Any], suppressions: Suppressions, now: datetime) -> 
         "labels": row["labels"],
     }
     return shown | {"generatorURL": address} if address else shown
+
+
+def filtered_by(row: Mapping[str, Any]) -> dict[str, str]:
+    """What filters of alerts look at: labels as sent, and what tells an alert that has none."""
+    return {**row["labels"], **{name: row["seen"][name] for name in matching.PSEUDO_LABELS}}
 
 
 def groups(alerts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -88,12 +88,12 @@ async def pin_open(
 ) -> Response:
     """With a reason; to let go needs none."""
     detail = await found(reader, number)
-    why, held = storable(reason).strip()[:500], pinned == "yes"
-    if held and not why:
+    why, pins = storable(reason).strip()[:500], pinned == "yes"
+    if pins and not why:
         raise Invalid("say why it is to stay open")
-    await commands.hold_open(reader.tx.conn, reader.tx.now, detail.id, responder(reader), held=held, reason=why)
+    await commands.pin_open(reader.tx.conn, reader.tx.now, detail.id, responder(reader), pinned=pins, reason=why)
     reader.tx.after_commit(request.app.state.wake)
-    return back(number, "pinned" if held else "released")
+    return back(number, "pinned" if pins else "released")
 
 
 @router.get("/new-incident")

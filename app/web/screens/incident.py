@@ -129,7 +129,9 @@ async def show(
         alerts=alerts,
         several=len({a["alert_id"] for a in alerts}) > 1,
         undo_words=UNDO_WORDS,
-        changes=await change_store.before_incident(conn, detail.service_id, detail.opened_at, limit=CHANGES),
+        changes=await change_store.around_incident(
+            conn, detail.service_id, detail.opened_at, detail.resolved_at or now, limit=CHANGES
+        ),
         entries=entries[:ENTRIES],
         why=[s for s in (await explanation.of_incident(conn, detail.number)).stages if s.stage in DECIDING][:WHY],
         older=encode(entries[ENTRIES - 1].id) if len(entries) > ENTRIES else "",

@@ -45,7 +45,7 @@ async def show_suppressed(
     return reader.shows(
         "suppressed",
         told=TOLD.get(told, ""),
-        occurrences=[row | {"until": _until(row)} for row in rows[:SHOWN]],
+        occurrences=[row | {"until": _until(row), "said": _said(row["suppressed"])} for row in rows[:SHOWN]],
         older=encode(rows[SHOWN - 1]["id"]) if len(rows) > SHOWN else "",
         silences=live,
         rules=await _rules(reader),
@@ -55,6 +55,14 @@ async def show_suppressed(
 
 def _state(word: str) -> Literal["active", "pending"]:
     return "active" if word == "active" else "pending"
+
+
+def _said(why: dict[str, Any]) -> str:
+    """`Silence: Ana silenced it: planned`. The reason of a rule begins with what it is."""
+    because = str(why["because"])
+    if not because.lower().startswith(f"{why['by']} "):
+        because = f"{why['by']}: {because}"
+    return because[:1].upper() + because[1:]
 
 
 def _until(row: dict[str, Any]) -> datetime | None:
