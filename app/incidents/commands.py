@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
+from app.directory.changes import check_version
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.hours import WeeklyHours
 from app.incidents import states, store
+from app.incidents.recurrence import checked
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 from app.priority.assign import loudness_at
@@ -170,10 +172,20 @@ async def mitigate(conn: AsyncConnection, now: datetime, incident_id: UUID, who:
 
 
 async def resolve(
-    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, confirmed: bool, because: str = ""
+    conn: AsyncConnection,
+    now: datetime,
+    incident_id: UUID,
+    who: Responder,
+    *,
+    confirmed: bool,
+    because: str = "",
+    cause: str = "",
+    fix: str = "",
 ) -> Resolved | AlreadyResolved | StillFiring:
     """The fault is over. While alerts still fire the person is asked first; confirmed, it is looked at once more after
-    15 minutes and reopens if they still do."""
+    15 minutes and reopens if they still do. `cause` and `fix`: what it was and what fixed it, for the next time; what
+    is empty stays as it was. Raises `Invalid` for either that is too long or not one line."""
+    words = {"cause": checked("cause", cause), "fix": checked("fix", fix)}
     incident = await _locked(conn, incident_id)
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
@@ -182,7 +194,33 @@ async def resolve(
     again = now + LOOK_AGAIN_AFTER if incident.firing else None
     after = states.resolve(incident, now, who.actor, again)
     said = {"priority": incident.priority, "because": because or f"by {who.name}"}
-    return Resolved(await _keep(conn, now, after, who, "resolved", **said))
+    if any(words.values()):
+        await conn.execute(store.SAY, {"id": incident.id, **{k: v or None for k, v in words.items()}})
+    return Resolved(await _keep(conn, now, after, who, "resolved", **said, **{k: v for k, v in words.items() if v}))
+
+
+async def explain(
+    conn: AsyncConnection,
+    now: datetime,
+    incident_id: UUID,
+    who: Responder,
+    *,
+    cause: str,
+    fix: str,
+    version: int | None = None,
+) -> None:
+    """Says, or corrects, what an incident that is over was and what fixed it; empty: nobody knows. Raises `Invalid` for
+    either that is too long or not one line, `Conflict` (`not_resolved`, `outdated`)."""
+    cause, fix = checked("cause", cause), checked("fix", fix)
+    incident = await _locked(conn, incident_id)
+    check_version("incident", incident.number, incident.version, version)
+    if incident.is_open:
+        raise Conflict(f"incident {incident.number} is {incident.state}; resolve it first", code="not_resolved")
+    row = {"id": incident.id, "cause": cause or None, "fix": fix or None}
+    if (await conn.execute(store.CORRECT, row)).rowcount:
+        await store.write_timeline(
+            conn, [Entry(incident.id, "explained", who.actor, {"name": who.name, "cause": cause, "fix": fix})], now
+        )
 
 
 async def close(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:

@@ -17,6 +17,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, Instant, RoadId
 
 OPEN = "state IN ('triggered', 'acknowledged', 'mitigated')"
+WORDS = (
+    "to_tsvector('simple'::regconfig, "
+    "(((title || ' '::text) || COALESCE(cause, ''::text)) || ' '::text) || COALESCE(fix, ''::text))"
+)
+"""What full text search of incidents is over, as PostgreSQL itself writes it, so that Alembic finds no difference. Its
+index serves queries that say exactly this."""
 
 
 class Incident(Base):
@@ -43,6 +49,7 @@ class Incident(Base):
         Index("ix_incidents_open_service_id", "service_id", postgresql_where=text(OPEN)),
         Index("ix_incidents_loud_due_at", "loud_due_at", postgresql_where=text("loud_due_at IS NOT NULL")),
         Index("ix_incidents_storm_id_id", "storm_id", "id", postgresql_where=text("storm_id IS NOT NULL")),
+        Index("ix_incidents_words", text(WORDS), postgresql_using="gin"),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -96,6 +103,10 @@ class Incident(Base):
     """Where its occurrences are now, and new ones of its correlation key go. Never one that is itself merged."""
     symptoms_due_at: Mapped[datetime | None]
     """When to look whether dependencies of services make it, or others, a symptom."""
+    cause: Mapped[str | None]
+    """What it was, in the words of a person, said when it was resolved or later."""
+    fix: Mapped[str | None]
+    """What fixed it, likewise."""
 
 
 class Storm(Base):
