@@ -33,6 +33,10 @@ SAY_LITTLE: Final = frozenset(
 )
 """Labels that half of all alerts share, or that say what the service says already."""
 
+IDLE: Final = frozenset(
+    {"the", "and", "for", "from", "with", "has", "was", "are", "not", "than", "more", "all", "over"}
+)
+"""Words of every second English title, for a database too young to know how frequent they are."""
 MOST_WORDS: Final = 8
 COMMON: Final = 2_000
 """A word that stands in more incidents than this tells nothing and would cost much to look up."""
@@ -78,7 +82,8 @@ def telling(labels: Mapping[str, str]) -> set[str]:
 def rare(lexemes: Iterable[str], in_incidents: Mapping[str, float]) -> list[str]:
     """The words to search for, the rarest first. `in_incidents`: in about how many incidents the frequent ones are; one
     that is missing there is rare. Numbers and words of one or two letters are left out."""
-    kept = {w for w in lexemes if len(w) > 2 and any(c.isalpha() for c in w) and in_incidents.get(w, 0) <= COMMON}
+    words = {w for w in lexemes if len(w) > 2 and any(c.isalpha() for c in w)} - IDLE
+    kept = [w for w in words if in_incidents.get(w, 0) <= COMMON]
     return sorted(kept, key=lambda w: (in_incidents.get(w, 0.0), -len(w), w))[:MOST_WORDS]
 
 

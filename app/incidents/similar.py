@@ -1,6 +1,7 @@
 """Incidents that are like one: candidates by index, ranked by `likeness.py`.
 
-However much history there is, this reads at most some hundred candidates and some thousand entries of the index of words.
+However much history there is, this reads at most some hundred candidates and some thousand entries of the index
+of words.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from app.directory import store as directory
 from app.errors import NotFound
 from app.escalation import answering
 from app.escalation.reading import NextStep, next_step
-from app.incidents import by_hand, reading
+from app.incidents import by_hand, reading, recurrence, recurrence_store
+from app.incidents.similar import similar
 from app.ingest import change_store
 from app.notifications import reading as notification_reading
 from app.rehearsal import explanation
@@ -49,6 +50,7 @@ TOLD: Final = {
     "mitigated": "The pain is over; it stays open until it is resolved.",
     "resolved": "Resolved.",
     "closed": "Closed.",
+    "explained": "Kept, for the next time.",
     "noted": "The note is on the timeline.",
     "split": "Split off: this is an incident of its own now.",
     "merged": "Merged: this incident has all its alerts now.",
@@ -101,9 +103,10 @@ async def show(
     status: int = 200,
     before: UUID | None = None,
     confirm: Mapping[str, Any] | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> Response:
     """`ask`: so many alerts still fire; the screen asks before it resolves. `confirm`: a form that is asked about:
-    `text`, `action`, `button`, `fields`."""
+    `text`, `action`, `button`, `fields`. `said`: cause and fix from a form that was not carried out; kept in it."""
     conn, now = reader.tx.conn, reader.tx.now
     seen = await answering.standing(conn, detail.id, reader.caller.user_id or 0)
     following = await next_step(conn, detail.id, list(request.app.state.channels), now)
@@ -129,6 +132,9 @@ async def show(
         alerts=alerts,
         several=len({a["alert_id"] for a in alerts}) > 1,
         undo_words=UNDO_WORDS,
+        said=said or {"cause": detail.cause or "", "fix": detail.fix or ""},
+        returned=recurrence.line(await recurrence_store.recurrence(conn, detail.id), now),
+        alike=await similar(conn, detail.id),
         changes=await change_store.before_incident(conn, detail.service_id, detail.opened_at, limit=CHANGES),
         entries=entries[:ENTRIES],
         why=[s for s in (await explanation.of_incident(conn, detail.number)).stages if s.stage in DECIDING][:WHY],
