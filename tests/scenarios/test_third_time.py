@@ -28,7 +28,7 @@ async def test_the_third_time_says_what_helped_the_last_time(town: Town) -> None
     await town.wait(timedelta(days=20))
     await town.alertmanager.fires("DiskFull")
     text = await ana.phone.expects_sms("DiskFull")
-    assert "2nd time in 30 days" in text.body.splitlines()
+    assert "2nd time in 30 days; last time, 20 days ago: took 30 min" in text.body.splitlines()
     await ana.expects_mail("2nd time in 30 days; last time, 20 days ago: took 30 min")
     await town.wait(minutes(14))
     second = (await town.incidents())[-1].number
