@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
-from app.directory.changes import check_version
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.hours import WeeklyHours
 from app.incidents import states, store
@@ -194,33 +193,9 @@ async def resolve(
     again = now + LOOK_AGAIN_AFTER if incident.firing else None
     after = states.resolve(incident, now, who.actor, again)
     said = {"priority": incident.priority, "because": because or f"by {who.name}"}
-    if any(words.values()):
-        await conn.execute(store.SAY, {"id": incident.id, **{k: v or None for k, v in words.items()}})
-    return Resolved(await _keep(conn, now, after, who, "resolved", **said, **{k: v for k, v in words.items() if v}))
-
-
-async def explain(
-    conn: AsyncConnection,
-    now: datetime,
-    incident_id: UUID,
-    who: Responder,
-    *,
-    cause: str,
-    fix: str,
-    version: int | None = None,
-) -> None:
-    """Says, or corrects, what an incident that is over was and what fixed it; empty: nobody knows. Raises `Invalid` for
-    either that is too long or not one line, `Conflict` (`not_resolved`, `outdated`)."""
-    cause, fix = checked("cause", cause), checked("fix", fix)
-    incident = await _locked(conn, incident_id)
-    check_version("incident", incident.number, incident.version, version)
-    if incident.is_open:
-        raise Conflict(f"incident {incident.number} is {incident.state}; resolve it first", code="not_resolved")
-    row = {"id": incident.id, "cause": cause or None, "fix": fix or None}
-    if (await conn.execute(store.CORRECT, row)).rowcount:
-        await store.write_timeline(
-            conn, [Entry(incident.id, "explained", who.actor, {"name": who.name, "cause": cause, "fix": fix})], now
-        )
+    if given := {name: text for name, text in words.items() if text}:
+        await conn.execute(store.SAY, {"id": incident.id, "cause": None, "fix": None} | given)
+    return Resolved(await _keep(conn, now, after, who, "resolved", **said, **given))
 
 
 async def close(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:

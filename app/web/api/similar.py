@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from app.incidents import commands
+from app.incidents import explaining
 from app.incidents.similar import similar
 from app.web.api.incident_models import ActionAnswer, Said, incident_answer
 from app.web.api.incidents import Number, Responding, detail_of, incident_id, responder
@@ -60,7 +60,7 @@ async def put_cause_and_fix(
     """Says, or corrects, what an incident that is over was and what fixed it; empty: nobody knows. 409 `not_resolved`
     while it is open."""
     found_id = await incident_id(tx.conn, number)
-    await commands.explain(
+    await explaining.explain(
         tx.conn, tx.now, found_id, responder(caller), cause=body.cause, fix=body.fix, version=expected
     )
     incident = incident_answer(await detail_of(tx.conn, number))

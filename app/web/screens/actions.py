@@ -17,7 +17,7 @@ from app.directory import people
 from app.errors import Conflict, Invalid
 from app.escalation import answering
 from app.escalation import commands as escalation
-from app.incidents import commands
+from app.incidents import commands, explaining
 from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Resolved, Responder, StillFiring
 from app.priority import store as priority_store
@@ -131,7 +131,7 @@ async def explain(
     detail = await found(reader, number)
     said = {"cause": storable(cause), "fix": storable(fix)}
     try:
-        await commands.explain(reader.tx.conn, reader.tx.now, detail.id, responder(reader), version=version, **said)
+        await explaining.explain(reader.tx.conn, reader.tx.now, detail.id, responder(reader), version=version, **said)
     except Conflict:
         return await show(request, reader, await found(reader, number), STALE, status=409, said=said)
     return back(number, "explained")
