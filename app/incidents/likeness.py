@@ -38,7 +38,7 @@ IDLE: Final = frozenset(
 )
 """Words of every second English title, for a database too young to know how frequent they are."""
 MOST_WORDS: Final = 8
-COMMON: Final = 2_000
+COMMON: Final = 1_000
 """A word that stands in more incidents than this tells nothing and would cost much to look up."""
 
 

@@ -46,7 +46,8 @@ async def similar(conn: AsyncConnection, incident_id: UUID) -> list[SimilarIncid
     this = await store.this(conn, incident_id)
     if this is None:
         return []
-    lexemes = likeness.rare(this.lexemes, await store.frequent(conn, this.lexemes))
+    frequent = await store.frequent(conn, this.lexemes)
+    lexemes = [] if frequent is None else likeness.rare(this.lexemes, frequent)
     opened = ids.instant_of(incident_id)
     since, until = ids.first_of(opened - BACK), ids.first_of(opened + BACK)
     found = await store.candidates(conn, this, likeness.any_of(lexemes), since, until)

@@ -17,8 +17,6 @@ FLAPS: Final = 100
 """Occurrences of each alert that are looked at, in either direction."""
 MOST: Final = {"of_alerts": 50, "of_words": 50, "of_key": 20, "of_service": 20}
 """Candidates of each kind, the newest."""
-SCANNED: Final = 20_000
-"""Hits of words that are looked at before the newest are taken, should the statistics be out of date."""
 
 THIS = text(f"""
     SELECT i.id, i.service_id, i.correlation_key, i.title, tsvector_to_array({WORDS}) AS lexemes,
@@ -41,12 +39,16 @@ FREQUENT = text("""
 """In about how many incidents a word is, from the statistics that PostgreSQL keeps about the index of words: one
 that is in every title would make it give millions of rows."""
 
+KNOWN = text("""
+    SELECT pg_relation_size('incidents') < :small OR EXISTS (
+        SELECT FROM pg_stats s WHERE s.schemaname = current_schema() AND s.tablename = 'ix_incidents_words')
+""")
+SMALL: Final = 20_000_000
+"""Bytes of incidents, about 60,000 of them, among which any word may be looked up."""
+
 CANDIDATES = text(f"""
     WITH said AS MATERIALIZED (
-        SELECT id FROM incidents
-        WHERE {WORDS} @@ CAST(CAST(:query AS text) AS tsquery)
-          AND id BETWEEN CAST(:since AS uuid) AND CAST(:until AS uuid)
-        LIMIT :scanned),
+        SELECT id FROM incidents WHERE {WORDS} @@ CAST(CAST(:query AS text) AS tsquery)),
     fired AS (
         SELECT DISTINCT o.incident_id AS id FROM unnest(CAST(:alerts AS uuid[])) AS a (id) CROSS JOIN LATERAL (
             (SELECT o.incident_id FROM occurrences o
@@ -58,7 +60,9 @@ CANDIDATES = text(f"""
              ORDER BY o.id DESC LIMIT :flaps)) AS o
         WHERE o.incident_id IS NOT NULL)
     (SELECT id FROM fired ORDER BY id DESC LIMIT :of_alerts)
-    UNION (SELECT id FROM said ORDER BY id DESC LIMIT :of_words)
+    UNION (SELECT id FROM said
+           WHERE id BETWEEN CAST(:since AS uuid) AND CAST(:until AS uuid)
+           ORDER BY id DESC LIMIT :of_words)
     UNION (SELECT k.id FROM incidents k
            WHERE k.correlation_key = :key AND k.id BETWEEN CAST(:since AS uuid) AND CAST(:until AS uuid)
            ORDER BY k.id DESC LIMIT :of_key)
@@ -67,7 +71,8 @@ CANDIDATES = text(f"""
            ORDER BY n.id DESC LIMIT :of_service)
 """)
 """Ids of what may be like it: where one of its alerts fired, what has some of its words, its correlation key, or its
-service; of each the newest. What words find is collected before it is sorted, so that the index of words finds it."""
+service; of each the newest. What words find is collected before its ids are looked at: else a plan that does not know
+the words (PostgreSQL's generic one, from the sixth time on) walks 90 days of incidents, which took seconds."""
 
 IN_COMMON = text(f"""
     SELECT i.id, i.number, i.title, i.state, i.priority, i.opened_at, i.resolved_at, coalesce(i.cause, '') AS cause,
@@ -90,8 +95,11 @@ async def this(conn: AsyncConnection, incident_id: UUID) -> Any:
     return (await conn.execute(THIS, {"id": incident_id, "counted": ALERTS})).first()
 
 
-async def frequent(conn: AsyncConnection, lexemes: Collection[str]) -> dict[str, float]:
-    """In about how many incidents those of these words are that are in many; empty before the first ANALYZE."""
+async def frequent(conn: AsyncConnection, lexemes: Collection[str], small: int = SMALL) -> dict[str, float] | None:
+    """In about how many incidents those of these words are that are in many. None while nobody knows, because a large
+    base, restored or upgraded, was not analysed yet. `small`: so many bytes of incidents are no large base."""
+    if not (await conn.execute(KNOWN, {"small": small})).scalar_one():
+        return None
     rows = await conn.execute(FREQUENT, {"lexemes": list(lexemes)})
     return {r.lexeme: r.incidents for r in rows}
 
@@ -106,7 +114,6 @@ async def candidates(conn: AsyncConnection, this: Any, query: str, since: UUID, 
         "query": query,
         "since": since,
         "until": until,
-        "scanned": SCANNED,
         "flaps": FLAPS,
     }
     return list((await conn.execute(CANDIDATES, named | MOST)).scalars())

@@ -23,7 +23,7 @@ WORDS = (
 def upgrade() -> None:
     op.add_column("incidents", sa.Column("cause", sa.Text(), nullable=True))
     op.add_column("incidents", sa.Column("fix", sa.Text(), nullable=True))
-    # Writes wait while it is built: 13 s for a million incidents, and a migration gives up where it would wait itself.
+    # Writes wait while it is built, 12 s for a million incidents; afterwards a new incident costs 30 us more.
     op.create_index("ix_incidents_words", "incidents", [sa.text(WORDS)], postgresql_using="gin")
 
 

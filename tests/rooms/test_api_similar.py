@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from bodies import body_of
+from sqlalchemy import text
 from whole import Whole
 
 from app.incidents import likeness, similar_store
+from app.incidents.tables import WORDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -294,5 +296,15 @@ async def test_words_that_are_everywhere_are_not_looked_for(house):
     await house.execute("ANALYZE incidents")
     async with house.engine.connect() as conn:
         frequent = await similar_store.frequent(conn, ["everything", "everywhere"])
+    assert frequent is not None
     assert likeness.rare(["everything", "everywhere"], frequent) == ["everywhere"]
     assert 2_500 < frequent["everything"] < 3_500
+
+
+async def test_words_are_not_looked_up_in_a_large_base_that_was_not_analysed(house):
+    async with house.engine.connect() as conn:
+        await conn.execute(text("DROP INDEX ix_incidents_words"))
+        await conn.execute(text(f"CREATE INDEX ix_incidents_words ON incidents USING gin ({WORDS})"))
+        assert await similar_store.frequent(conn, ["everything"]) == {}, "small enough"
+        assert await similar_store.frequent(conn, ["everything"], small=0) is None
+        await conn.rollback()
