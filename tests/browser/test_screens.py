@@ -123,6 +123,18 @@ async def test_an_incident_from_first_page_to_the_end(house: House, browser: Bro
         await expect(page.get_by_text("Closed.", exact=True)).to_be_visible()
 
 
+async def three_days_pass(house: House) -> None:
+    """For what is over: else it would be reopened."""
+    for statement in (
+        "UPDATE incidents SET resolved_at = resolved_at - interval '3 days', opened_at = opened_at - interval '3 days' "
+        "WHERE resolved_at IS NOT NULL",
+        "UPDATE alerts SET ended_at = ended_at - interval '3 days', "
+        "end_received_at = end_received_at - interval '3 days'",
+    ):
+        async with transaction(house.tocsin.engine) as (conn, _):
+            await conn.execute(text(statement))
+
+
 async def test_what_it_was_is_kept_for_the_next_time(house: House, browser: Browser) -> None:
     first = await house.fires("DiskFull", summary="The disk of db-3 is full")
     async with desk(browser, house) as page:
@@ -151,7 +163,15 @@ async def test_what_it_was_is_kept_for_the_next_time(house: House, browser: Brow
         await expect(alike).to_contain_text(re.compile("Resolved · Checkout .*the same words: disk, full"))
         await expect(alike).to_contain_text("Fixed by: rotating the logs")
         await expect_accessible(page)
-        await alike.get_by_role("link", name=f"#{first}").click()
+        await house.resolves("DiskFull")
+        await three_days_pass(house)
+        again = await house.fires("DiskFull", summary="The disk of db-3 is full")
+        await page.goto(f"/incidents/{again}")
+        await expect(page.locator("#title")).to_contain_text(
+            re.compile("2nd time in 30 days; last time, 3 days ago: logs .*, fixed by rotating the logs, took")
+        )
+        await expect_accessible(page)
+        await page.locator("#title").get_by_role("link").click()
         await expect(page.get_by_role("heading", name="The disk of db-3 is full")).to_be_visible()
 
 

@@ -113,6 +113,7 @@ async def show(
     messages = await notification_reading.of_incident(conn, detail.id, limit=MESSAGES)
     entries = await answering.latest(conn, detail.id, ENTRIES + 1, before)
     alerts = await reading.alerts(conn, detail.id, limit=ALERTS)
+    returned = await recurrence_store.recurrence(conn, detail.id)
     may = reader.caller.may("incidents.respond") and reader.caller.user_id is not None
     return reader.shows(
         "incident",
@@ -133,7 +134,8 @@ async def show(
         several=len({a["alert_id"] for a in alerts}) > 1,
         undo_words=UNDO_WORDS,
         said=said or {"cause": detail.cause or "", "fix": detail.fix or ""},
-        returned=recurrence.line(await recurrence_store.recurrence(conn, detail.id), now),
+        returned=returned,
+        returned_line=recurrence.line(returned, now),
         alike=await similar(conn, detail.id),
         changes=await change_store.before_incident(conn, detail.service_id, detail.opened_at, limit=CHANGES),
         entries=entries[:ENTRIES],
