@@ -96,6 +96,8 @@ class Message:
     """The long form, plain text with newlines, for mail; empty: the short form."""
     facts: tuple[tuple[str, str], ...] = ()
     """(label, value) pairs shown as a table in mails: service, priority, since when."""
+    asides: tuple[str, ...] = ()
+    """What is good to know too, the longest form first, for SMS: one of them where it costs no segment more."""
     link: str = ""
     """The signed link of this attempt; empty where contact method or country does not want one."""
     link_label: str = "Open"

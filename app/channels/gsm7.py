@@ -7,6 +7,7 @@ One character outside the table turns the whole message into UCS-2 and more than
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -104,16 +105,18 @@ def _plain(char: str) -> str:
     return " " if category[0] == "Z" else char
 
 
-def fit_sms(text: str, link: str = "", max_segments: int = 2) -> str:
+def fit_sms(text: str, link: str = "", max_segments: int = 2, *, asides: Sequence[str] = ()) -> str:
     """The text, shortened so that it and the link stay within `max_segments`; the link is never cut.
 
-    Cuts at a blank when one is near. A link that is too long by itself is returned alone.
+    Cuts at a blank when one is near. A link that is too long by itself is returned alone. `asides`: the first of them
+    that costs no segment more goes between text and link.
     """
     text = transliterate(text).strip()
     tail = f"\n{link}" if link else ""
     whole = (text + tail).strip()
-    if size(whole).segments <= max_segments:
-        return whole
+    if (paid := size(whole).segments) <= max_segments:
+        longer = (f"{text}\n{transliterate(aside).strip()}{tail}" for aside in asides)
+        return next((more for more in longer if size(more).segments <= paid), whole)
     longest = min(len(text), max_segments * _SIZES["gsm7"][0])
     for length in range(longest, 0, -1):
         if size(text[:length] + _CUT + tail).segments <= max_segments:

@@ -52,9 +52,10 @@ def normalise(address: str) -> str:
 
 
 def body_of(message: Message) -> str:
-    """What the phone will show: the short text and the link, in two segments at most."""
-    wanted = message.link not in message.text and not message.to.startswith(_NO_LINKS)
-    return fit_sms(message.text, message.link if wanted else "")
+    """What the phone will show: the short text and the link, in two segments at most. Asides only beside a link: a
+    message without one is found again by its text, which must not depend on when it is asked for."""
+    wanted = bool(message.link) and message.link not in message.text and not message.to.startswith(_NO_LINKS)
+    return fit_sms(message.text, message.link, asides=message.asides) if wanted else fit_sms(message.text)
 
 
 def replies_reach_us(address: str) -> bool:

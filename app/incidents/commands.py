@@ -17,6 +17,7 @@ from app.db import ids
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.hours import WeeklyHours
 from app.incidents import states, store
+from app.incidents.recurrence import checked
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
 from app.priority.assign import loudness_at
@@ -170,10 +171,20 @@ async def mitigate(conn: AsyncConnection, now: datetime, incident_id: UUID, who:
 
 
 async def resolve(
-    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, *, confirmed: bool, because: str = ""
+    conn: AsyncConnection,
+    now: datetime,
+    incident_id: UUID,
+    who: Responder,
+    *,
+    confirmed: bool,
+    because: str = "",
+    cause: str = "",
+    fix: str = "",
 ) -> Resolved | AlreadyResolved | StillFiring:
     """The fault is over. While alerts still fire the person is asked first; confirmed, it is looked at once more after
-    15 minutes and reopens if they still do."""
+    15 minutes and reopens if they still do. `cause` and `fix`: what it was and what fixed it, for the next time; what
+    is empty stays as it was. Raises `Invalid` for either that is too long or not one line."""
+    words = {"cause": checked("cause", cause), "fix": checked("fix", fix)}
     incident = await _locked(conn, incident_id)
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
@@ -182,7 +193,9 @@ async def resolve(
     again = now + LOOK_AGAIN_AFTER if incident.firing else None
     after = states.resolve(incident, now, who.actor, again)
     said = {"priority": incident.priority, "because": because or f"by {who.name}"}
-    return Resolved(await _keep(conn, now, after, who, "resolved", **said))
+    if given := {name: text for name, text in words.items() if text}:
+        await conn.execute(store.SAY, {"id": incident.id, "cause": None, "fix": None} | given)
+    return Resolved(await _keep(conn, now, after, who, "resolved", **said, **given))
 
 
 async def close(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:

@@ -18,6 +18,12 @@ State = Literal["triggered", "acknowledged", "mitigated", "resolved", "closed"]
 OPEN: frozenset[str] = frozenset({"triggered", "acknowledged", "mitigated"})
 IS_OPEN = "state IN ('triggered', 'acknowledged', 'mitigated')"
 """The same to PostgreSQL, in the words of its partial indexes."""
+WORDS = (
+    "to_tsvector('simple'::regconfig, "
+    "(((title || ' '::text) || COALESCE(cause, ''::text)) || ' '::text) || COALESCE(fix, ''::text))"
+)
+"""What full text search of incidents is over, as PostgreSQL itself writes it, so that Alembic finds no difference. Its
+index serves queries that say exactly this."""
 SILENCED = "silenced"
 """Why an incident wakes that a silence made quiet."""
 

@@ -192,6 +192,14 @@ WITHDRAW_ACKNOWLEDGEMENTS = text("""
     WHERE incident_id = :incident_id AND epoch = :epoch AND withdrawn_at IS NULL
 """)
 
+SAY = text("UPDATE incidents SET cause = coalesce(:cause, cause), fix = coalesce(:fix, fix) WHERE id = :id")
+"""What it was and what fixed it, as said when it is resolved; what nobody says now stays as it was said before."""
+
+CORRECT = text("""
+    UPDATE incidents SET cause = :cause, fix = :fix, version = version + 1
+    WHERE id = :id AND (cause IS DISTINCT FROM CAST(:cause AS text) OR fix IS DISTINCT FROM CAST(:fix AS text))
+""")
+"""Nothing when it says so already."""
 
 NAMES = text("SELECT u.id, u.name FROM users u WHERE u.id = ANY (CAST(:ids AS bigint[]))")
 

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Instant, RoadId
-from app.incidents.states import IS_OPEN
+from app.incidents.states import IS_OPEN, WORDS
 
 
 class Incident(Base):
@@ -42,6 +42,7 @@ class Incident(Base):
         Index("ix_incidents_open_service_id", "service_id", postgresql_where=text(IS_OPEN)),
         Index("ix_incidents_loud_due_at", "loud_due_at", postgresql_where=text("loud_due_at IS NOT NULL")),
         Index("ix_incidents_storm_id_id", "storm_id", "id", postgresql_where=text("storm_id IS NOT NULL")),
+        Index("ix_incidents_words", text(WORDS), postgresql_using="gin"),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -95,6 +96,10 @@ class Incident(Base):
     """Where its occurrences are now, and new ones of its correlation key go. Never one that is itself merged."""
     symptoms_due_at: Mapped[datetime | None]
     """When to look whether dependencies of services make it, or others, a symptom."""
+    cause: Mapped[str | None]
+    """What it was, in the words of a person, said when it was resolved or later."""
+    fix: Mapped[str | None]
+    """What fixed it, likewise."""
 
 
 class Storm(Base):

@@ -41,6 +41,12 @@ def _reason(d: Data) -> str:
     return f": {d['reason']}" if d.get("reason") else ""
 
 
+def _cause_and_fix(d: Data) -> str:
+    fixed = f"fixed by {d['fix']}" if d.get("fix") else ""
+    said = ", ".join(filter(None, [d.get("cause"), fixed]))
+    return f": {said}" if said else ""
+
+
 def _titles(d: Data) -> str:
     named = [f"“{title}”" for title in d.get("titles", ())]
     more = d.get("alerts", 0) - len(named)
@@ -91,7 +97,8 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "silence_ended": lambda d: "Its alerts are not all silenced any more",
     "snooze_ended": lambda d: "The snooze ended",
     "mitigated": lambda d: f"Mitigated by {d.get('name', '')}: the pain is over, the fault is not",
-    "resolved": lambda d: f"Resolved{_why(d)}",
+    "resolved": lambda d: f"Resolved{_why(d)}{_cause_and_fix(d)}",
+    "explained": lambda d: f"What it was, says {d['name']}{_cause_and_fix(d) or ': nobody knows'}",
     "closed": lambda d: f"Closed{_why(d)}",
     "reassigned": lambda d: f"Handed to {d['name']}{_why(d)}",
     "escalated_by_hand": lambda d: "Escalated to the next step by hand",

@@ -23,10 +23,10 @@ from app.access.links import Links
 from app.channels.channel import Channel, Message, SendFailed, Sent
 from app.db import ids
 from app.db.engine import transaction
-from app.incidents.storms import Storm
-from app.notifications import outcome, store, storm_texts, texts
+from app.notifications import outcome, store
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
+from app.notifications.wording import Wording
 
 LEASE = timedelta(seconds=60)
 """Longer than any channel may take to answer."""
@@ -81,9 +81,8 @@ class Delivery:
         room = [c for c in self._channels if self._flying[c] < ROOM]
         async with transaction(self._engine) as (conn, now):
             claimed = await self._claim(conn, now, room) if room else Claim()
-            jobs = [
-                self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, claimed.storm) for p in claimed.parcels
-            ]
+            wording = await Wording.of(conn, claimed.parcels, claimed.storm)
+            jobs = [self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording) for p in claimed.parcels]
             await self._write_attempts(conn, now, jobs)
             if not claimed.looked:  # it reads all that is due, which in a burst is much
                 await outcome.fail_unconfigured(conn, now, list(self._channels))
@@ -136,9 +135,9 @@ class Delivery:
     async def _claim(self, conn: AsyncConnection, now: datetime, room: Sequence[str]) -> Claim:
         return await claim(conn, now, room, list(self._channels), ROOM * len(room))
 
-    def _job(self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, storm: Storm | None) -> Job:
+    def _job(self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, wording: Wording) -> Job:
         row = parcel[0]
-        words = _words(parcel, storm)
+        words = wording.words(parcel, now)
         alone = len(parcel) == 1 and row.incident_id is not None
         message = Message(
             notification_id=str(row.id),
@@ -150,6 +149,7 @@ class Delivery:
             text=words.text,
             text_long=words.text_long,
             facts=words.facts,
+            asides=words.asides,
             link=f"{self._public_url}/l/{self._links.token(attempt_id)}" if row.incident_id else "",
             link_label=words.link_label,
             thread=f"incident-{row.number}" if alone else "",
@@ -189,7 +189,8 @@ class Delivery:
             parcels.setdefault(r.carried_by_id or r.id, []).append(r)
         lost = (await conn.execute(store.LOST_DETAILS, named)).all()
         await conn.execute(store.RECLAIM, named)
-        return [self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, None) for r in lost]
+        wording = await Wording.of(conn, list(parcels.values()))
+        return [self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording) for r in lost]
 
     async def _send(self, job: Job) -> None:
         channel = self._channels[job.lost.channel]
@@ -228,19 +229,3 @@ class Delivery:
                         configuration=sent.configuration, notification=str(job.lost.id))  # fmt: skip
         if result is not None:
             metrics.notification_ended(channel, result)
-
-
-def _words(parcel: Parcel, storm: Storm | None) -> texts.Words:
-    row = parcel[0]
-    if row.incident_id is None:
-        return texts.verification(row.content) if row.purpose == "verification" else texts.notice(row.content)
-    repeated = any(r.repeated for r in parcel)
-    about = [
-        texts.About(r.number, r.title, r.priority, r.service, r.opened_at, r.firing, r.runbook_url, r.reopened)
-        for r in parcel
-    ]
-    if storm is not None and (len(parcel) > 1 or row.incident_id == storm.incident_id):
-        return storm_texts.summary(about, storm, row.time_zone, repeated=repeated)
-    if len(parcel) > 1:
-        return texts.several(about, repeated=repeated)
-    return texts.page(about[0], row.content, row.time_zone, repeated=repeated)

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from app.hours import local, zone
+from app.incidents import recurrence
+from app.incidents.recurrence import Recurrence
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,10 @@ class About:
     opened_at: datetime
     firing: int
     runbook_url: str
+    """A routing rule's, else the service's."""
     reopened: int
+    recurrence: Recurrence | None = None
+    """How often it came back and what it was last time; None where nobody asked, or it is the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,10 @@ class Words:
     text_long: str
     facts: tuple[tuple[str, str], ...]
     link_label: str
+    asides: tuple[str, ...] = ()
 
 
-def page(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
+def page(about: About, content: Mapping[str, Any], time_zone: str, now: datetime, *, repeated: bool) -> Words:
     """A page about one incident. The subject is the same for every mail of the incident, so that they form a thread."""
     again = " (repeat)" if repeated else ""
     alerts = f" +{about.firing - 1} more" if about.firing > 1 else ""
@@ -52,6 +58,8 @@ def page(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: 
     ]
     if about.reopened:
         facts.append(("Reopened", f"{about.reopened} times"))
+    if known := recurrence.line(about.recurrence, now):
+        facts.append(("Happened before", known))
     if about.runbook_url:
         facts.append(("Runbook", about.runbook_url))
     return Words(
@@ -60,6 +68,7 @@ def page(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: 
         text_long=f"P{about.priority} incident {about.number}{again}: {about.title}",
         facts=tuple(facts),
         link_label="Open and acknowledge",
+        asides=(known, *recurrence.shorter(about.recurrence)) if known else (),
     )
 
 

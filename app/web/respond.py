@@ -23,7 +23,7 @@ from app.escalation import answering
 from app.escalation import commands as escalation
 from app.escalation.answering import Standing
 from app.escalation.reading import next_step
-from app.incidents import commands
+from app.incidents import commands, recurrence, recurrence_store
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder, StillFiring
 from app.notifications import reading
@@ -176,6 +176,7 @@ async def _show(
         actions=[(action, given.action_token(token, action, view)) for action in actions],
         told=told,
         ask=ask,
+        returned=recurrence.line(await recurrence_store.recurrence(tx.conn, seen.id), tx.now),
         following=await next_step(tx.conn, seen.id, list(request.app.state.channels), tx.now),
         happened=await answering.latest(tx.conn, seen.id, LAST_ENTRIES, without=COMINGS_AND_GOINGS),
         now=tx.now,

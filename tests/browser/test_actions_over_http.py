@@ -109,6 +109,37 @@ async def test_resolving_asks_while_alerts_fire_and_closing_comes_after(house: H
     assert (await ana.post("unacknowledge")).status_code == 409
 
 
+async def test_cause_and_fix_are_kept_in_the_form_until_it_is_resolved(house: House, ana: httpx.AsyncClient) -> None:
+    said = {"cause": "the <queue> was full\x00", "fix": "a restart"}
+    kept = ('name="cause" value="the &lt;queue&gt; was full"', 'name="fix" value="a restart"')
+    for shown in ("nonsense", await view(ana)):
+        asked = await ana.post("resolve", data={"view": shown} | said)
+        assert [k for k in kept if k not in asked.text] == []
+    early = await ana.post("cause-and-fix", data={"version": "1"} | said)
+    assert (early.status_code, (await incident(house))["cause"]) == (409, None)
+    long = await ana.post("resolve", data={"view": await view(ana), "confirmed": "yes", "cause": "x" * 301})
+    assert (long.status_code, (await incident(house))["state"]) == (422, "triggered")
+    assert await press(ana, "resolve", view=await view(ana), confirmed="yes", **said) == "Resolved."
+    resolved = await incident(house)
+    assert (resolved["cause"], resolved["fix"]) == ("the <queue> was full", "a restart")
+
+
+async def test_cause_and_fix_are_said_later_and_nothing_is_overwritten_unseen(
+    house: House, ana: httpx.AsyncClient
+) -> None:
+    await press(ana, "resolve", view=await view(ana), confirmed="yes")
+    version = str((await incident(house))["version"])
+    said = {"cause": "the queue was full", "fix": "a restart"}
+    assert await press(ana, "cause-and-fix", version=version, **said) == "Kept, for the next time."
+    late = await ana.post("cause-and-fix", data={"version": version, "cause": "something else"})
+    assert late.status_code == 409
+    assert 'name="cause" value="something else"' in late.text, "what was written is not lost"
+    assert (await incident(house))["cause"] == "the queue was full"
+    again = re.findall(r'name="version" value="(\d+)"', late.text)[0]
+    assert await press(ana, "cause-and-fix", version=again, cause="something else") == "Kept, for the next time."
+    assert (await incident(house))["fix"] is None
+
+
 async def test_a_screen_that_is_out_of_date_takes_nothing(house: House, ana: httpx.AsyncClient) -> None:
     old = await view(ana)
     await press(ana, "acknowledge")

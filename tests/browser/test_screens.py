@@ -123,6 +123,58 @@ async def test_an_incident_from_first_page_to_the_end(house: House, browser: Bro
         await expect(page.get_by_text("Closed.", exact=True)).to_be_visible()
 
 
+async def three_days_pass(house: House) -> None:
+    """For what is over: else it would be reopened."""
+    for statement in (
+        "UPDATE incidents SET resolved_at = resolved_at - interval '3 days', opened_at = opened_at - interval '3 days' "
+        "WHERE resolved_at IS NOT NULL",
+        "UPDATE alerts SET ended_at = ended_at - interval '3 days', "
+        "end_received_at = end_received_at - interval '3 days'",
+    ):
+        async with transaction(house.tocsin.engine) as (conn, _):
+            await conn.execute(text(statement))
+
+
+async def test_what_it_was_is_kept_for_the_next_time(house: House, browser: Browser) -> None:
+    first = await house.fires("DiskFull", summary="The disk of db-3 is full")
+    async with desk(browser, house) as page:
+        await page.goto(f"/incidents/{first}")
+        await log_in(page)
+        await page.get_by_text("Resolve and say why").click()
+        await page.get_by_label("What was it?").fill("logs <b>piled up</b>")
+        await page.get_by_label("Fixed by").fill("rotating them")
+        await page.get_by_role("button", name="Resolve with these words").click()
+        await page.get_by_role("button", name="Resolve anyway").click()
+        explained = page.locator("#explained")
+        await expect(explained).to_contain_text("Cause: logs <b>piled up</b>")
+        await expect(explained).to_contain_text("Fixed by: rotating them")
+        await expect(page.locator("#timeline")).to_contain_text("logs <b>piled up</b>, fixed by rotating them")
+        await explained.get_by_text("Correct it").click()
+        await page.get_by_label("Fixed by").fill("rotating the logs")
+        await expect_accessible(page)
+        await page.get_by_role("button", name="Keep").click()
+        await expect(page.get_by_role("status").last).to_have_text("Kept, for the next time.")
+        await expect(explained).to_contain_text("Fixed by: rotating the logs")
+
+        second = await house.fires("DiskWarning", summary="The disk of db-4 is nearly full", severity="error")
+        await page.goto(f"/incidents/{second}")
+        alike = page.locator("#similar")
+        await expect(alike).to_contain_text("The disk of db-3 is full")
+        await expect(alike).to_contain_text(re.compile("Resolved · Checkout .*the same words: disk, full"))
+        await expect(alike).to_contain_text("Fixed by: rotating the logs")
+        await expect_accessible(page)
+        await house.resolves("DiskFull")
+        await three_days_pass(house)
+        again = await house.fires("DiskFull", summary="The disk of db-3 is full")
+        await page.goto(f"/incidents/{again}")
+        await expect(page.locator("#title")).to_contain_text(
+            re.compile("2nd time in 30 days; last time, 3 days ago: logs .*, fixed by rotating the logs, took")
+        )
+        await expect_accessible(page)
+        await page.locator("#title").get_by_role("link").click()
+        await expect(page.get_by_role("heading", name="The disk of db-3 is full")).to_be_visible()
+
+
 async def test_two_people_look_at_one_incident(house: House, browser: Browser) -> None:
     number = await house.fires("HighErrorRate", summary=TITLE)
     async with desk(browser, house) as hers, desk(browser, house) as his:

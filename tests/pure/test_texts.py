@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 
 from app.channels.channel import Message
 from app.channels.letter import letter
+from app.incidents.recurrence import Earlier, Recurrence
 from app.notifications.texts import About, page
 
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
@@ -24,7 +26,7 @@ LINK = "https://tocsin.example.org/l/x"
 
 
 def test_a_mail_says_what_it_is_about_and_each_fact_once() -> None:
-    words = page(ABOUT, {"why": "named in the policy"}, "Europe/Berlin", repeated=False)
+    words = page(ABOUT, {"why": "named in the policy"}, "Europe/Berlin", NOW, repeated=False)
     message = Message(
         notification_id="1",
         attempt=1,
@@ -46,6 +48,21 @@ def test_a_mail_says_what_it_is_about_and_each_fact_once() -> None:
     assert plain.index("Runbook") < plain.index(LINK)
 
 
+def test_a_mail_says_how_often_it_came_back_and_what_helped() -> None:
+    over = NOW - timedelta(days=3)
+    last = Earlier(41, over - timedelta(minutes=14), over, "disk full", "rotating the logs")
+    words = page(replace(ABOUT, recurrence=Recurrence(3, last)), {}, "Europe/Berlin", NOW, repeated=False)
+    known = "3rd time in 30 days; last time, 3 days ago: disk full, fixed by rotating the logs, took 14 min"
+    assert dict(words.facts)["Happened before"] == known
+    assert words.asides[0] == known
+
+
+def test_the_first_time_says_nothing_about_others() -> None:
+    words = page(ABOUT, {}, "Europe/Berlin", NOW, repeated=False)
+    assert "Happened before" not in dict(words.facts)
+    assert words.asides == ()
+
+
 def test_a_text_says_the_priority_first_and_how_much_more_there_is() -> None:
-    words = page(ABOUT, {}, "Europe/Berlin", repeated=True)
+    words = page(ABOUT, {}, "Europe/Berlin", NOW, repeated=True)
     assert words.text == "P1 #42 (repeat) A quarter of all payments fail +1 more (Checkout)"

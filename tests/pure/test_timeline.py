@@ -37,6 +37,14 @@ VERDICT = {
         ("sent", {"name": "Ana", "channel": "sms", "repeated": True}, "Ana was paged by SMS (repeat)"),
         ("not_sent", {"name": "Ana", "channel": "mail", "because": "550"}, "The mail to Ana failed (550)"),
         ("note", {"text": "<b>hm</b>"}, "<b>hm</b>"),
+        ("resolved", {"because": "by Ana"}, "Resolved (by Ana)"),
+        (
+            "resolved",
+            {"because": "by Ana", "cause": "disk full", "fix": "rotating the logs"},
+            "Resolved (by Ana): disk full, fixed by rotating the logs",
+        ),
+        ("explained", {"name": "Ana", "cause": "", "fix": "a restart"}, "What it was, says Ana: fixed by a restart"),
+        ("explained", {"name": "Ana", "cause": "", "fix": ""}, "What it was, says Ana: nobody knows"),
     ],
 )
 def test_sentences(kind: str, data: dict[str, object], sentence: str) -> None:

@@ -219,7 +219,8 @@ async def everything_is_explained(house: Whole, chance: random.Random) -> None:
         stages = [stage["stage"] for stage in said.json()["stages"]]
         assert stages.count("receipt") == 1
         assert stages.count("event") >= receipt.events or not said.json()["complete"]
-    alerts = await house.rows("SELECT a.id, o.id AS occurrence FROM alerts a LEFT JOIN occurrences o ON o.alert_id = a.id")
+    of_alerts = "SELECT a.id, o.id AS occurrence FROM alerts a LEFT JOIN occurrences o ON o.alert_id = a.id"
+    alerts = await house.rows(of_alerts)
     for alert in chance.sample(alerts, min(EXPLAINED, len(alerts))):
         said = await house.http.get(f"/api/v1/alerts/{alert.id}/explanation", headers=admin)
         assert said.status_code == 200, said.text

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from app.incidents import recurrence
 from app.incidents.reading import IncidentDetail
+from app.incidents.recurrence import Recurrence
 from app.web.models import Answer, Body, Instant, Key, example
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Said = Annotated[str, StringConstraints(strip_whitespace=True, max_length=recurrence.LONGEST)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
@@ -50,6 +53,26 @@ class NextStepAnswer(Answer):
     names: list[str]
 
 
+class EarlierAnswer(Answer):
+    """The newest earlier incident of the same correlation key that is over."""
+
+    number: int
+    opened_at: datetime
+    resolved_at: datetime
+    lasted_s: int
+    cause: str
+    fix: str
+
+
+class RecurrenceAnswer(Answer):
+    """`times` the correlation key came back in the 30 days up to this incident, this one included, counted to 1000."""
+
+    times: int
+    last: EarlierAnswer | None
+    text: str
+    """The same in one line, as pages say it."""
+
+
 class IncidentAnswer(IncidentLineAnswer):
     """An incident with where its priority comes from and what happens next."""
 
@@ -74,7 +97,12 @@ class IncidentAnswer(IncidentLineAnswer):
     responder_note: str
     """What a routing rule has to say to whoever responds; its runbook comes before the service's."""
     category: str | None
+    cause: str
+    """What it was, as a person said; empty where nobody did."""
+    fix: str
     next_step: NextStepAnswer | None = None
+    recurrence: RecurrenceAnswer | None = None
+    """Null for the first time; as `next_step` only where one incident is read."""
 
 
 class TimelineAnswer(Answer):
@@ -148,11 +176,18 @@ class ActionAnswer(Answer):
 
 
 class ResolveBody(Body):
-    model_config = example(confirmed=True, because="rolled back the release") | {"extra": "forbid", "strict": True}
+    model_config = example(confirmed=True, cause="disk full", fix="rotating the logs") | {
+        "extra": "forbid",
+        "strict": True,
+    }
 
     confirmed: bool = False
     """Resolve although alerts still fire; it is looked at once more after 15 minutes."""
     because: Text = ""
+    cause: Said = ""
+    """What it was: one line, for whoever it happens to next."""
+    fix: Said = ""
+    """What fixed it, to be read after "fixed by"."""
 
 
 class SnoozeBody(Body):
@@ -184,7 +219,25 @@ class PriorityBody(Body):
     reason: Reason
 
 
-def incident_answer(detail: IncidentDetail, next_step: object = None) -> IncidentAnswer:
+def incident_answer(
+    detail: IncidentDetail, next_step: object = None, returned: RecurrenceAnswer | None = None
+) -> IncidentAnswer:
     following = None if next_step is None else NextStepAnswer.model_validate(next_step)
-    pinned = {"pinned_open": detail.row["held_open"]}
-    return IncidentAnswer.model_validate(dict(detail.row) | pinned | {"next_step": following})
+    said = {name: detail.row[name] or "" for name in ("cause", "fix")} | {"pinned_open": detail.row["held_open"]}
+    return IncidentAnswer.model_validate(dict(detail.row) | said | {"next_step": following, "recurrence": returned})
+
+
+def recurrence_answer(known: Recurrence | None, now: datetime) -> RecurrenceAnswer | None:
+    if known is None:
+        return None
+    last = None
+    if (was := known.last) is not None:
+        last = EarlierAnswer(
+            number=was.number,
+            opened_at=was.opened_at,
+            resolved_at=was.resolved_at,
+            lasted_s=round(was.lasted.total_seconds()),
+            cause=was.cause,
+            fix=was.fix,
+        )
+    return RecurrenceAnswer(times=known.times, last=last, text=recurrence.line(known, now))

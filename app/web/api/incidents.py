@@ -13,7 +13,7 @@ from app.directory import people
 from app.errors import Invalid, NotFound
 from app.escalation import commands as escalation
 from app.escalation import reading as ladders
-from app.incidents import commands, reading
+from app.incidents import commands, reading, recurrence_store
 from app.incidents import store as incident_store
 from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, Responder, StillFiring
 from app.notifications import reading as notification_reading
@@ -31,6 +31,7 @@ from app.web.api.incident_models import (
     SnoozeBody,
     TimelineAnswer,
     incident_answer,
+    recurrence_answer,
 )
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import ChannelsGiven, Transaction, Tx
@@ -94,7 +95,8 @@ async def read_incident(number: Number, response: Response, tx: Tx, channels: Ch
     """One incident, with what its ladder does next."""
     found = await detail_of(tx.conn, number)
     set_etag(response, found.version)
-    return incident_answer(found, await ladders.next_step(tx.conn, found.id, channels, tx.now))
+    returned = recurrence_answer(await recurrence_store.recurrence(tx.conn, found.id), tx.now)
+    return incident_answer(found, await ladders.next_step(tx.conn, found.id, channels, tx.now), returned)
 
 
 async def detail_of(conn: AsyncConnection, number: int) -> reading.IncidentDetail:
@@ -176,6 +178,8 @@ async def resolve(number: Number, tx: Tx, caller: Responding, body: ResolveBody 
         responder(caller),
         confirmed=wish.confirmed,
         because=wish.because,
+        cause=wish.cause,
+        fix=wish.fix,
     )
     if isinstance(done, StillFiring):
         return await _action(tx, number, "still_firing", firing=done.firing)

@@ -36,6 +36,7 @@ from app.web.api import (
     sessions,
     signing_secrets,
     silences,
+    similar,
     storms,
     suppressed,
     teams,
@@ -103,6 +104,7 @@ router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route:
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
 router.include_router(correlating.router)
+router.include_router(similar.router)
 router.include_router(changes.router)
 router.include_router(silences.of_incidents)
 router.include_router(silences.router)

@@ -14,10 +14,10 @@ from fastapi.responses import RedirectResponse
 
 from app import hours
 from app.directory import people
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.escalation import answering
 from app.escalation import commands as escalation
-from app.incidents import commands
+from app.incidents import commands, explaining
 from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Resolved, Responder, StillFiring
 from app.priority import store as priority_store
@@ -30,6 +30,8 @@ router = APIRouter(prefix="/incidents/{number}", include_in_schema=False)
 
 Responding = Annotated[Reader, reads("incidents.respond")]
 ShownView = Annotated[str, Form(max_length=200)]
+Words = Annotated[str, Form(max_length=2000)]
+Version = Annotated[int, Form(ge=1, le=2**31 - 1)]
 SPANS: Final = {"10": timedelta(minutes=10), "60": timedelta(hours=1), "240": timedelta(hours=4)}
 
 
@@ -98,11 +100,14 @@ async def resolve(
     view: ShownView,
     confirmed: Annotated[Literal["", "yes"], Form()] = "",
     because: Annotated[str, Form(max_length=2000)] = "",
+    cause: Words = "",
+    fix: Words = "",
 ) -> Response:
-    """Asks first while alerts still fire."""
+    """Asks first while alerts still fire. What was said of cause and fix is kept in the form until it is resolved."""
     action: Action = "resolve_anyway" if confirmed else "resolve"
+    said = {"cause": storable(cause), "fix": storable(fix)}
     if await _stale(reader, number, action, view):
-        return await show(request, reader, await found(reader, number), STALE, status=409)
+        return await show(request, reader, await found(reader, number), STALE, status=409, said=said)
     detail = await found(reader, number)
     done = await commands.resolve(
         reader.tx.conn,
@@ -111,10 +116,25 @@ async def resolve(
         responder(reader),
         confirmed=bool(confirmed),
         because=storable(because).strip(),
+        **said,
     )
     if isinstance(done, StillFiring):
-        return await show(request, reader, detail, ask=done.firing)
+        return await show(request, reader, detail, ask=done.firing, said=said)
     return back(number, "resolved" if isinstance(done, Resolved) else "over")
+
+
+@router.post("/cause-and-fix")
+async def explain(
+    number: Number, request: Request, reader: Responding, version: Version, cause: Words = "", fix: Words = ""
+) -> Response:
+    """Of an incident that is over. Nothing is overwritten that the reader did not see."""
+    detail = await found(reader, number)
+    said = {"cause": storable(cause), "fix": storable(fix)}
+    try:
+        await explaining.explain(reader.tx.conn, reader.tx.now, detail.id, responder(reader), version=version, **said)
+    except Conflict:
+        return await show(request, reader, await found(reader, number), STALE, status=409, said=said)
+    return back(number, "explained")
 
 
 @router.post("/mitigate")

@@ -14,7 +14,8 @@ from app.directory import store as directory
 from app.errors import NotFound
 from app.escalation import answering
 from app.escalation.reading import NextStep, next_step
-from app.incidents import by_hand, reading
+from app.incidents import by_hand, reading, recurrence, recurrence_store
+from app.incidents.similar import similar
 from app.ingest import change_store
 from app.notifications import reading as notification_reading
 from app.rehearsal import explanation
@@ -49,6 +50,7 @@ TOLD: Final = {
     "mitigated": "The pain is over; it stays open until it is resolved.",
     "resolved": "Resolved.",
     "closed": "Closed.",
+    "explained": "Kept, for the next time.",
     "noted": "The note is on the timeline.",
     "split": "Split off: this is an incident of its own now.",
     "merged": "Merged: this incident has all its alerts now.",
@@ -101,15 +103,17 @@ async def show(
     status: int = 200,
     before: UUID | None = None,
     confirm: Mapping[str, Any] | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> Response:
     """`ask`: so many alerts still fire; the screen asks before it resolves. `confirm`: a form that is asked about:
-    `text`, `action`, `button`, `fields`."""
+    `text`, `action`, `button`, `fields`. `said`: cause and fix from a form that was not carried out; kept in it."""
     conn, now = reader.tx.conn, reader.tx.now
     seen = await answering.standing(conn, detail.id, reader.caller.user_id or 0)
     following = await next_step(conn, detail.id, list(request.app.state.channels), now)
     messages = await notification_reading.of_incident(conn, detail.id, limit=MESSAGES)
     entries = await answering.latest(conn, detail.id, ENTRIES + 1, before)
     alerts = await reading.alerts(conn, detail.id, limit=ALERTS)
+    returned = await recurrence_store.recurrence(conn, detail.id)
     may = reader.caller.may("incidents.respond") and reader.caller.user_id is not None
     return reader.shows(
         "incident",
@@ -129,6 +133,10 @@ async def show(
         alerts=alerts,
         several=len({a["alert_id"] for a in alerts}) > 1,
         undo_words=UNDO_WORDS,
+        said=said or {"cause": detail.cause or "", "fix": detail.fix or ""},
+        returned=returned,
+        returned_line=recurrence.line(returned, now),
+        alike=await similar(conn, detail.id),
         changes=await change_store.around_incident(
             conn, detail.service_id, detail.opened_at, detail.resolved_at or now, limit=CHANGES
         ),

@@ -119,7 +119,7 @@ async def show_form(
 
 
 @router.post("/new")
-async def make(reader: Editing, form: Annotated[SilenceForm, Form()]) -> Response:
+async def make(reader: Editing, form: Annotated[SilenceForm, Form()], request: Request) -> Response:
     """Shows what it matches first; made is what was looked at."""
     try:
         preview = await _preview(reader, form)
@@ -133,7 +133,7 @@ async def make(reader: Editing, form: Annotated[SilenceForm, Form()]) -> Respons
     if form.previewed != form.what:
         return await _form(reader, form, preview=preview, told="Nothing is silenced yet: this is what it matches now.")
     try:
-        await api.create_silence(_body(reader, form), reader.tx, Response(), reader.caller)
+        await api.create_silence(_body(reader, form), reader.tx, Response(), reader.caller, request)
     except (ValidationError, Refusal) as refused:
         return await _form(reader, form, wrongs(refused, FIELDS), preview=preview, status=422)
     state = "pending" if form.starts_at and _starts(reader, form) > reader.tx.now else "active"

@@ -1,0 +1,60 @@
+"""⑩ Which words a parcel of notifications gets, and what they need to know beside the claimed rows.
+
+What happened before is looked up here, when a page is rendered, for those that are about one incident: intake pays
+nothing for it, nor does a message about many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.incidents import recurrence_store
+from app.incidents.recurrence_store import Known
+from app.incidents.storms import Storm
+from app.notifications import storm_texts, texts
+from app.notifications.claiming import Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is known about the incidents of some parcels. `storm`: the one that lasts."""
+
+    known: Mapping[UUID, Known]
+    storm: Storm | None
+
+    @classmethod
+    async def of(cls, conn: AsyncConnection, parcels: Sequence[Parcel], storm: Storm | None = None) -> Wording:
+        alone = {p[0].incident_id for p in parcels if len(p) == 1 and p[0].incident_id is not None}
+        return cls(await recurrence_store.known(conn, alone), storm)
+
+    def words(self, parcel: Parcel, now: datetime) -> texts.Words:
+        row = parcel[0]
+        if row.incident_id is None:
+            return texts.verification(row.content) if row.purpose == "verification" else texts.notice(row.content)
+        repeated = any(r.repeated for r in parcel)
+        about = [self._about(r) for r in parcel]
+        if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
+            return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)
+        if len(parcel) > 1:
+            return texts.several(about, repeated=repeated)
+        return texts.page(about[0], row.content, row.time_zone, now, repeated=repeated)
+
+    def _about(self, row: Any) -> texts.About:
+        known = self.known.get(row.incident_id)
+        return texts.About(
+            number=row.number,
+            title=row.title,
+            priority=row.priority,
+            service=row.service,
+            opened_at=row.opened_at,
+            firing=row.firing,
+            runbook_url=known.runbook_url if known else row.runbook_url,
+            reopened=row.reopened,
+            recurrence=known.recurrence if known else None,
+        )
