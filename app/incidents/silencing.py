@@ -39,9 +39,11 @@ async def silence(
 
     Raises `NotFound`, `Conflict` (`nothing_fires`, `too_many`), `Invalid`.
     """
-    incident = (await store.lock(conn, [incident_id])).get(incident_id)
-    if incident is None:
+    # A silence locks alerts, and whoever locks both locks alerts first: so the incident is only read until it is made.
+    found = await store.read(conn, [incident_id])
+    if not found:
         raise NotFound("there is no such incident")
+    [incident] = found
     firing = await suppression_store.firing(conn, incident_id=incident_id, limit=MOST_ALERTS)
     if not firing:
         raise Conflict("no alert of it fires: there is nothing to silence", code="nothing_fires")
@@ -52,6 +54,7 @@ async def silence(
     made = await silences.create(conn, now, wanted, actor=who.actor)
     said = f"Silenced its alerts until {made.ends_at:%Y-%m-%d %H:%M} UTC: {comment}"
     await commands.note(conn, now, incident_id, who, said)
+    [incident] = (await store.lock(conn, [incident_id])).values()
     if incident.is_open and who.user_id is not None:
         await commands.snooze(conn, now, incident_id, who, now + min(lasts, SNOOZE_AT_MOST))
     return made

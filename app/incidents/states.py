@@ -154,6 +154,8 @@ def resolve(incident: Incident, now: datetime, by: str, look_again_at: datetime 
     return replace(
         incident,
         state="resolved",
+        # Nobody had what was only silenced: if it flaps, it pages again.
+        acknowledged_at=None if incident.silenced else incident.acknowledged_at,
         resolved_at=now,
         resolved_by=by,
         open_key=None,

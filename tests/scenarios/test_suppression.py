@@ -193,6 +193,19 @@ async def test_a_silence_that_begins_later_stops_the_ladder_then(town: Town) -> 
     assert (await town.incident()).state == "resolved"
 
 
+async def test_a_snooze_that_ends_while_all_is_silenced_pages_nobody(town: Town) -> None:
+    ana, _ = await opened(town, "a")
+    await ana.snoozes(town.now + minutes(20))
+    await silenced(town, minutes(60), alertname="HighErrorRate")
+    await town.wait(minutes(10))
+    assert (await town.incident()).acknowledged_by_id is not None, "hers as long as she has it"
+    await town.wait(minutes(45))
+    incident = await town.incident()
+    assert (incident.state, incident.acknowledged_by_id) == ("acknowledged", None)
+    await town.wait(minutes(5))
+    await ana.expects_mail("HighErrorRate")
+
+
 async def test_a_person_may_still_take_or_escalate_what_is_silenced(town: Town) -> None:
     ana, ben = await opened(town, "a")
     await silenced(town, minutes(60), alertname="HighErrorRate")
