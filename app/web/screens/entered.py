@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from app import hours
-from app.errors import Invalid, Refusal, field_message
+from app.errors import Invalid, Refusal, WrongMember, field_message
 
 LOCAL_TIME: Final = "a date and a time are needed, like 2026-11-22T14:30"
 
@@ -49,15 +49,17 @@ def wrongs(
 def _messages(refused: ValidationError | Refusal) -> list[tuple[str, str]]:
     """(name of the innermost member that has one, message)."""
     if isinstance(refused, ValidationError):
-        return [(_last(e["loc"]), field_message(dict(e))) for e in refused.errors()]
+        return [(_last(e), field_message(dict(e))) for e in refused.errors()]
     if isinstance(refused, Invalid) and refused.errors:
         parts = [e["field"].partition("[")[0].rpartition(".")[2] for e in refused.errors]
         return [(part, e["message"]) for part, e in zip(parts, refused.errors, strict=True)]
     return [("", refused.message)]
 
 
-def _last(location: tuple[int | str, ...]) -> str:
-    return next((part for part in reversed(location) if isinstance(part, str)), "")
+def _last(error: Mapping[str, Any]) -> str:
+    inner = (error.get("ctx") or {}).get("error")
+    named = (*error["loc"], inner.path.rpartition(".")[2]) if isinstance(inner, WrongMember) else error["loc"]
+    return next((part for part in reversed(named) if isinstance(part, str)), "")
 
 
 def local_instant(text: str, zone: ZoneInfo) -> datetime | None:
