@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +25,8 @@ from app.incidents.timeline import Entry
 NO_POLICY: dict[str, Any] = {"key": "", "name": "no policy", "version": 0, "repeats": 0, "steps": []}
 """For a service without a policy in an organisation without a catch-all: straight to the last resort."""
 
-
 NOTHING = Suppressions()
+UNREACHABLE_SAID_EVERY = timedelta(hours=1)
 
 
 async def start(
@@ -94,12 +94,21 @@ async def climb(
         )
         climbs.append(ladder.climb(c.ladder, situation, town.find, last_resort, now))
     await store.move(conn, [x.ladder for x in climbs])
-    await incident_store.write_timeline(conn, [e for x in climbs for e in x.entries], now)
+    await incident_store.write_timeline(conn, await _worth_saying(conn, climbs, now), now)
     return Climbed(
         [p for x in climbs for p in x.pages],
         [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
         sum(x.unreachable for x in climbs),
     )
+
+
+async def _worth_saying(conn: AsyncConnection, climbs: Sequence[Climb], now: datetime) -> list[Entry]:
+    """That the last resort cannot be reached is said once an hour, though it is tried every minute."""
+    entries = [e for x in climbs for e in x.entries]
+    if lost := {e.incident_id for e in entries if e.kind == "last_resort_unreachable"}:
+        said = await store.unreachable_said(conn, lost, now - UNREACHABLE_SAID_EVERY)
+        entries = [e for e in entries if e.kind != "last_resort_unreachable" or e.incident_id not in said]
+    return entries
 
 
 def _targets(claimed: Sequence[store.Claimed], held: Mapping[UUID, tuple[int, ...]]) -> set[Target]:

@@ -29,11 +29,6 @@ ASSIGNED_DELAY_S = 300
 ASSIGNED_STEP = -1
 LAST_RESORT_LOST = -1
 """What `reached` says when not even the messages to the last resort arrived."""
-UNREACHABLE_TOLD = 1_000_000
-"""How far from 0 `reached` is once the timeline was told that the last resort cannot be reached, and one further for
-each try since; its sign still says whether the policy reached anybody. The second path hears of every try, the timeline
-of one in `TOLD_EVERY`: once an hour."""
-TOLD_EVERY = 60
 
 
 class Target(Struct, frozen=True, gc=False):
@@ -202,20 +197,14 @@ class _Climber:
         reach = self.find(targets)
         if not reach.people:
             self.result.unreachable = True
-            tries = abs(ladder.reached) + 1
-            if not UNREACHABLE_TOLD < tries < UNREACHABLE_TOLD + TOLD_EVERY:
-                self._say("last_resort_unreachable", because=reach.because or "there is none")
-                tries = UNREACHABLE_TOLD
-            reached = tries if ladder.reached > 0 else -tries
-            self.result.ladder = replace(ladder, reached=reached, next_step_at=self.now + UNREACHABLE_AGAIN)
+            self._say("last_resort_unreachable", because=reach.because or "there is none")
+            self.result.ladder = replace(ladder, next_step_at=self.now + UNREACHABLE_AGAIN)
             return self.result
         self._page(reach)
         self._say("last_resort", names=[name for _, name, _ in reach.people])
         again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
         # The next round has a number of its own, so that its pages are not taken for these.
-        self.result.ladder = replace(
-            ladder, round=ladder.round + 1, reached=int(ladder.reached > 0), next_step_at=again
-        )
+        self.result.ladder = replace(ladder, round=ladder.round + 1, reached=max(ladder.reached, 0), next_step_at=again)
         return self.result
 
     def _after(self, delay_s: int) -> datetime:

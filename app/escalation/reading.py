@@ -78,10 +78,11 @@ def _targets(climbing: Ladder, situation: Situation) -> set[Target]:
 
 
 def _told(due: datetime, climb: Climb, town: Town) -> NextStep:
-    """The last entry of a climb is the step that reached somebody; none, or another: nobody can be reached."""
-    kind, data = (climb.entries[-1].kind, climb.entries[-1].data) if climb.entries else ("", {})
-    step = data["step"] if kind == "step" else None
-    round_ = climb.ladder.round - (kind == "last_resort")  # paging the last resort begins a round of its own
+    """The last entry of a climb is the step that reached somebody, or that nobody could be reached."""
+    said = climb.entries[-1]
+    data = said.data
+    step = data["step"] if said.kind == "step" else None
+    round_ = climb.ladder.round - (said.kind == "last_resort")  # paging the last resort begins a round of its own
     rules = [town.people[page.user_id].rules_for(page.loudness) for page in climb.pages]
     channels = dict.fromkeys(r.method.channel for own in rules for r in own if r.delay_s == own[0].delay_s)
     return NextStep(due, climb.ladder.policy.name, round_, step, tuple(data.get("names", ())), tuple(channels))

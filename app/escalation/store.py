@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import ids
 from app.db.engine import dumps
 from app.db.hot import Hot
 from app.escalation.ladder import Ladder, PolicyCopy
@@ -43,6 +44,12 @@ STARTING = text("""
     ORDER BY l.next_step_at LIMIT :limit
 """)
 """Incidents that are about to page for the first time in their epoch, and were handed to nobody."""
+
+UNREACHABLE_SAID = text("""
+    SELECT DISTINCT e.incident_id FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
+    WHERE e.incident_id = ANY (CAST(:ids AS uuid[])) AND e.id >= :since AND e.at >= i.triggered_at
+      AND e.kind = 'last_resort_unreachable'
+""")
 
 HELD_BEFORE = text("""
     SELECT a.incident_id, a.user_id FROM acknowledgements a
@@ -154,6 +161,12 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
 
 async def starting(conn: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
     return list((await conn.execute(STARTING, {"now": now, "limit": limit})).scalars())
+
+
+async def unreachable_said(conn: AsyncConnection, incident_ids: Collection[UUID], since: datetime) -> set[UUID]:
+    """Those of the incidents whose timeline says, since then and in this epoch, that the last resort is out of reach."""
+    named = {"ids": list(incident_ids), "since": ids.first_of(since)}
+    return set((await conn.execute(UNREACHABLE_SAID, named)).scalars())
 
 
 async def held_before(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dict[UUID, tuple[int, ...]]:

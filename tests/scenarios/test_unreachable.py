@@ -16,6 +16,8 @@ async def test_a_fresh_install_accepts_alerts_and_pages_whoever_gets_a_phone_fir
     assert "The last resort cannot be reached: Cara has no usable contact method" in story
     await town.wait(minutes(3))
     assert (await town.story()).count("The last resort cannot be reached: Cara has no usable contact method") == 1
+    await town.wait(minutes(59))
+    assert (await town.story()).count("The last resort cannot be reached: Cara has no usable contact method") == 2
     shown = await cara.asks("GET", f"/api/v1/incidents/{(await town.incident()).number}")
     assert shown["next_step"]["names"] == []
     await town.build.contact_method(cara, "sms")
