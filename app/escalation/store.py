@@ -164,7 +164,7 @@ async def starting(conn: AsyncConnection, now: datetime, limit: int) -> list[UUI
 
 
 async def unreachable_said(conn: AsyncConnection, incident_ids: Collection[UUID], since: datetime) -> set[UUID]:
-    """Those of the incidents whose timeline says, since then and in this epoch, that the last resort is out of reach."""
+    """Those of the incidents whose timeline says so already, since then and in this epoch."""
     named = {"ids": list(incident_ids), "since": ids.first_of(since)}
     return set((await conn.execute(UNREACHABLE_SAID, named)).scalars())
 
