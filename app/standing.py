@@ -23,7 +23,7 @@ from app.alerts.routing_rules import ROUTING_RULES
 from app.alerts.suppression import Suppressions
 from app.db import hot
 from app.db.hot import Hot
-from app.escalation import policy_store
+from app.escalation import policy_copies
 from app.heartbeats import signs
 from app.hours import WeeklyHours
 from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
@@ -185,7 +185,7 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         )
         for r in rows
     }
-    copies = await policy_store.snapshot(conn, sorted({s.policy_id for s in services.values() if s.policy_id}))
+    copies = await policy_copies.copies(conn, {s.policy_id for s in services.values() if s.policy_id})
     keys = {s.id: s.facts.key for s in services.values()}
     graph = topology([(r.service_id, r.upstream_id) for r in await conn.execute(DEPENDENCIES)], keys)
     dependents = {keys[s]: [keys[below] for below in graph.below([s])] for s in services}

@@ -30,7 +30,7 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.errors import Invalid, field_message
-from app.escalation.policy_document import PolicyDocument, Targets
+from app.escalation.policy_document import PeopleTargets, PolicyDocument
 from app.heartbeats.documents import HeartbeatDocument
 from app.incidents.correlation_documents import CorrelationRule
 from app.oncall.schedule_document import ScheduleDocument
@@ -108,7 +108,7 @@ class ConfigurationDocument(Document):
     maintenance_windows: Annotated[list[MaintenanceWindowDocument], Field(max_length=MAX_ENTRIES)] | None = None
     inhibition_rules: Annotated[list[InhibitionRuleDocument], Field(max_length=MAX_ENTRIES)] | None = None
     time_intervals: Annotated[list[TimeIntervalDocument], Field(max_length=MAX_ENTRIES)] | None = None
-    last_resort: Targets | None = None
+    last_resort: PeopleTargets | None = None
     routing_rules: RoutingRules | None = None
     correlation_rules: CorrelationRules | None = None
     priority_rules: PriorityRules | None = None

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
 from app.escalation import policy_store, reach
-from app.escalation.ladder import Target
+from app.escalation.policy_copy import Target
 from app.incidents.reading import TimelineLine
 from app.incidents.states import OPEN
 from app.incidents.timeline import describe

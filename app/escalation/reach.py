@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.directory import contacts
 from app.directory.contacts import Person
 from app.escalation import store
-from app.escalation.ladder import Reach, Target
+from app.escalation.policy_copy import Target
+from app.escalation.positions import Reach
 from app.oncall import shifts
 from app.oncall import store as oncall_store
 

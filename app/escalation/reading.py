@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
 from app.escalation import ladder, policy_store, reach
-from app.escalation.ladder import Climb, Ladder, PolicyCopy, Situation, Target
+from app.escalation.ladder import Climb
+from app.escalation.policy_copy import PolicyCopy, Target
+from app.escalation.positions import Ladder, Situation
 from app.escalation.reach import Town
 
 LADDER = text("""

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import dumps
 from app.db.hot import Hot
-from app.escalation.ladder import Ladder, PolicyCopy
+from app.escalation.policy_copy import PolicyCopy
+from app.escalation.positions import Ladder
 
 START = text("""
     INSERT INTO ladders (id, incident_id, purpose, policy, epoch, round, step, reached, next_step_at, started_at)

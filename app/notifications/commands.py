@@ -14,7 +14,7 @@ from app.channels.channel import RANK, UNDONE, DeliveryReport, Status, supersede
 from app.db import ids
 from app.directory import contacts
 from app.escalation import commands as escalation
-from app.escalation.ladder import PageOrder
+from app.escalation.positions import PageOrder
 from app.incidents import store as incident_store
 from app.incidents.storms import Storm
 from app.incidents.timeline import Entry

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from app.db import ids
 from app.directory.contacts import Person
-from app.escalation.ladder import PageOrder
+from app.escalation.positions import PageOrder
 
 
 class Planned(Struct, frozen=True, gc=False):
