@@ -6,10 +6,10 @@ acknowledges. If even the last resort cannot be reached, the ladder tries again 
 Whenever a ladder that has reached nobody of its policy tries again, it looks at the policy first: a shift may have
 begun since. Silence is never the outcome, nor is spinning.
 
-A step whose condition does not hold is skipped at once and says so. A policy that hands over to another one is a ladder
-with several legs; rounds are counted on from leg to leg. A ladder that informs is climbed as long as its incident is
-open, to its end, and pages no last resort: nobody need answer it. Steps "until resolved" are taken although somebody has
-the incident; those between them keep their delay, so that nobody is asked sooner because somebody acknowledged.
+A step whose condition does not hold is skipped at once and says so. A policy that hands over to another one is a
+ladder with several legs; rounds are counted on from leg to leg. A ladder that informs is climbed as long as its
+incident is open, to its end, and pages no last resort: nobody need answer it. Steps "until resolved" are taken although
+somebody has the incident; those between them keep their delay: nobody is asked sooner because somebody acknowledged.
 """
 
 from __future__ import annotations

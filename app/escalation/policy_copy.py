@@ -1,9 +1,9 @@
 """The copy of a policy that a ladder keeps (decision 0005), as values. Pure.
 
-`{"key", "name", "version", "repeats", "steps": [{"delay_s", "targets": [{"type", "id"}]}]}`, where a step may also have
-`whom` (`round_robin`), `acknowledge` (`all`) and `when`. `id` is the policy's, by which turns are kept; `chain` holds the
-copies of the policies that it hands over to, one after the other; `inform` is what the escalation matrix said. Copies
-that were made before any of this existed have none of it, and mean what they meant.
+`{"key", "name", "version", "repeats", "steps": [{"delay_s", "targets": [{"type", "id"}]}]}`, where a step may also
+have `whom` (`round_robin`), `acknowledge` (`all`) and `when`. `id` is the policy's, by which turns are kept; `chain`
+holds the copies of the policies that it hands over to, one after the other; `inform` is what the escalation matrix
+said. Copies that were made before any of this existed have none of it, and mean what they meant.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class Target(Struct, frozen=True, gc=False):
 
 
 class Condition(Struct, frozen=True, gc=False):
-    """When a step is taken; None, or empty: always. `at_least` 2: P1 and P2. `support_hours`: `inside` or `outside`
-    those of the service. `state`: `not_acknowledged` or `not_resolved`; None: what is usual for the ladder's purpose."""
+    """When a step is taken; what is None or empty does not matter. `at_least` 2: P1 and P2. `support_hours`: `inside`
+    or `outside` those of the service. `state`: `not_acknowledged` or `not_resolved`; None: as usual for the ladder's
+    purpose."""
 
     at_least: int | None = None
     only: tuple[int, ...] = ()

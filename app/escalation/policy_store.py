@@ -46,7 +46,8 @@ def steps_of(target: str, joins: str = "") -> str:
         (SELECT coalesce(jsonb_agg(jsonb_build_object('delay_s', s.delay_s, 'targets', (
             SELECT coalesce(jsonb_agg({target} ORDER BY g.position), '[]')
             FROM escalation_targets g {joins} WHERE g.step_id = s.id
-        ), 'whom', s.whom, 'acknowledge', s.acknowledge, 'when', nullif(s.condition, '{{}}')) ORDER BY s.position), '[]')
+        ), 'whom', s.whom, 'acknowledge', s.acknowledge, 'when', nullif(s.condition, '{{}}')
+        ) ORDER BY s.position), '[]')
         FROM escalation_steps s WHERE s.policy_id = p.id)
     """
 
@@ -123,7 +124,8 @@ _LEGS = text("""
     WITH RECURSIVE legs AS (
         SELECT p.id, p.key, p.hand_over_to_id, 0 AS n FROM escalation_policies p WHERE p.id = :id
         UNION ALL
-        SELECT p.id, p.key, p.hand_over_to_id, l.n + 1 FROM legs l JOIN escalation_policies p ON p.id = l.hand_over_to_id
+        SELECT p.id, p.key, p.hand_over_to_id, l.n + 1
+        FROM legs l JOIN escalation_policies p ON p.id = l.hand_over_to_id
         WHERE l.n < 100 AND (l.n = 0 OR l.id <> CAST(:id AS bigint)))
     SELECT l.key FROM legs l ORDER BY l.n
 """)
@@ -132,7 +134,8 @@ _DELETE_STEPS = text("DELETE FROM escalation_steps WHERE policy_id = :id")
 _INSERT_STEPS = text("""
     INSERT INTO escalation_steps (policy_id, position, delay_s, whom, acknowledge, condition)
     SELECT :id, ordinality, delay_s, whom, acknowledge, CAST(condition AS jsonb)
-    FROM unnest(CAST(:delays AS int[]), CAST(:whom AS text[]), CAST(:acknowledge AS text[]), CAST(:conditions AS text[]))
+    FROM unnest(CAST(:delays AS int[]), CAST(:whom AS text[]), CAST(:acknowledge AS text[]),
+                CAST(:conditions AS text[]))
          WITH ORDINALITY AS u (delay_s, whom, acknowledge, condition, ordinality)
 """)
 # Targets find their step by its position.

@@ -112,7 +112,7 @@ class LastResortTarget(Base):
 
 class Ladder(Base):
     """One per incident and purpose. `next_step_at` NULL: parked. `policy` is the copy that was made at the start, as
-    `policy_copies.py` makes and `policy_copy.py` reads it."""
+    `copy_store.py` makes and `policy_copy.py` reads it."""
 
     __tablename__ = "ladders"
     __table_args__ = (

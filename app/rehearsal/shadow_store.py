@@ -37,6 +37,7 @@ ROAD: Final = (
     "storms",
     "pacing",
     "correlation_acts",
+    "required_acknowledgements",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 
@@ -57,6 +58,11 @@ _COLLECT: Final = text("""
 _RULES: Final = text("CREATE TEMP TABLE rule_set_versions ON COMMIT DROP AS SELECT * FROM rule_set_versions")
 _DOORS_LOCKED: Final = text("CREATE TEMP TABLE integrations ON COMMIT DROP AS SELECT * FROM integrations")
 """The road locks integrations whose source may have fallen silent."""
+_TURNS: Final = text("CREATE TEMP TABLE round_robin_turns ON COMMIT DROP AS SELECT * FROM round_robin_turns")
+"""Whose turn it is, as it is now. Such a copy has neither key nor default: `_TURNS_KEY` gives it both."""
+_TURNS_KEY: Final = text("""
+    ALTER TABLE round_robin_turns ADD PRIMARY KEY (policy_id, position), ALTER turns SET DEFAULT '{}'
+""")
 _READ_ONLY: Final = text("SET TRANSACTION READ ONLY")
 _TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 _CLOCK: Final = text("INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, :now, :now, 0)")
@@ -69,7 +75,8 @@ _DOORS: Final = text("""
 """)
 # Nobody acknowledges in a simulation, so only the first step of each ladder counts; and what is planned is sent.
 _SETTLE: Final = text("""
-    WITH parked AS (UPDATE ladders SET next_step_at = NULL WHERE next_step_at IS NOT NULL)
+    WITH parked AS (UPDATE ladders SET next_step_at = NULL, update_due_at = NULL
+                    WHERE next_step_at IS NOT NULL OR update_due_at IS NOT NULL)
     UPDATE notifications SET state = 'sent', finished_at = :now WHERE state = 'pending'
 """)
 
@@ -104,6 +111,8 @@ async def shadow(conn: AsyncConnection, now: datetime) -> None:
         await conn.execute(text(f"CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP"))
     await conn.execute(_RULES)
     await conn.execute(_DOORS_LOCKED)
+    await conn.execute(_TURNS)
+    await conn.execute(_TURNS_KEY)
     await conn.execute(_CLOCK, {"now": now})
 
 

@@ -116,7 +116,9 @@ class NotificationAnswer(Answer):
     loudness: str
     state: str
     because: str
-    user: str
+    user: str | None
+    webhook: str | None
+    """The webhook that was called, where it is no user's."""
     channel: str
     epoch: int | None
     round: int | None

@@ -4,6 +4,7 @@ anybody. A copy holds only what is not usual, so that those of plain policies lo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
@@ -20,6 +21,24 @@ _POLICIES = text(f"""
     SELECT p.id, p.key, p.name, p.version, p.repeats, p.hand_over_to_id, {steps_of(TARGET_BY_ID)} AS steps
     FROM escalation_policies p JOIN wanted w ON w.id = p.id
 """)
+
+_MATRIX = text("""
+    SELECT s.id AS service_id, m.priority, m.policy_id, m.loudness, m.first_update_s, m.update_interval_s
+    FROM services s JOIN escalation_matrix m ON m.service_id = s.id OR m.service_id IS NULL
+    ORDER BY s.id, m.priority, m.service_id NULLS FIRST
+""")
+"""For every service the organisation's rows, and after each the service's own of that priority."""
+
+_NOBODY: Mapping[str, Any] = {"key": "", "name": "nobody", "version": 0, "repeats": 0, "steps": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The copies that new ladders take. `page`: by service id; `inform`: by (service id, priority)."""
+
+    page: Mapping[int, Mapping[str, Any]]
+    inform: Mapping[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
+
 
 _USUAL = {"whom": "everyone", "acknowledge": "any", "when": None}
 
@@ -45,3 +64,23 @@ def _chain(rows: Mapping[int, Any], policy_id: int | None) -> Iterator[dict[str,
         yield {"id": row.id, "key": row.key, "name": row.name, "version": row.version, "repeats": row.repeats,
                "steps": steps}  # fmt: skip
         policy_id = row.hand_over_to_id
+
+
+async def load(conn: AsyncConnection, of_services: Mapping[int, int | None]) -> Policies:
+    """`of_services`: the policy of each service."""
+    rows = (await conn.execute(_MATRIX)).all()
+    wanted = {p for p in of_services.values() if p} | {r.policy_id for r in rows if r.policy_id}
+    found = await copies(conn, wanted)
+    inform = {(r.service_id, r.priority): _informing(r, found) for r in rows}
+    return Policies(
+        {service: found[policy] for service, policy in of_services.items() if policy in found},
+        {place: copy for place, copy in inform.items() if copy is not None},
+    )
+
+
+def _informing(row: Any, found: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """None: nobody is informed, and no update is due."""
+    said = {n: getattr(row, n) for n in ("priority", "loudness", "first_update_s", "update_interval_s")}
+    if row.policy_id is None and not row.first_update_s and not row.update_interval_s:
+        return None
+    return {**found.get(row.policy_id, _NOBODY), "inform": said}
