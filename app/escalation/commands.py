@@ -148,8 +148,11 @@ async def escalate_to_tier(
     """Functional escalation: the policy of a higher support tier pages from its first step. Whoever has the incident
     gives it up by this; the clock runs on. `incident` is locked and open.
 
-    Raises `Invalid` (`tier`) when neither the service nor its team has such a tier, `Conflict` (`tier_reached`).
+    Raises `Invalid` (`reason`) without one, `Invalid` (`tier`) when neither the service nor its team has such a tier,
+    `Conflict` (`tier_reached`).
     """
+    if not reason.strip():
+        raise Invalid("say why", errors=[{"field": "reason", "message": "must not be empty"}])
     policy_id = await list_store.policy_of_tier(conn, incident.service_id, tier)
     if policy_id is None:
         message = f"neither the service nor its team has a policy for tier {tier}"

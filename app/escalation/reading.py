@@ -16,6 +16,7 @@ from app.escalation.ladder import Climb
 from app.escalation.policy_copy import PolicyCopy, Target
 from app.escalation.positions import Ladder, Situation
 from app.escalation.reach import Town
+from app.incidents import required_store
 
 LADDER = text("""
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
@@ -93,3 +94,27 @@ def _told(due: datetime, climb: Climb, town: Town) -> NextStep:
     rules = [town.people[p.user_id].rules_for(p.loudness) for p in climb.pages if p.user_id is not None]
     channels = dict.fromkeys(r.method.channel for own in rules for r in own if r.delay_s == own[0].delay_s)
     return NextStep(due, climb.ladder.climbed.name, round_, step, tuple(data.get("names", ())), tuple(channels))
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What ladders know of an incident: its support tier; where all must acknowledge, who has and who has not; when an
+    update is due."""
+
+    tier: int = 1
+    acknowledged_partly_by: tuple[str, ...] = ()
+    acknowledgement_missing: tuple[str, ...] = ()
+    update_due_at: datetime | None = None
+
+
+BESIDE = text("""
+    SELECT coalesce(max(l.tier) FILTER (WHERE l.purpose = 'page'), 1) AS tier, max(l.update_due_at) AS update_due_at
+    FROM ladders l WHERE l.incident_id = :incident_id
+""")
+
+
+async def beside(conn: AsyncConnection, incident_id: UUID, epoch: int) -> Beside:
+    row = (await conn.execute(BESIDE, {"incident_id": incident_id})).one()
+    missing = await required_store.missing(conn, incident_id, epoch)
+    given = await required_store.given(conn, incident_id, epoch) if missing else ()
+    return Beside(row.tier, given, missing, row.update_due_at)

@@ -80,6 +80,18 @@ _SETTLE: Final = text("""
     UPDATE notifications SET state = 'sent', finished_at = :now WHERE state = 'pending'
 """)
 
+_KEEP_FIRING: Final = text("UPDATE alerts SET expires_at = NULL, expiry_due_at = NULL WHERE state = 'firing'")
+_SENT: Final = text("UPDATE notifications SET state = 'delivered', finished_at = :now WHERE state = 'sending'")
+_HAPPENED: Final = text("""
+    SELECT e.at, e.kind, e.data, i.number FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
+    ORDER BY e.at, e.id LIMIT :limit
+""")
+_INCIDENTS: Final = text("""
+    SELECT i.number, i.title, i.state, i.priority, i.loudness, i.verdict, s.key AS service,
+           l.policy ->> 'name' AS policy
+    FROM incidents i JOIN services s ON s.id = i.service_id
+    LEFT JOIN ladders l ON l.incident_id = i.id AND l.purpose = 'page' ORDER BY i.number
+""")
 # Every occurrence as the road left it, with the occurrence that opened its incident.
 _VERDICTS: Final = text("""
     SELECT o.id, n.key AS integration, a.dedup_key, o.starts_at, a.title, s.key AS service, o.suppressed, o.routed,
@@ -103,6 +115,11 @@ async def collect(conn: AsyncConnection, since: datetime, first: Any, oldest: An
     await conn.execute(_TIMEOUT, {"milliseconds": str(int(timeout_s * 1000))})
     await conn.execute(_COLLECT, {"first": first, "oldest": oldest, "since": since, "limit": limit})
     return int((await conn.execute(_COUNT)).scalar_one())
+
+
+async def limit(conn: AsyncConnection, timeout_s: float) -> None:
+    """No statement of this transaction takes longer."""
+    await conn.execute(_TIMEOUT, {"milliseconds": str(int(timeout_s * 1000))})
 
 
 async def shadow(conn: AsyncConnection, now: datetime) -> None:
@@ -132,6 +149,26 @@ async def replayed(conn: AsyncConnection, after: int, limit: int) -> Sequence[An
 async def doors(conn: AsyncConnection) -> Sequence[Any]:
     """Rows for `door_of`."""
     return (await conn.execute(_DOORS)).all()
+
+
+async def keep_firing(conn: AsyncConnection) -> None:
+    """What fires goes on firing: its source would renew it."""
+    await conn.execute(_KEEP_FIRING)
+
+
+async def sent(conn: AsyncConnection, now: datetime) -> None:
+    """Whatever was claimed arrived."""
+    await conn.execute(_SENT, {"now": now})
+
+
+async def happened(conn: AsyncConnection, limit: int) -> Sequence[Any]:
+    """What timelines tell, oldest first: `at`, `kind`, `data`, `number` of the incident."""
+    return (await conn.execute(_HAPPENED, {"limit": limit})).all()
+
+
+async def incidents(conn: AsyncConnection) -> Sequence[Any]:
+    """What was opened: `number`, `title`, `state`, `priority`, `loudness`, `verdict`, `service` by key, `policy`."""
+    return (await conn.execute(_INCIDENTS)).all()
 
 
 async def settle(conn: AsyncConnection, now: datetime) -> None:
