@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -109,7 +109,7 @@ async def standing(conn: AsyncConnection, incident_id: UUID, reader_id: int) -> 
         return None
     missing = await required_store.missing(conn, incident_id, row.epoch) if row.state == "triggered" else ()
     given = await required_store.given(conn, incident_id, row.epoch) if missing else ()
-    return Standing(*row, missing=missing, given=given)
+    return replace(Standing(*row), missing=missing, given=given)
 
 
 async def latest(

@@ -63,9 +63,9 @@ def _pointless(row: Any) -> str | None:
         return f"the incident was {row.incident_state} before this was sent"
     if row.purpose == "nudge" and row.acknowledged_by_id != row.user_id:
         return "somebody else has the incident by now"
-    if row.purpose != "page" or row.content.get("until") == "resolved":
+    if row.purpose != "page":
         return None
-    if row.incident_state != "triggered":
+    if row.incident_state != "triggered" and row.content.get("until") != "resolved":
         return f"the incident was {row.incident_state} before this was sent"
     if row.acknowledged:
         return f"{row.user_name} acknowledged before this was sent"
