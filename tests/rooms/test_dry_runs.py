@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from bodies import body_of
-from whole import Whole
+from databases import TestServer
+from whole import Whole, shared
 
 from app.cli import dry_run as cli
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
+    """With mail configured: nothing is ever sent there."""
+    mail = {"smtp_url": "smtp://127.0.0.1:1", "mail_from": "tocsin@example.org"}
+    async with shared(server, tmp_path_factory.mktemp("tocsin"), **mail) as running:
+        yield running
+
 
 COUNTS = """
     SELECT (SELECT count(*) FROM receipts), (SELECT count(*) FROM alerts), (SELECT count(*) FROM incidents),
@@ -36,11 +48,8 @@ async def furnish(house: Whole) -> None:
            SELECT id, 'mail', key || '@example.org', tocsin_now(), tocsin_now(), tocsin_now() FROM users"""
     )
     admin = house.as_person("cara")
-    if (await house.http.get("/api/v1/policies/night", headers=admin)).status_code == 404:
-        made = await house.http.post("/api/v1/policies", json=POLICY, headers=admin)
-    else:
-        edit = {name: value for name, value in POLICY.items() if name != "key"}
-        made = await house.http.put("/api/v1/policies/night", json=edit, headers=admin)
+    await house.execute("DELETE FROM escalation_policies")
+    made = await house.http.post("/api/v1/policies", json=POLICY, headers=admin)
     assert made.is_success, made.text
     last = {"targets": [{"type": "user", "key": "cara"}]}
     assert (await house.http.put("/api/v1/last-resort", json=last, headers=admin)).is_success
