@@ -7,12 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
+from app.access.links import Links
+from app.access.secrets import Secrets
 from app.channels.webhook import shown
 from app.directory.changes import Stored
 from app.escalation import webhook_store, webhooks
 from app.escalation.list_documents import WebhookDocument, WebhookEdit
 from app.web.auth import Caller, needs, permission
-from app.web.dependencies import Tx
+from app.web.dependencies import SecretsGiven, Tx
 from app.web.idempotency import Route, idempotent, shown_once
 from app.web.models import Answer, Key
 from app.web.pages import Listed, Page
@@ -39,7 +41,7 @@ class WebhookMade(WebhookAnswer):
 class SecretAnswer(Answer):
     """Shown this once; the one before counts no more."""
 
-    secret: str | None
+    secret: str
 
 
 def _answer(stored: Stored[WebhookDocument]) -> WebhookAnswer:
@@ -51,8 +53,8 @@ def _answer(stored: Stored[WebhookDocument]) -> WebhookAnswer:
     )
 
 
-def _secret(request: Request, webhook_id: int, generation: int) -> str:
-    return shown(request.app.state.links.webhook_key(webhook_id, generation))
+def _secret(secrets: Secrets, webhook_id: int, generation: int) -> str:
+    return shown(Links(secrets).webhook_key(webhook_id, generation))
 
 
 @router.get("", dependencies=[permission("webhooks.read")])
@@ -64,14 +66,14 @@ async def list_webhooks(tx: Tx, page: Page) -> Listed[WebhookAnswer]:
 
 @router.post("", status_code=201, dependencies=[idempotent])
 async def create_webhook(
-    body: WebhookDocument, request: Request, response: Response, tx: Tx, caller: Editing
+    body: WebhookDocument, request: Request, response: Response, tx: Tx, secrets: SecretsGiven, caller: Editing
 ) -> WebhookMade:
     """Makes a webhook. What is posted there is signed with the `secret` of the answer (Standard Webhooks)."""
     shown_once(request, "secret")
     stored = await webhooks.create(tx.conn, tx.now, body, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/webhooks/{body.key}"
     set_etag(response, stored.version)
-    return WebhookMade(**_answer(stored).model_dump(), secret=_secret(request, stored.id, 1))
+    return WebhookMade(**_answer(stored).model_dump(), secret=_secret(secrets, stored.id, 1))
 
 
 @router.get("/{key}", dependencies=[permission("webhooks.read")])
@@ -93,10 +95,9 @@ async def edit_webhook(
 
 
 @router.post("/{key}/secret")
-async def renew_webhook_secret(key: Key, request: Request, tx: Tx, caller: Editing) -> SecretAnswer:
+async def renew_webhook_secret(key: Key, tx: Tx, secrets: SecretsGiven, caller: Editing) -> SecretAnswer:
     """Another secret from now on; needed too for a webhook that an apply has made."""
-    shown_once(request, "secret")
-    return SecretAnswer(secret=_secret(request, *await webhooks.renew_secret(tx.conn, tx.now, key, actor=caller.actor)))
+    return SecretAnswer(secret=_secret(secrets, *await webhooks.renew_secret(tx.conn, tx.now, key, actor=caller.actor)))
 
 
 @router.delete("/{key}", status_code=204)
