@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +99,13 @@ async def test_errors_have_fields_as_the_document_has_them(
     with pytest.raises(Invalid) as refused:
         await apply(conn, now, full(**changes))
     assert [e["field"] for e in refused.value.errors] == [field]
+
+
+async def test_the_example_of_the_documentation_can_be_applied(conn: AsyncConnection, now: datetime) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    await apply(conn, now, town())
+    applied = await apply(conn, now, document.parse(yaml_text.read(example)))
+    assert "create webhook status-page" in done(applied)
+    exported = await commands.export(conn)
+    assert next(p for p in exported.policies or [] if p.key == "checkout").hand_over_to == "database"
