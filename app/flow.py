@@ -109,7 +109,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await _notice(conn, standing, now)
     await passing.pass_time(conn, standing.suppressions, now)
     over = await storming.look(conn, now)
-    await escalation.restart(conn, await passing.claim_triggered(conn, now), now)
+    await escalation.restart(conn, await passing.claim_triggered(conn, now), standing.policies, now)
     await escalation.go_on(conn, over.waiting, now)
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)

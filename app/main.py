@@ -20,6 +20,7 @@ from app.access.secrets import Secrets
 from app.access.store import sweep
 from app.channels import registry
 from app.channels.channel import Channel
+from app.channels.webhook import WebhookChannel
 from app.db import engine as db
 from app.db import migrate
 from app.db.notify import Notifier
@@ -50,6 +51,7 @@ class Tocsin:
         self.secrets = Secrets.load(settings)
         self.channels: Mapping[str, Channel] = registry.channels(settings)
         self.links = Links(self.secrets)
+        self.webhooks = WebhookChannel(settings)
         self.notifier = Notifier(self.engine)
         self.second_path = SecondPath(settings, db.create(database_url, size=1))
         listen_url = settings.database_listen_url or database_url
@@ -59,6 +61,7 @@ class Tocsin:
                 self.channels,
                 self.links,
                 settings.public_url,
+                webhooks=self.webhooks,
                 listen_url=listen_url,
                 unreachable=self.second_path.unreachable,
                 keep_house=self._keep_house,
@@ -120,7 +123,7 @@ class Tocsin:
         stop = asyncio.Event()
         async with AsyncExitStack() as parts:
             parts.push_async_callback(self.engine.dispose)
-            for channel in self.channels.values():
+            for channel in (*self.channels.values(), self.webhooks):
                 parts.push_async_callback(channel.close)
             parts.push_async_callback(self.second_path.close)
             self.notifier.start()

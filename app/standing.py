@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,7 +22,8 @@ from app.alerts.routing_rules import ROUTING_RULES
 from app.alerts.suppression import Suppressions
 from app.db import hot
 from app.db.hot import Hot
-from app.escalation import policy_store
+from app.escalation import copy_store
+from app.escalation.copy_store import Policies
 from app.heartbeats import signs
 from app.hours import WeeklyHours
 from app.incidents.correlation_rules import CORRELATION_RULES, key_of, terms_of
@@ -71,8 +71,8 @@ class Standing:
     services: Mapping[int, ServiceStanding]
     rules: RuleSet
     matrix: Matrix
-    policies: Mapping[int, Mapping[str, Any]]
-    """By service id: the copy that a new ladder takes."""
+    policies: Policies
+    """The copies that new ladders take."""
     routing: Mapping[str, RuleSet] = field(default_factory=dict)
     """By scope, as the next two."""
     correlation: Mapping[str, RuleSet] = field(default_factory=dict)
@@ -185,7 +185,6 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         )
         for r in rows
     }
-    copies = await policy_store.snapshot(conn, sorted({s.policy_id for s in services.values() if s.policy_id}))
     keys = {s.id: s.facts.key for s in services.values()}
     graph = topology([(r.service_id, r.upstream_id) for r in await conn.execute(DEPENDENCIES)], keys)
     dependents = {keys[s]: [keys[below] for below in graph.below([s])] for s in services}
@@ -195,7 +194,7 @@ async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:
         services,
         await rules_store.current(conn, PRIORITY_RULES),
         (await priority_store.current(conn)).matrix,
-        {s.id: copies[s.policy_id] for s in services.values() if s.policy_id in copies},
+        await copy_store.load(conn, {s.id: s.policy_id for s in services.values()}),
         await rules_store.all_current(conn, ROUTING_RULES),
         await rules_store.all_current(conn, CORRELATION_RULES),
         await rules_store.all_current(conn, PRIORITY_RULES),

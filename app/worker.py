@@ -45,6 +45,7 @@ class Worker:
         links: Links,
         public_url: str,
         *,
+        webhooks: Channel | None = None,
         listen_url: str | None = None,
         unreachable: Callable[[int], None] = lambda ladders: None,
         keep_house: Callable[[], Awaitable[object]] | None = None,
@@ -60,7 +61,8 @@ class Worker:
         )
         self._listener = Listener(listen_url, self.wake) if listen_url else None
         self._task: asyncio.Task[None] | None = None
-        self.delivery = Delivery(engine, channels, links, public_url, self.wake)
+        outward = dict(channels) | ({webhooks.capability.channel: webhooks} if webhooks is not None else {})
+        self.delivery = Delivery(engine, outward, links, public_url, self.wake)
         self._stopping = False
         self._cleaning: asyncio.Task[None] | None = None
         self.seen_at: float | None = None

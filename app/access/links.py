@@ -57,6 +57,10 @@ class Links:
         """The 22 characters in the address to which the provider reports on an attempt."""
         return _short(self._callback_key, attempt_id)
 
+    def webhook_key(self, webhook_id: int, generation: int) -> bytes:
+        """32 bytes with which requests to a webhook are signed; every generation has others."""
+        return self._secrets.key(f"webhook/{webhook_id}/{generation}")
+
     @staticmethod
     def hash(token: str) -> bytes:
         return sha256(token.encode()).digest()

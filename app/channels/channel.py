@@ -6,9 +6,10 @@ provider, turns that provider's answers into `Sent` or `SendFailed`, and knows w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 Purpose = Literal["page", "nudge", "update", "notice", "verification", "digest", "drill"]
 """Why a notification is sent (words.md)."""
@@ -106,6 +107,10 @@ class Message:
     loud: bool = False
     token: str = ""
     """Names this attempt in the provider's callbacks: `{public_url}/v1/twilio/status/{token}`; empty: no callbacks."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """The message for programs: what a webhook posts as JSON."""
+    signing_key: bytes = field(default=b"", repr=False)
+    """What a webhook signs it with."""
     valid_for_s: int = 600
     """Undelivered after so many seconds, the provider is to give up: the next step has taken over by then."""
 

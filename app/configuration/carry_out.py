@@ -21,7 +21,7 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.errors import Invalid
-from app.escalation import policies
+from app.escalation import lists, policies, webhooks
 from app.heartbeats import commands as heartbeats
 from app.ingest import mappings
 from app.oncall import commands as schedules
@@ -134,6 +134,16 @@ async def _last_resort(work: Work, change: Change) -> None:
     await policies.set_last_resort(work.conn, work.now, after, actor=work.actor)
 
 
+async def _support_tiers(work: Work, change: Change) -> None:
+    after: Any = change.after
+    await lists.set_tiers(work.conn, work.now, after, actor=work.actor)
+
+
+async def _escalation_matrix(work: Work, change: Change) -> None:
+    after: Any = change.after
+    await lists.set_matrix(work.conn, work.now, after, actor=work.actor)
+
+
 async def _service(work: Work, change: Change) -> None:
     """A service that goes takes its rule sets along."""
     if change.action == "delete":
@@ -189,6 +199,7 @@ _BY_KIND: dict[Kind, _Carry] = {
     "notification_rules": _notification_rules,
     "team": _by_key(teams.create_team, teams.edit_team, teams.delete_team),
     "schedule": _schedule,
+    "webhook": _by_key(webhooks.create, webhooks.edit, webhooks.delete),
     "policy": _by_key(policies.create, policies.edit, policies.delete),
     "service": _service,
     "integration": _integration,
@@ -197,6 +208,8 @@ _BY_KIND: dict[Kind, _Carry] = {
     "inhibition_rule": _suppression(suppression.INHIBITIONS),
     "time_interval": _suppression(suppression.TIME_INTERVALS),
     "last_resort": _last_resort,
+    "support_tiers": _support_tiers,
+    "escalation_matrix": _escalation_matrix,
     **dict.fromkeys(RULES, _rule_set),
     "priority_matrix": _priority_matrix,
 }

@@ -22,7 +22,7 @@ from app.directory import contact_methods, service_store
 from app.directory import store as directory
 from app.directory.contact_methods import Channels
 from app.errors import Conflict, Invalid
-from app.escalation import policy_store
+from app.escalation import list_store, policy_store, webhook_store
 from app.heartbeats import store as heartbeats
 from app.oncall import store as oncall
 from app.priority import store as priority
@@ -70,6 +70,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "users": users,
             "teams": [_json(t) for t in await directory.teams(conn)],
             "schedules": [_json(s) for s in await oncall.documents(conn)],
+            "webhooks": [_json(w) for w in await webhook_store.webhooks(conn)],
             "policies": [_json(p) for p in await policy_store.policies(conn)],
             "services": [_service(s, sets) for s in await service_store.services(conn)],
             "integrations": [_json(i) for i in await service_store.integrations(conn)],
@@ -78,6 +79,8 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "inhibition_rules": [_json(r) for r in await suppression_rules.listed(conn, INHIBITIONS)],
             "time_intervals": [_json(i) for i in await suppression_rules.listed(conn, TIME_INTERVALS)],
             "last_resort": [t.model_dump() for t in targets] or None,
+            "support_tiers": [t.model_dump() for t in await list_store.tiers(conn)],
+            "escalation_matrix": [r.model_dump() for r in await list_store.matrix(conn)],
             **{name: sets[name].get(rules.ORGANISATION, []) for name in RULES},
             "priority_matrix": (await priority.current(conn)).matrix.document(),
             "secrets": [f"integrations/{key}/signing-secret" for key in await signing_store.signed(conn)] or None,
@@ -170,6 +173,10 @@ def _join(change: Change, name: str) -> str:
         return name.replace("rules[", f"{change.at}[", 1)
     if change.kind == "priority_matrix":
         return name.replace("matrix", "priority_matrix", 1)
+    if change.kind == "support_tiers":
+        return name.replace("tiers[", "support_tiers[", 1)
+    if change.kind == "escalation_matrix":
+        return name.replace("rows[", "escalation_matrix[", 1)
     if change.kind == "last_resort":
         return name.replace("targets[", "last_resort[", 1)
     at = change.at or change.key

@@ -2,8 +2,8 @@
 
 Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
 `notification_rules` of a user and `rules` of a service; inside an entry an absent member means its default. Secrets are
-no part of it: routing keys and ping tokens are made by Tocsin and shown once, passwords are set by their owners,
-signing secrets are only named. Overrides are no part of it either, nor is whether a heartbeat is paused.
+no part of it: routing keys, ping tokens and secrets of webhooks are made by Tocsin and shown once, passwords are set by
+their owners, signing secrets are only named. Overrides are no part of it either, nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.errors import Invalid, wrong_members
-from app.escalation.policy_document import PolicyDocument, Targets
+from app.escalation.list_documents import MatrixRows, SupportTiers, WebhookDocument
+from app.escalation.policy_document import PeopleTargets, PolicyDocument
 from app.heartbeats.documents import HeartbeatDocument
 from app.incidents.correlation_documents import CorrelationRule
 from app.oncall.schedule_document import ScheduleDocument
@@ -101,6 +102,7 @@ class ConfigurationDocument(Document):
     users: Annotated[list[UserEntry], Field(max_length=MAX_ENTRIES)] | None = None
     teams: Annotated[list[TeamDocument], Field(max_length=MAX_ENTRIES)] | None = None
     schedules: Annotated[list[ScheduleDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    webhooks: Annotated[list[WebhookDocument], Field(max_length=MAX_ENTRIES)] | None = None
     policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
     services: Annotated[list[ServiceEntry], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
@@ -108,7 +110,9 @@ class ConfigurationDocument(Document):
     maintenance_windows: Annotated[list[MaintenanceWindowDocument], Field(max_length=MAX_ENTRIES)] | None = None
     inhibition_rules: Annotated[list[InhibitionRuleDocument], Field(max_length=MAX_ENTRIES)] | None = None
     time_intervals: Annotated[list[TimeIntervalDocument], Field(max_length=MAX_ENTRIES)] | None = None
-    last_resort: Targets | None = None
+    last_resort: PeopleTargets | None = None
+    support_tiers: SupportTiers | None = None
+    escalation_matrix: MatrixRows | None = None
     routing_rules: RoutingRules | None = None
     correlation_rules: CorrelationRules | None = None
     priority_rules: PriorityRules | None = None
@@ -118,7 +122,7 @@ class ConfigurationDocument(Document):
 
     @field_validator(
         "users", "teams", "schedules", "policies", "services", "integrations", "heartbeats", "maintenance_windows",
-        "inhibition_rules", "time_intervals",
+        "inhibition_rules", "time_intervals", "webhooks",
     )  # fmt: skip
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:

@@ -16,6 +16,7 @@ from app.configuration.document import ConfigurationDocument, NotificationRuleEn
 from app.configuration.rule_set_plan import bare, rule_sets
 from app.directory.documents import ContactMethodDocument, Document, OrganisationEdit, UserEdit
 from app.errors import Invalid
+from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit
 from app.escalation.policy_document import LastResort
 from app.priority.documents import MatrixEdit
 
@@ -27,6 +28,7 @@ Kind = Literal[
     "notification_rules",
     "team",
     "schedule",
+    "webhook",
     "policy",
     "service",
     "integration",
@@ -35,6 +37,8 @@ Kind = Literal[
     "inhibition_rule",
     "time_interval",
     "last_resort",
+    "support_tiers",
+    "escalation_matrix",
     "routing_rules",
     "correlation_rules",
     "priority_rules",
@@ -43,6 +47,7 @@ Kind = Literal[
 SECTIONS: dict[Kind, str] = {
     "team": "teams",
     "schedule": "schedules",
+    "webhook": "webhooks",
     "policy": "policies",
     "service": "services",
     "integration": "integrations",
@@ -87,7 +92,7 @@ def plan(current: ConfigurationDocument, wanted: ConfigurationDocument, *, prune
     """The changes from `current`, which has all sections, to `wanted`. `prune` also removes what a section of `wanted`
     does not name; without it nothing is removed. Raises `Invalid` for a change of what never changes."""
     early, late = _users(current, wanted, prune)
-    removed = [c for kind in reversed(SECTIONS) for c in _removed(kind, current, wanted)] if prune else []
+    removed = [c for kind in reversed(SECTIONS) for c in _last_first(kind, current, wanted)] if prune else []
     changes = [
         *_new_organisation(current, wanted),
         *early,
@@ -130,17 +135,23 @@ def _section(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
 
 
 def _in_order(kind: Kind, changes: Iterator[Change]) -> list[Change]:
-    """Services after those that they depend on; what is a cycle comes last, and is refused when it is carried out."""
+    """Services after those that they depend on, policies after those that they hand over to; what is a cycle comes
+    last, and is refused when it is carried out."""
     left = list(changes)
-    if kind != "service":
+    if kind not in ("service", "policy"):
         return left
     done: list[Change] = []
     while left:
         waiting = {c.key for c in left}
-        ready = [c for c in left if not waiting & set(getattr(c.after, "depends_on", ()))]
+        ready = [c for c in left if not waiting & _named(c.after or c.before)]
         done += ready or left
         left = [c for c in left if c not in done]
     return done
+
+
+def _named(entry: Any) -> set[str]:
+    """The others of its kind that an entry names."""
+    return {*getattr(entry, "depends_on", ()), getattr(entry, "hand_over_to", None) or ""}
 
 
 def _removed(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
@@ -153,11 +164,23 @@ def _removed(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
             yield Change("delete", kind, before.key, bare(before))
 
 
+def _last_first(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
+    """What is removed, before what it names."""
+    return reversed(_in_order(kind, _removed(kind, current, wanted)))
+
+
 def _singles(current: ConfigurationDocument, wanted: ConfigurationDocument) -> Iterator[Change]:
     if wanted.last_resort is not None and wanted.last_resort != current.last_resort:
         before = LastResort.model_construct(targets=current.last_resort or [])
         after = LastResort(targets=wanted.last_resort)
         yield Change("edit", "last_resort", "last_resort", before, after, at="last_resort")
+    tiers = SupportTiersEdit(tiers=current.support_tiers or []), SupportTiersEdit(tiers=wanted.support_tiers or [])
+    if wanted.support_tiers is not None and tiers[0] != tiers[1]:
+        yield Change("edit", "support_tiers", "support_tiers", *tiers, at="support_tiers")
+    rows = current.escalation_matrix or [], wanted.escalation_matrix or []
+    if wanted.escalation_matrix is not None and rows[0] != rows[1]:
+        edits = EscalationMatrixEdit(rows=rows[0]), EscalationMatrixEdit(rows=rows[1])
+        yield Change("edit", "escalation_matrix", "escalation_matrix", *edits, at="escalation_matrix")
     yield from (Change("edit", *found) for found in rule_sets(current, wanted))
     if wanted.priority_matrix is not None and wanted.priority_matrix != current.priority_matrix:
         before_matrix = MatrixEdit.model_construct(matrix=current.priority_matrix or [])

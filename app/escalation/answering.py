@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
 from app.escalation import policy_store, reach
-from app.escalation.ladder import Target
+from app.escalation.policy_copy import Target
+from app.incidents import required_store
 from app.incidents.reading import TimelineLine
 from app.incidents.states import OPEN
 from app.incidents.timeline import describe
@@ -91,6 +92,10 @@ class Standing:
     step: int
     next_step_at: datetime | None
     time_zone: str
+    missing: tuple[str, ...] = ()
+    """Who must acknowledge as well, by name."""
+    given: tuple[str, ...] = ()
+    """Who of them has."""
 
     @property
     def is_open(self) -> bool:
@@ -100,7 +105,11 @@ class Standing:
 async def standing(conn: AsyncConnection, incident_id: UUID, reader_id: int) -> Standing | None:
     """The incident as the user `reader_id` sees it; None when there is none of this id."""
     row = (await conn.execute(STANDING, {"id": incident_id, "user_id": reader_id})).first()
-    return None if row is None else Standing(*row)
+    if row is None:
+        return None
+    missing = await required_store.missing(conn, incident_id, row.epoch) if row.state == "triggered" else ()
+    given = await required_store.given(conn, incident_id, row.epoch) if missing else ()
+    return replace(Standing(*row), missing=missing, given=given)
 
 
 async def latest(

@@ -13,13 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts.suppression import Suppressions
 from app.db import ids
-from app.escalation import ladder, policy_store, reach, store
-from app.escalation.ladder import Climb, PageOrder, Situation, Target
+from app.errors import Conflict, Invalid
+from app.escalation import copy_store, informing, ladder, list_store, policy_store, reach, store, turn_store
+from app.escalation.copy_store import Policies
+from app.escalation.ladder import Climb
+from app.escalation.policy_copy import Target
+from app.escalation.positions import PageOrder, Situation
 from app.hours import WeeklyHours
-from app.incidents import quieting, storm_store
+from app.incidents import quieting, required_store, storm_store
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder
-from app.incidents.states import Incident, trigger
+from app.incidents.states import OPEN, Incident, trigger
 from app.incidents.timeline import Entry
 
 NO_POLICY: dict[str, Any] = {"key": "", "name": "no policy", "version": 0, "repeats": 0, "steps": []}
@@ -32,19 +36,25 @@ UNREACHABLE_SAID_EVERY = timedelta(hours=1)
 async def start(
     conn: AsyncConnection,
     incidents: Sequence[Incident],
-    policies: Mapping[int, Mapping[str, Any]],
+    policies: Policies,
     now: datetime,
 ) -> None:
-    """⑥ A ladder for each new incident, due at once. `policies`: by service id, copied as they are now."""
+    """⑥ A ladder for each new incident, due at once, and one that informs where the matrix says so. `policies` are
+    copied as they are now."""
     if incidents:
-        rows = [(ids.new(now), i.id, dict(policies.get(i.service_id, NO_POLICY))) for i in incidents]
+        rows = [(ids.new(now), i.id, dict(policies.page.get(i.service_id, NO_POLICY))) for i in incidents]
         await store.start(conn, rows, now)
+        await informing.start(conn, incidents, policies.inform, now)
 
 
-async def restart(conn: AsyncConnection, incident_ids: Collection[UUID], now: datetime) -> None:
-    """⓪ These incidents became triggered again: their ladders are due, and start from the first step at their claim."""
+async def restart(conn: AsyncConnection, incident_ids: Collection[UUID], policies: Policies, now: datetime) -> None:
+    """⓪ These incidents became triggered again: their ladders are due, and start from the first step at their claim.
+    Who is informed learns of what was raised or reopened."""
     if incident_ids:
         await conn.execute(store.RESTART, {"ids": list(incident_ids), "now": now})
+        if policies.inform:
+            incidents = await incident_store.read(conn, incident_ids)
+            await informing.start(conn, [i for i in incidents if i.is_open], policies.inform, now)
 
 
 async def go_on(conn: AsyncConnection, incident_ids: Collection[UUID], now: datetime) -> None:
@@ -75,12 +85,15 @@ async def climb(
     `suppressions`: silences that may hold for all that fires of an incident."""
     if suppressions.silences:
         await quieting.look(conn, await store.starting(conn, now, limit), suppressions, now, only_free=True)
+    reminders = await informing.remind(conn, now)
     claimed = await store.claim(conn, now, limit)
     if not claimed:
-        return Climbed()
+        return Climbed(reminders)
     last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
     held = await store.held_before(conn, claimed)
+    asked = await store.acknowledged(conn, claimed)
     town = await reach.town(conn, [*_targets(claimed, held), *last_resort], channels, now)
+    turns = await turn_store.lock(conn, turn_store.places_of(c.ladder.policy for c in claimed))
     climbs: list[Climb] = []
     for c in claimed:
         situation = Situation(
@@ -91,12 +104,17 @@ async def climb(
             c.assigned_to_id,
             held.get(c.ladder.incident_id, ()),
             c.withheld,
+            c.priority,
+            asked.get(c.ladder.incident_id, ()),
         )
-        climbs.append(ladder.climb(c.ladder, situation, town.find, last_resort, now))
+        climbs.append(ladder.climb(c.ladder, situation, town.find, last_resort, now, turns))
     await store.move(conn, [x.ladder for x in climbs])
+    await turn_store.keep(conn, turns)
+    must = {(x.ladder.incident_id, x.ladder.epoch): x.everybody for x in climbs if x.everybody is not None}
+    await required_store.put(conn, must)
     await incident_store.write_timeline(conn, await _worth_saying(conn, climbs, now), now)
     return Climbed(
-        [p for x in climbs for p in x.pages],
+        [*reminders, *(p for x in climbs for p in x.pages)],
         [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
         sum(x.unreachable for x in climbs),
     )
@@ -115,9 +133,9 @@ def _targets(claimed: Sequence[store.Claimed], held: Mapping[UUID, tuple[int, ..
     """All that the ladders of a claim may page: steps that reach nobody fall through to later ones at once."""
     targets: set[Target] = set()
     for c in claimed:
-        if c.state != "triggered":
+        if c.state not in OPEN:
             continue
-        targets.update(t for rung in c.ladder.policy.steps for t in rung.targets)
+        targets.update(t for rung in c.ladder.policy.rungs for t in rung.targets)
         targets.update(Target("user", user_id) for user_id in held.get(c.ladder.incident_id, ()))
         if c.assigned_to_id is not None:
             targets.add(Target("user", c.assigned_to_id))
@@ -139,6 +157,39 @@ async def escalate_now(conn: AsyncConnection, now: datetime, incident: Incident,
     await conn.execute(store.STEP_NOW, {"incident_id": incident.id, "epoch": after.epoch, "now": now})
     await incident_store.write_timeline(conn, [Entry(incident.id, "escalated_by_hand", who.actor)], now)
     return after
+
+
+async def escalate_to_tier(
+    conn: AsyncConnection, now: datetime, incident: Incident, who: Responder, tier: int, reason: str
+) -> Incident:
+    """Functional escalation: the policy of a higher support tier pages from its first step. Whoever has the incident
+    gives it up by this; the clock runs on. `incident` is locked and open.
+
+    Raises `Invalid` (`reason`) without one, `Invalid` (`tier`) when neither the service nor its team has such a tier,
+    `Conflict` (`tier_reached`).
+    """
+    if not reason.strip():
+        raise Invalid("say why", errors=[{"field": "reason", "message": "must not be empty"}])
+    policy_id = await list_store.policy_of_tier(conn, incident.service_id, tier)
+    if policy_id is None:
+        message = f"neither the service nor its team has a policy for tier {tier}"
+        raise Invalid(f"tier: {message}", errors=[{"field": "tier", "message": message}])
+    was = (await conn.execute(store.TIER_OF, {"incident_id": incident.id})).scalar_one()
+    if was >= tier:
+        raise Conflict(f"incident {incident.number} is at tier {was}", code="tier_reached", tier=was)
+    await conn.execute(
+        incident_store.WITHDRAW_ACKNOWLEDGEMENTS,
+        {"incident_id": incident.id, "epoch": incident.epoch, "now": now},
+    )
+    # A new epoch takes back what still waits to be sent to the tier before; how long it has taken is not forgotten.
+    fresh = replace(trigger(incident, now), triggered_at=incident.triggered_at, paging_due_at=None, assigned_to_id=None)
+    await incident_store.update(conn, [fresh])
+    await conn.execute(storm_store.LEAVE, {"id": incident.id})
+    copy = (await copy_store.copies(conn, [policy_id]))[policy_id]
+    await store.to_tier(conn, now, incident.id, fresh.epoch, tier, copy)
+    said = {"name": who.name, "tier": tier, "was": was, "reason": reason, "policy": copy["name"]}
+    await incident_store.write_timeline(conn, [Entry(incident.id, "escalated_to_tier", who.actor, said)], now)
+    return fresh
 
 
 async def advance(conn: AsyncConnection, now: datetime, ladder_id: UUID, epoch: int, round_: int, step: int) -> bool:

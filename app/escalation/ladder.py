@@ -5,20 +5,27 @@ the last resort; an exhausted policy repeats, then pages the last resort, and ag
 acknowledges. If even the last resort cannot be reached, the ladder tries again every 60 s and the second path speaks.
 Whenever a ladder that has reached nobody of its policy tries again, it looks at the policy first: a shift may have
 begun since. Silence is never the outcome, nor is spinning.
+
+A step whose condition does not hold is skipped at once and says so. A policy that hands over to another one is a
+ladder with several legs; rounds are counted on from leg to leg. A ladder that informs is climbed as long as its
+incident is open, to its end, and pages no last resort: nobody need answer it. Steps "until resolved" are taken although
+somebody has the incident; those between them keep their delay: nobody is asked sooner because somebody acknowledged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from app.hours import WeeklyHours, advance_open
+from app.escalation.policy_copy import Rung, Target
+from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Situation
+from app.escalation.turns import People, Turns
+from app.hours import advance_open
+from app.incidents.states import OPEN
 from app.incidents.timeline import Entry
 
 QUIET_DELAY_S = 8 * 3600
@@ -31,144 +38,133 @@ LAST_RESORT_LOST = -1
 """What `reached` says when not even the messages to the last resort arrived."""
 
 
-class Target(Struct, frozen=True, gc=False):
-    """`type`: `user`, `schedule` or `team`."""
-
-    type: str
-    id: int
-
-
-class Rung(Struct, frozen=True, gc=False):
-    delay_s: int
-    targets: tuple[Target, ...]
-
-
-class PolicyCopy(Struct, frozen=True, gc=False):
-    """The policy as it was when the ladder started."""
-
-    name: str
-    repeats: int
-    steps: tuple[Rung, ...]
-
-    @classmethod
-    def of(cls, copied: Mapping[str, Any]) -> PolicyCopy:
-        return cls(copied.get("name", ""), copied["repeats"], tuple(_rung(s) for s in copied["steps"]))
-
-
-def _rung(step: Mapping[str, Any]) -> Rung:
-    return Rung(step["delay_s"], tuple(Target(t["type"], t["id"]) for t in step["targets"]))
-
-
-class Ladder(Struct, frozen=True, gc=False):
-    """`step` is the index of the step that falls due next; as many as the policy has: the end of the round."""
-
-    id: UUID
-    incident_id: UUID
-    purpose: str
-    policy: PolicyCopy
-    epoch: int
-    round: int
-    step: int
-    reached: int
-    next_step_at: datetime | None
-
-
-class Situation(Struct, frozen=True, gc=False):
-    """The incident as the claim sees it."""
-
-    state: str
-    epoch: int
-    loudness: str
-    hours: WeeklyHours | None = None
-    assigned_to_id: int | None = None
-    held_before: tuple[int, ...] = ()
-    """Who had it until this epoch began: an expired acknowledgement pages them too."""
-    withheld: bool = False
-    """A storm lasts, and another incident speaks for this one: it waits for the end of the storm."""
-
-
-class Reach(Struct, frozen=True, gc=False):
-    """What targets come to at an instant: the people who can be paged with the reason why each, and why others not."""
-
-    people: tuple[tuple[int, str, str], ...] = ()
-    """(user id, name, because), each person once."""
-    because: str = ""
-
-
-FindReach = Callable[[Sequence[Target]], Reach]
-
-
-class PageOrder(Struct, frozen=True, gc=False):
-    """One person to page: what `notifications.plan` turns into messages."""
-
-    ladder_id: UUID
-    incident_id: UUID
-    purpose: str
-    epoch: int
-    round: int
-    step: int
-    user_id: int
-    loudness: str
-    because: str
-
-
 @dataclass(slots=True)
 class Climb:
-    """What a claim decided. `ladder.next_step_at` None: parked."""
+    """What a claim decided. `ladder.next_step_at` None: parked. `everybody`: who all must acknowledge from now on;
+    empty: anybody will do; None: as before."""
 
     ladder: Ladder
     pages: list[PageOrder] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     unreachable: bool = False
+    everybody: tuple[int, ...] | None = None
 
 
-def climb(ladder: Ladder, incident: Situation, find: FindReach, last_resort: Sequence[Target], now: datetime) -> Climb:
+def climb(
+    ladder: Ladder,
+    incident: Situation,
+    find: FindReach,
+    last_resort: Sequence[Target],
+    now: datetime,
+    turns: Turns | None = None,
+) -> Climb:
     """One claim of one ladder."""
-    if incident.state != "triggered" or incident.withheld:
+    if incident.withheld or not _goes_on(ladder, incident):
         return Climb(replace(ladder, next_step_at=None))
     extra: tuple[int, ...] = ()
-    if ladder.epoch != incident.epoch:
-        ladder = replace(ladder, epoch=incident.epoch, round=1, step=0, reached=0)
+    if not ladder.informs and ladder.epoch != incident.epoch:
+        ladder = replace(ladder, epoch=incident.epoch, round=1, step=0, reached=0, leg=0, leg_round=1)
         extra = incident.held_before
         if incident.assigned_to_id is not None and not extra:
             ladder = replace(ladder, step=ASSIGNED_STEP)
         elif incident.assigned_to_id is not None:
             # Somebody had it and it came back: whoever it was handed to is paged along with who is on call now.
             extra = (*extra, incident.assigned_to_id)
-    return _Climber(ladder, incident, find, now).run(extra, last_resort)
+    return _Climber(ladder, incident, find, now, turns or Turns()).run(extra, last_resort)
+
+
+def _goes_on(ladder: Ladder, incident: Situation) -> bool:
+    if ladder.informs:
+        return incident.state in OPEN
+    if incident.state == "triggered":
+        return True
+    ahead = ladder.climbed.steps[max(ladder.step, 0) :]
+    return incident.state in OPEN and ladder.epoch == incident.epoch and any(rung.lasts for rung in ahead)
 
 
 class _Climber:
-    def __init__(self, ladder: Ladder, incident: Situation, find: FindReach, now: datetime) -> None:
+    def __init__(self, ladder: Ladder, incident: Situation, find: FindReach, now: datetime, turns: Turns) -> None:
         self.result = Climb(ladder)
         self.incident = incident
         self.find = find
         self.now = now
+        self.turns = turns
+        self.had = incident.state != "triggered"
+        self.asks_all = any(rung.all for rung in ladder.policy.rungs)
 
     def run(self, extra: tuple[int, ...], last_resort: Sequence[Target]) -> Climb:
         if self.result.ladder.step == ASSIGNED_STEP and self._assigned():
             return self.result
-        steps = self.result.ladder.policy.steps
         self.result.unreachable = self.result.ladder.reached == LAST_RESORT_LOST
+        self._look_again()
+        more = tuple(Target("user", u) for u in extra)
         while True:
             ladder = self.result.ladder
-            if ladder.step < len(steps):
-                rung = steps[ladder.step]
-                targets = (*rung.targets, *(Target("user", u) for u in extra))
-                extra = ()
-                if self._step(rung, targets):
+            if ladder.step < len(ladder.climbed.steps):
+                rung = ladder.climbed.steps[ladder.step]
+                if self._skipped(rung):
+                    continue
+                if self._passed_over(rung) or self._step(rung, more):
                     return self.result
-            elif ladder.reached > 0 and ladder.round <= ladder.policy.repeats:
+                more = ()
+            elif self.had and not ladder.informs:
+                self.result.ladder = replace(ladder, next_step_at=None)
+                return self.result
+            elif ladder.reached > 0 and ladder.lap <= ladder.climbed.repeats:
                 self.result.ladder = replace(ladder, round=ladder.round + 1, step=0, reached=0)
-            elif ladder.reached <= 0 and (step := self._reachable_by_now()) is not None:
-                self.result.ladder = replace(ladder, step=step, reached=0)
+            elif ladder.leg + 1 < len(ladder.policy.legs):
+                self._hand_over()
+            elif ladder.informs:
+                self.result.ladder = replace(ladder, next_step_at=None)
+                return self.result
             else:
-                return self._last_resort((*last_resort, *(Target("user", u) for u in extra)))
+                return self._last_resort((*last_resort, *more))
 
-    def _reachable_by_now(self) -> int | None:
-        """The first step that reaches somebody, of a policy that reached nobody when it was climbed."""
-        steps = enumerate(self.result.ladder.policy.steps)
-        return next((n for n, rung in steps if self.find(rung.targets).people), None)
+    def _look_again(self) -> None:
+        """A policy that had reached nobody when it was climbed is looked at again: from the first step that reaches
+        somebody by now."""
+        ladder = self.result.ladder
+        waits = ladder.reached <= 0 and ladder.step >= len(ladder.climbed.steps) and not ladder.informs
+        if not waits or self.had:
+            return
+        for leg, policy in enumerate(ladder.policy.legs):
+            for step, rung in enumerate(policy.steps):
+                if not self._unfit(rung) and self._asked(rung, self.find(rung.targets).people):
+                    began = ladder.leg_round if leg == ladder.leg else ladder.round
+                    self.result.ladder = replace(ladder, leg=leg, leg_round=began, step=step, reached=0)
+                    return
+
+    def _hand_over(self) -> None:
+        ladder = self.result.ladder
+        after = replace(
+            ladder, leg=ladder.leg + 1, round=ladder.round + 1, leg_round=ladder.round + 1, step=0, reached=0
+        )
+        self._say("handed_over", policy=ladder.climbed.name, to=after.climbed.name)
+        self.result.ladder = after
+
+    def _unfit(self, rung: Rung) -> str:
+        """Why this step is not for this incident now; empty: it is."""
+        if self.had and rung.when.state == "not_acknowledged" and self.result.ladder.informs:
+            return "it is for incidents that nobody has"
+        return rung.when.fails(self.incident.priority, self.incident.hours, self.now)
+
+    def _skipped(self, rung: Rung) -> bool:
+        """Goes to the next step at once, and says why."""
+        because = self._unfit(rung)
+        if because:
+            ladder = self.result.ladder
+            self._say("step_skipped", step=ladder.step + 1, because=because)
+            self.result.ladder = replace(ladder, step=ladder.step + 1)
+        return bool(because)
+
+    def _passed_over(self, rung: Rung) -> bool:
+        """A step that somebody who has the incident made needless: time passes as if it had been taken."""
+        if not self.had or rung.lasts or self.result.ladder.informs:
+            return False
+        ladder = self.result.ladder
+        self._say("step_skipped", step=ladder.step + 1, because="somebody has it")
+        self.result.ladder = replace(ladder, step=ladder.step + 1, next_step_at=self._after(rung.delay_s))
+        return True
 
     def _assigned(self) -> bool:
         """A person it was handed to is paged alone, before the policy's first step."""
@@ -177,20 +173,54 @@ class _Climber:
         assigned = self.incident.assigned_to_id
         return assigned is not None and self._step(Rung(delay, ()), (Target("user", assigned),))
 
-    def _step(self, rung: Rung, targets: Sequence[Target]) -> bool:
+    def _reach(self, rung: Rung, more: Sequence[Target]) -> Reach:
+        """Whom the step asks: one person in turn, or everyone; with whoever is paged besides."""
+        ladder = self.result.ladder
+        if not rung.round_robin or ladder.climbed.id is None:
+            return self.find((*rung.targets, *more))
+        found = self.find(rung.targets)
+        people = self.turns.take((ladder.climbed.id, ladder.step), self._asked(rung, found.people))
+        besides = self.find(more) if more else Reach()
+        known = {person[0] for person in people}
+        people += tuple(person for person in besides.people if person[0] not in known)
+        return replace(found, people=people)
+
+    def _asked(self, rung: Rung, people: People) -> People:
+        """Without those who acknowledged already, where all must."""
+        if not rung.all:
+            return people
+        return tuple(person for person in people if person[0] not in self.incident.acknowledged)
+
+    def _step(self, rung: Rung, more: Sequence[Target]) -> bool:
         """Pages a step; False when it reached nobody."""
         ladder = self.result.ladder
-        reach = self.find(targets)
-        after = replace(ladder, step=ladder.step + 1, reached=ladder.reached + len(reach.people))
-        if not reach.people:
-            self._say("nobody_reached", step=max(ladder.step + 1, 0), because=reach.because)
-            self.result.ladder = after
+        reach = self._reach(rung, more)
+        asked = replace(reach, people=self._asked(rung, reach.people))
+        after = replace(ladder, step=ladder.step + 1, reached=max(ladder.reached, 0) + len(asked.people))
+        self._page(asked, lasts=rung.lasts)
+        if not asked.people:
+            acknowledged = "all who can be reached have acknowledged" if reach.people else ""
+            called = {"webhooks": [name for _, name in reach.webhooks]} if reach.webhooks else {}
+            because = reach.because or acknowledged or ("a webhook is no person" if called else "")
+            self._say("nobody_reached", step=max(ladder.step + 1, 0), because=because, **called)
+            self.result.ladder = replace(after, reached=ladder.reached)
             return False
-        self._page(reach)
-        names = [name for _, name, _ in reach.people]
-        self._say("step", step=max(ladder.step + 1, 0), round=ladder.round, names=names, policy=ladder.policy.name)
+        self._must(tuple(person[0] for person in reach.people) if rung.all else ())
+        self._say(
+            "step", step=max(ladder.step + 1, 0), round=ladder.lap, policy=ladder.climbed.name, **self._told(asked)
+        )
         self.result.ladder = replace(after, next_step_at=self._after(rung.delay_s))
         return True
+
+    def _must(self, everybody: tuple[int, ...]) -> None:
+        if self.asks_all and not self.had and not self.result.ladder.informs:
+            self.result.everybody = everybody
+
+    def _told(self, reach: Reach) -> dict[str, Any]:
+        told: dict[str, Any] = {"names": [name for _, name, _ in reach.people]}
+        if reach.webhooks:
+            told["webhooks"] = [name for _, name in reach.webhooks]
+        return told | ({"informs": True} if self.result.ladder.informs else {})
 
     def _last_resort(self, targets: Sequence[Target]) -> Climb:
         ladder = self.result.ladder
@@ -201,6 +231,7 @@ class _Climber:
             self.result.ladder = replace(ladder, next_step_at=self.now + UNREACHABLE_AGAIN)
             return self.result
         self._page(reach)
+        self._must(())
         self._say("last_resort", names=[name for _, name, _ in reach.people])
         again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
         # The next round has a number of its own, so that its pages are not taken for these.
@@ -208,26 +239,23 @@ class _Climber:
         return self.result
 
     def _after(self, delay_s: int) -> datetime:
-        if self.incident.loudness == "loud":
+        if self.incident.loudness == "loud" or self.result.ladder.informs:
             return self.now + timedelta(seconds=delay_s)
         return advance_open(self.incident.hours, self.now, QUIET_DELAY_S)
 
-    def _page(self, reach: Reach) -> None:
+    def _page(self, reach: Reach, *, lasts: bool = False) -> None:
         ladder = self.result.ladder
-        for user_id, _, because in reach.people:
+        inform = ladder.policy.inform
+        loudness = inform.loudness if inform is not None else self.incident.loudness
+        whom: list[tuple[int | None, str, int | None]] = [(u, because, None) for u, _, because in reach.people]
+        whom += [(None, "named in the policy", webhook) for webhook, _ in reach.webhooks]
+        for user_id, because, webhook_id in whom:
             self.result.pages.append(
                 PageOrder(
-                    ladder.id,
-                    ladder.incident_id,
-                    ladder.purpose,
-                    ladder.epoch,
-                    ladder.round,
-                    ladder.step,
-                    user_id,
-                    self.incident.loudness,
-                    because,
+                    ladder.id, ladder.incident_id, ladder.purpose, ladder.epoch, ladder.round, ladder.step, user_id,
+                    loudness, because, webhook_id, lasts,
                 )
-            )
+            )  # fmt: skip
 
     def _say(self, kind: str, **data: Any) -> None:
         self.result.entries.append(Entry(self.result.ladder.incident_id, kind, data=data))

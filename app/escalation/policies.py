@@ -11,7 +11,10 @@ from app.audit import commands as audit
 from app.errors import Conflict, Invalid, NotFound
 from app.escalation import policy_store as store
 from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit, StepDocument, Target
-from app.escalation.policy_store import StoredPolicy, TargetIds
+from app.escalation.policy_store import Places, StoredPolicy, TargetIds
+
+MAX_LEGS = 10
+"""So many policies can follow one another, the first one included."""
 
 
 async def read(conn: AsyncConnection, key: str) -> StoredPolicy:
@@ -23,9 +26,11 @@ async def read(conn: AsyncConnection, key: str) -> StoredPolicy:
 
 
 async def create(conn: AsyncConnection, now: datetime, policy: PolicyDocument, *, actor: str) -> StoredPolicy:
-    """Raises `Conflict` (`key_taken`) and `Invalid` for a team or target that does not exist."""
-    team_id, targets = await _resolve(conn, policy)
-    if await store.insert(conn, now, policy, team_id, targets) is None:
+    """Raises `Conflict` (`key_taken`) and `Invalid` for a team, target or policy to hand over to that does not
+    exist, and for policies that hand over in a circle."""
+    places, targets = await _resolve(conn, policy)
+    policy_id = await store.insert(conn, now, policy, places, targets)
+    if policy_id is None:
         raise Conflict(f"there is an escalation policy {policy.key!r} already", code="key_taken", key=policy.key)
     await audit.record(
         conn,
@@ -36,6 +41,7 @@ async def create(conn: AsyncConnection, now: datetime, policy: PolicyDocument, *
         entity_key=policy.key,
         after=policy.model_dump(mode="json"),
     )
+    await _check_legs(conn, policy_id)
     return await read(conn, policy.key)
 
 
@@ -52,8 +58,8 @@ async def edit(
     after = PolicyDocument.model_validate({"key": key, **policy.model_dump(exclude={"key"})})
     if after == before.document:
         return before
-    team_id, targets = await _resolve(conn, policy)
-    await store.update(conn, now, policy_id, policy, team_id, targets)
+    places, targets = await _resolve(conn, policy)
+    await store.update(conn, now, policy_id, policy, places, targets)
     await audit.record(
         conn,
         now,
@@ -64,6 +70,7 @@ async def edit(
         before=before.document.model_dump(mode="json"),
         after=after.model_dump(mode="json"),
     )
+    await _check_legs(conn, policy_id)
     return await read(conn, key)
 
 
@@ -128,14 +135,33 @@ async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:
     return policy_id
 
 
-async def _resolve(conn: AsyncConnection, policy: PolicyEdit) -> tuple[int | None, TargetIds]:
+async def _check_legs(conn: AsyncConnection, policy_id: int) -> None:
+    """After the audit record, which makes writers of the configuration wait for one another: two edits at once cannot
+    make a cycle together. Raises `Invalid`."""
+    legs = await store.legs(conn, policy_id)
+    message = ""
+    if len(set(legs)) < len(legs):
+        message = f"hands over in a circle: {' to '.join(legs)}"
+    elif len(legs) > MAX_LEGS:
+        message = f"{len(legs)} policies hand over one after the other, at most {MAX_LEGS} can"
+    if message:
+        _raise([{"field": "hand_over_to", "message": message}])
+
+
+async def _resolve(conn: AsyncConnection, policy: PolicyEdit) -> tuple[Places, TargetIds]:
     steps: Iterable[tuple[int, StepDocument]] = enumerate(policy.steps)
     ids, errors = await _find(conn, {f"steps[{i}].": step.targets for i, step in steps})
     team_id = await store.find_team(conn, policy.team) if policy.team else None
     if policy.team and team_id is None:
         errors.insert(0, {"field": "team", "message": f"there is no team {policy.team!r}"})
+    following = None
+    if policy.hand_over_to:
+        following = (await store.find_policies(conn, [policy.hand_over_to])).get(policy.hand_over_to)
+        if following is None:
+            message = f"there is no escalation policy {policy.hand_over_to!r}"
+            errors.append({"field": "hand_over_to", "message": message})
     _raise(errors)
-    return team_id, ids
+    return Places(team_id, following), ids
 
 
 async def _find(conn: AsyncConnection, targets: dict[str, list[Target]]) -> tuple[TargetIds, list[dict[str, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MIN_DELAY_S = 30
 """There is no exception: people who should be paged at the same time are targets of the same step."""
@@ -19,9 +19,10 @@ class _Document(BaseModel):
 
 
 class Target(_Document):
-    """Whom a step pages: one user, whoever is on call in a schedule, or everybody in a team."""
+    """Whom a step pages: one user, whoever is on call in a schedule, or everybody in a team. A webhook is called as
+    well, and counts as nobody reached."""
 
-    type: Literal["user", "schedule", "team"]
+    type: Literal["user", "schedule", "team", "webhook"]
     key: Key
 
 
@@ -38,12 +39,57 @@ Targets = Annotated[list[Target], Field(min_length=1, max_length=50), AfterValid
 """At least one, each named once."""
 
 
+def _no_webhook(targets: list[Target]) -> list[Target]:
+    if any(target.type == "webhook" for target in targets):
+        raise ValueError("a webhook reaches nobody: the last resort must be people")
+    return targets
+
+
+PeopleTargets = Annotated[Targets, AfterValidator(_no_webhook)]
+"""At least one, and none that is only a program."""
+
+Priority = Annotated[int, Field(ge=1, le=5)]
+
+
+class Condition(_Document):
+    """When a step is taken; a step that is not taken is skipped at once, and the timeline says why.
+
+    `priority_at_least` 2: for P1 and P2. `priority_only`: for just these. `support_hours`: `inside` or `outside` those
+    of the service (without any it is always inside). `state`: `not_acknowledged`, the default, or `not_resolved`: the
+    step is taken although somebody has the incident, as long as it is not resolved."""
+
+    priority_at_least: Priority | None = None
+    priority_only: Annotated[list[Priority], Field(min_length=1, max_length=5)] | None = None
+    support_hours: Literal["inside", "outside"] | None = None
+    state: Literal["not_acknowledged", "not_resolved"] | None = None
+
+    @field_validator("priority_only")
+    @classmethod
+    def _in_order(cls, priorities: list[int] | None) -> list[int] | None:
+        return None if priorities is None else sorted(set(priorities))
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Condition:
+        if self.priority_at_least is not None and self.priority_only is not None:
+            raise ValueError("give priority_at_least or priority_only, not both")
+        return self
+
+
 class StepDocument(_Document):
     """One rung. `delay_s` is the wait before the next step; after the last one before the next round, or before the
-    last resort."""
+    last resort. `whom`: everyone that the targets come to, or `round_robin`: one of them, each in turn. `acknowledge`:
+    whether `any` of them or `all` must acknowledge."""
 
     delay_s: Annotated[int, Field(ge=MIN_DELAY_S, le=MAX_DELAY_S, description="seconds before the next step")]
     targets: Targets
+    whom: Literal["everyone", "round_robin"] = "everyone"
+    acknowledge: Literal["any", "all"] = "any"
+    when: Condition | None = None
+
+    @field_validator("when")
+    @classmethod
+    def _something(cls, when: Condition | None) -> Condition | None:
+        return None if when == Condition() else when
 
 
 _EXAMPLE: dict[str, Any] = {
@@ -52,19 +98,26 @@ _EXAMPLE: dict[str, Any] = {
     "repeats": 2,
     "steps": [
         {"delay_s": 300, "targets": [{"type": "schedule", "key": "payments-primary"}]},
-        {"delay_s": 600, "targets": [{"type": "user", "key": "cara"}]},
+        {
+            "delay_s": 600,
+            "targets": [{"type": "team", "key": "payments"}],
+            "whom": "round_robin",
+            "when": {"priority_at_least": 2},
+        },
     ],
 }
 
 
 class PolicyEdit(_Document):
-    """All of a policy that may change. `repeats`: how many rounds follow the first one."""
+    """All of a policy that may change. `repeats`: how many rounds follow the first one. `hand_over_to`: the policy
+    that follows them, in place of the last resort, which follows that one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
     team: Key | None = None
     repeats: Annotated[int, Field(ge=0, le=20)] = 0
+    hand_over_to: Key | None = None
     steps: Annotated[list[StepDocument], Field(min_length=1, max_length=50)]
 
 
@@ -81,4 +134,4 @@ class LastResort(_Document):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"targets": [{"type": "user", "key": "cara"}]}]})
 
-    targets: Targets
+    targets: PeopleTargets

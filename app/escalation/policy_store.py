@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.engine import dumps
 from app.escalation.policy_document import PolicyDocument, PolicyEdit, StepDocument, Target
 
 
@@ -25,47 +26,48 @@ class StoredPolicy:
 
 
 # A target row says whom by the one of three columns that is set; people read its key.
-_TYPE = "CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END"
-_TARGET_BY_KEY = f"jsonb_build_object('type', {_TYPE}, 'key', coalesce(tu.key, tt.key, ts.key))"
-_TARGET_BY_ID = f"jsonb_build_object('type', {_TYPE}, 'id', coalesce(g.user_id, g.team_id, g.schedule_id))"
-_TARGET_KEYS = """
+_PERSON_TYPE = "CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END"
+_TYPE = f"CASE WHEN g.webhook_id IS NOT NULL THEN 'webhook' ELSE {_PERSON_TYPE} END"
+_TARGET_BY_KEY = f"jsonb_build_object('type', {_TYPE}, 'key', coalesce(tu.key, tt.key, ts.key, tw.key))"
+TARGET_BY_ID = f"jsonb_build_object('type', {_TYPE}, 'id', coalesce(g.user_id, g.team_id, g.schedule_id, g.webhook_id))"
+_PERSON_BY_KEY = f"jsonb_build_object('type', {_PERSON_TYPE}, 'key', coalesce(tu.key, tt.key, ts.key))"
+_PERSON_BY_ID = f"jsonb_build_object('type', {_PERSON_TYPE}, 'id', coalesce(g.user_id, g.team_id, g.schedule_id))"
+_PERSON_KEYS = """
     LEFT JOIN users tu ON tu.id = g.user_id
     LEFT JOIN teams tt ON tt.id = g.team_id
     LEFT JOIN schedules ts ON ts.id = g.schedule_id
 """
+_TARGET_KEYS = f"{_PERSON_KEYS} LEFT JOIN webhooks tw ON tw.id = g.webhook_id"
 
 
-def _steps(target: str, joins: str) -> str:
+def steps_of(target: str, joins: str = "") -> str:
+    """SQL: the steps of the policy `p` as an array of documents."""
     return f"""
         (SELECT coalesce(jsonb_agg(jsonb_build_object('delay_s', s.delay_s, 'targets', (
             SELECT coalesce(jsonb_agg({target} ORDER BY g.position), '[]')
             FROM escalation_targets g {joins} WHERE g.step_id = s.id
-        )) ORDER BY s.position), '[]') FROM escalation_steps s WHERE s.policy_id = p.id)
+        ), 'whom', s.whom, 'acknowledge', s.acknowledge, 'when', nullif(s.condition, '{{}}')
+        ) ORDER BY s.position), '[]')
+        FROM escalation_steps s WHERE s.policy_id = p.id)
     """
 
 
 # Policies with their steps by key, in the order of their keys; after a key for slices, or those of the keys given.
 _POLICIES = text(f"""
-    SELECT p.id, p.key, p.name, t.key AS team, p.repeats, p.version, p.created_at, p.updated_at,
-           {_steps(_TARGET_BY_KEY, _TARGET_KEYS)} AS steps
+    SELECT p.id, p.key, p.name, t.key AS team, p.repeats, h.key AS hand_over_to, p.version, p.created_at, p.updated_at,
+           {steps_of(_TARGET_BY_KEY, _TARGET_KEYS)} AS steps
     FROM escalation_policies p LEFT JOIN teams t ON t.id = p.team_id
+    LEFT JOIN escalation_policies h ON h.id = p.hand_over_to_id
     WHERE (CAST(:keys AS text[]) IS NULL OR p.key = ANY(CAST(:keys AS text[])))
       AND p.key > :after
     ORDER BY p.key LIMIT :limit
 """)
 
-# The copy that a ladder makes at its start: ids instead of keys, since a rename or a new key must not lose anybody.
-_SNAPSHOT = text(f"""
-    SELECT p.id, jsonb_build_object('key', p.key, 'name', p.name, 'version', p.version, 'repeats', p.repeats,
-                                    'steps', {_steps(_TARGET_BY_ID, "")}) AS policy
-    FROM escalation_policies p WHERE p.id = ANY(CAST(:ids AS bigint[]))
-""")
-
 _LAST_RESORT = text(f"""
-    SELECT {_TARGET_BY_KEY} AS target FROM last_resort_targets g {_TARGET_KEYS} ORDER BY g.position
+    SELECT {_PERSON_BY_KEY} AS target FROM last_resort_targets g {_PERSON_KEYS} ORDER BY g.position
 """)
 
-_LAST_RESORT_IDS = text(f"SELECT {_TARGET_BY_ID} AS target FROM last_resort_targets g ORDER BY g.position")
+_LAST_RESORT_IDS = text(f"SELECT {_PERSON_BY_ID} AS target FROM last_resort_targets g ORDER BY g.position")
 
 
 async def policies(
@@ -77,7 +79,14 @@ async def policies(
         StoredPolicy(
             id=r.id,
             document=PolicyDocument.model_validate(
-                {"key": r.key, "name": r.name, "team": r.team, "repeats": r.repeats, "steps": r.steps}
+                {
+                    "key": r.key,
+                    "name": r.name,
+                    "team": r.team,
+                    "repeats": r.repeats,
+                    "hand_over_to": r.hand_over_to,
+                    "steps": r.steps,
+                }
             ),
             version=r.version,
             created_at=r.created_at,
@@ -85,13 +94,6 @@ async def policies(
         )
         for r in rows
     ]
-
-
-async def snapshot(conn: AsyncConnection, policy_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The copy of each policy that a ladder keeps:
-    `{"key", "name", "version", "repeats", "steps": [{"delay_s", "targets": [{"type", "id"}]}]}`."""
-    rows = await conn.execute(_SNAPSHOT, {"ids": list(policy_ids)})
-    return {r.id: r.policy for r in rows}
 
 
 async def last_resort(conn: AsyncConnection) -> list[dict[str, Any]]:
@@ -107,33 +109,52 @@ async def last_resort_by_key(conn: AsyncConnection) -> list[Target]:
 _LOCK_POLICY = text("SELECT id, version FROM escalation_policies WHERE key = :key FOR UPDATE")
 _LOCK_LAST_RESORT = text("LOCK TABLE last_resort_targets IN SHARE ROW EXCLUSIVE MODE")
 _INSERT_POLICY = text("""
-    INSERT INTO escalation_policies (key, name, team_id, repeats, created_at, updated_at)
-    VALUES (:key, :name, :team_id, :repeats, :now, :now)
+    INSERT INTO escalation_policies (key, name, team_id, repeats, hand_over_to_id, created_at, updated_at)
+    VALUES (:key, :name, :team_id, :repeats, :hand_over_to_id, :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
 _UPDATE_POLICY = text("""
     UPDATE escalation_policies
-    SET name = :name, team_id = :team_id, repeats = :repeats, version = version + 1, updated_at = :now
+    SET name = :name, team_id = :team_id, repeats = :repeats, hand_over_to_id = :hand_over_to_id,
+        version = version + 1, updated_at = :now
     WHERE id = :id
+""")
+_POLICY_IDS = text("SELECT key, id FROM escalation_policies WHERE key = ANY (CAST(:keys AS text[]))")
+_LEGS = text("""
+    WITH RECURSIVE legs AS (
+        SELECT p.id, p.key, p.hand_over_to_id, 0 AS n FROM escalation_policies p WHERE p.id = :id
+        UNION ALL
+        SELECT p.id, p.key, p.hand_over_to_id, l.n + 1
+        FROM legs l JOIN escalation_policies p ON p.id = l.hand_over_to_id
+        WHERE l.n < 100 AND (l.n = 0 OR l.id <> CAST(:id AS bigint)))
+    SELECT l.key FROM legs l ORDER BY l.n
 """)
 _DELETE_POLICY = text("DELETE FROM escalation_policies WHERE id = :id")
 _DELETE_STEPS = text("DELETE FROM escalation_steps WHERE policy_id = :id")
 _INSERT_STEPS = text("""
-    INSERT INTO escalation_steps (policy_id, position, delay_s)
-    SELECT :id, ordinality, delay_s FROM unnest(CAST(:delays AS int[])) WITH ORDINALITY AS u (delay_s, ordinality)
+    INSERT INTO escalation_steps (policy_id, position, delay_s, whom, acknowledge, condition)
+    SELECT :id, ordinality, delay_s, whom, acknowledge, CAST(condition AS jsonb)
+    FROM unnest(CAST(:delays AS int[]), CAST(:whom AS text[]), CAST(:acknowledge AS text[]),
+                CAST(:conditions AS text[]))
+         WITH ORDINALITY AS u (delay_s, whom, acknowledge, condition, ordinality)
 """)
 # Targets find their step by its position.
 _INSERT_TARGETS = text("""
-    INSERT INTO escalation_targets (step_id, position, user_id, schedule_id, team_id)
-    SELECT s.id, u.position, u.user_id, u.schedule_id, u.team_id
+    INSERT INTO escalation_targets (step_id, position, user_id, schedule_id, team_id, webhook_id)
+    SELECT s.id, u.position, u.user_id, u.schedule_id, u.team_id, u.webhook_id
     FROM unnest(CAST(:steps AS int[]), CAST(:positions AS int[]), CAST(:user AS bigint[]),
-                CAST(:schedule AS bigint[]), CAST(:team AS bigint[])
-    ) AS u (step, position, user_id, schedule_id, team_id)
+                CAST(:schedule AS bigint[]), CAST(:team AS bigint[]), CAST(:webhook AS bigint[])
+    ) AS u (step, position, user_id, schedule_id, team_id, webhook_id)
     JOIN escalation_steps s ON s.policy_id = :id AND s.position = u.step
 """)
 _PLACES_OF_POLICY = text("""
     SELECT 'service' AS type, key FROM services WHERE policy_id = :id
     UNION ALL SELECT 'organisation', 'catch_all_policy' FROM organisation WHERE catch_all_policy_id = :id
+    UNION ALL SELECT 'policy', key FROM escalation_policies WHERE hand_over_to_id = :id AND id <> :id
+    UNION ALL SELECT 'support_tiers', coalesce(t.key, v.key) || ' ' || r.tier FROM support_tiers r
+    LEFT JOIN teams t ON t.id = r.team_id LEFT JOIN services v ON v.id = r.service_id WHERE r.policy_id = :id
+    UNION ALL SELECT 'escalation_matrix', coalesce(v.key || ' ', '') || 'P' || m.priority FROM escalation_matrix m
+    LEFT JOIN services v ON v.id = m.service_id WHERE m.policy_id = :id
     ORDER BY 1, 2
 """)
 _PLACES_OF_TARGET = {
@@ -146,6 +167,12 @@ _PLACES_OF_TARGET = {
         ORDER BY 1, 2
     """)
     for kind, table in (("user", "users"), ("team", "teams"), ("schedule", "schedules"))
+} | {
+    "webhook": text("""
+        SELECT DISTINCT 'policy' AS type, p.key FROM escalation_policies p
+        JOIN escalation_steps s ON s.policy_id = p.id JOIN escalation_targets g ON g.step_id = s.id
+        JOIN webhooks x ON x.id = g.webhook_id WHERE x.key = :key ORDER BY 1, 2
+    """)
 }
 _CLEAR_LAST_RESORT = text("DELETE FROM last_resort_targets")
 _INSERT_LAST_RESORT = text("""
@@ -161,6 +188,7 @@ _TARGET_IDS = {
     "user": text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))"),
     "team": text("SELECT key, id FROM teams WHERE key = ANY(CAST(:keys AS text[]))"),
     "schedule": text("SELECT key, id FROM schedules WHERE key = ANY(CAST(:keys AS text[]))"),
+    "webhook": text("SELECT key, id FROM webhooks WHERE key = ANY(CAST(:keys AS text[]))"),
 }
 
 
@@ -172,6 +200,35 @@ async def find_targets(conn: AsyncConnection, targets: Sequence[Target]) -> Targ
             rows = await conn.execute(statement, {"keys": keys})
             found |= {Target.model_validate({"type": kind, "key": r.key}): r.id for r in rows}
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The rows that a policy names besides its targets."""
+
+    team_id: int | None
+    hand_over_to_id: int | None
+
+
+def _values(policy: PolicyEdit, places: Places) -> dict[str, Any]:
+    return {
+        "name": policy.name,
+        "team_id": places.team_id,
+        "repeats": policy.repeats,
+        "hand_over_to_id": places.hand_over_to_id,
+    }
+
+
+async def find_policies(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, int]:
+    """The ids of those policies that exist, by key."""
+    rows = await conn.execute(_POLICY_IDS, {"keys": list(keys)})
+    return {r.key: r.id for r in rows}
+
+
+async def legs(conn: AsyncConnection, policy_id: int) -> list[str]:
+    """The keys of a policy and those that it hands over to, one after the other; a cycle ends with its first policy
+    again."""
+    return list((await conn.execute(_LEGS, {"id": policy_id})).scalars())
 
 
 async def find_team(conn: AsyncConnection, key: str) -> int | None:
@@ -186,10 +243,10 @@ async def lock(conn: AsyncConnection, key: str) -> tuple[int, int] | None:
 
 
 async def insert(
-    conn: AsyncConnection, now: datetime, policy: PolicyDocument, team_id: int | None, targets: TargetIds
+    conn: AsyncConnection, now: datetime, policy: PolicyDocument, places: Places, targets: TargetIds
 ) -> int | None:
     """The new policy's id; None when its key is taken."""
-    values = {"key": policy.key, "name": policy.name, "team_id": team_id, "repeats": policy.repeats, "now": now}
+    values = {"key": policy.key, "now": now, **_values(policy, places)}
     policy_id: int | None = (await conn.execute(_INSERT_POLICY, values)).scalar()
     if policy_id is not None:
         await _insert_steps(conn, policy_id, policy.steps, targets)
@@ -197,10 +254,9 @@ async def insert(
 
 
 async def update(
-    conn: AsyncConnection, now: datetime, policy_id: int, policy: PolicyEdit, team_id: int | None, targets: TargetIds
+    conn: AsyncConnection, now: datetime, policy_id: int, policy: PolicyEdit, places: Places, targets: TargetIds
 ) -> None:
-    values = {"id": policy_id, "name": policy.name, "team_id": team_id, "repeats": policy.repeats, "now": now}
-    await conn.execute(_UPDATE_POLICY, values)
+    await conn.execute(_UPDATE_POLICY, {"id": policy_id, "now": now, **_values(policy, places)})
     await conn.execute(_DELETE_STEPS, {"id": policy_id})
     await _insert_steps(conn, policy_id, policy.steps, targets)
 
@@ -212,9 +268,11 @@ async def delete(conn: AsyncConnection, policy_id: int) -> None:
 async def _insert_steps(
     conn: AsyncConnection, policy_id: int, steps: Sequence[StepDocument], targets: TargetIds
 ) -> None:
-    await conn.execute(_INSERT_STEPS, {"id": policy_id, "delays": [s.delay_s for s in steps]})
+    conditions = [dumps(s.when.model_dump(exclude_none=True) if s.when else {}) for s in steps]
+    modes = {"whom": [s.whom for s in steps], "acknowledge": [s.acknowledge for s in steps], "conditions": conditions}
+    await conn.execute(_INSERT_STEPS, {"id": policy_id, "delays": [s.delay_s for s in steps]} | modes)
     flat = [(i, t) for i, s in enumerate(steps, start=1) for t in s.targets]
-    columns = _columns([t for _, t in flat], targets)
+    columns = _columns([t for _, t in flat], targets, (*_PEOPLE, "webhook"))
     await conn.execute(_INSERT_TARGETS, {"id": policy_id, "steps": [i for i, _ in flat]} | columns)
 
 
@@ -228,8 +286,12 @@ async def lock_last_resort(conn: AsyncConnection) -> None:
     await conn.execute(_LOCK_LAST_RESORT)
 
 
-def _columns(targets: Sequence[Target], ids: TargetIds) -> dict[str, list[int] | list[int | None]]:
-    kinds = ("user", "schedule", "team")
+_PEOPLE = ("user", "schedule", "team")
+
+
+def _columns(
+    targets: Sequence[Target], ids: TargetIds, kinds: Sequence[str] = _PEOPLE
+) -> dict[str, list[int] | list[int | None]]:
     columns = {kind: [ids[t] if t.type == kind else None for t in targets] for kind in kinds}
     return {"positions": list(range(1, len(targets) + 1)), **columns}
 

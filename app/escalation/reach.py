@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.directory import contacts
 from app.directory.contacts import Person
 from app.escalation import store
-from app.escalation.ladder import Reach, Target
+from app.escalation.policy_copy import Target
+from app.escalation.positions import Reach
 from app.oncall import shifts
 from app.oncall import store as oncall_store
 
@@ -24,11 +25,14 @@ class Town:
     """By schedule id: its name and (user id, because) of whoever is on call."""
     teams: dict[int, tuple[str, tuple[int, ...]]]
     people: dict[int, Person]
+    webhooks: dict[int, str] = field(default_factory=dict)
+    """Names by id."""
 
     def find(self, targets: Sequence[Target]) -> Reach:
         """Each person once per step, whoever names them twice."""
         found: dict[int, tuple[int, str, str]] = {}
         missing: list[str] = []
+        called = {t.id: self.webhooks[t.id] for t in targets if t.type == "webhook" and t.id in self.webhooks}
         for target in targets:
             named = list(self._named(target, missing))
             for user_id, because in named:
@@ -39,9 +43,11 @@ class Town:
                     missing.append(f"{person.name} has no usable contact method")
                 else:
                     found.setdefault(user_id, (user_id, person.name, because))
-        return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)))
+        return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)), tuple(called.items()))
 
     def _named(self, target: Target, missing: list[str]) -> Iterable[tuple[int, str]]:
+        if target.type == "webhook":
+            return []
         if target.type == "user":
             return [(target.id, "named in the policy")]
         if target.type == "team":
@@ -56,8 +62,8 @@ class Town:
 
 
 async def town(conn: AsyncConnection, targets: Iterable[Target], channels: Collection[str], now: datetime) -> Town:
-    """Loads what these targets may come to: four statements, however many targets."""
-    wanted: dict[str, set[int]] = {"user": set(), "schedule": set(), "team": set()}
+    """Loads what these targets may come to: a few statements, however many targets."""
+    wanted: dict[str, set[int]] = {"user": set(), "schedule": set(), "team": set(), "webhook": set()}
     for target in targets:
         wanted[target.type].add(target.id)
     window = (now, now + timedelta(seconds=1))
@@ -72,4 +78,5 @@ async def town(conn: AsyncConnection, targets: Iterable[Target], channels: Colle
     users = wanted["user"].union(
         *(members for _, members in teams.values()), *({u for u, _ in people} for _, people in on_call.values())
     )
-    return Town(on_call, teams, await contacts.people(conn, users, channels))
+    called = await store.webhooks(conn, wanted["webhook"])
+    return Town(on_call, teams, await contacts.people(conn, users, channels), called)

@@ -11,13 +11,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
-from app.escalation import ladder, policy_store, reach
-from app.escalation.ladder import Climb, Ladder, PolicyCopy, Situation, Target
+from app.escalation import ladder, policy_store, reach, turn_store
+from app.escalation.ladder import Climb
+from app.escalation.policy_copy import PolicyCopy, Target
+from app.escalation.positions import Ladder, Situation
 from app.escalation.reach import Town
+from app.incidents import required_store
 
 LADDER = text("""
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
-           i.state, i.epoch AS incident_epoch, i.loudness, i.assigned_to_id, s.support_hours
+           l.leg, l.leg_round, i.state, i.epoch AS incident_epoch, i.loudness, i.assigned_to_id, i.priority,
+           s.support_hours
     FROM ladders l JOIN incidents i ON i.id = l.incident_id JOIN services s ON s.id = i.service_id
     WHERE l.incident_id = :incident_id AND l.purpose = 'page' AND l.next_step_at IS NOT NULL
       AND i.state = 'triggered'
@@ -53,15 +57,19 @@ async def next_step(
         return None
     climbing = Ladder(
         row.id, row.incident_id, row.purpose, PolicyCopy.of(row.policy), row.epoch, row.round, row.step, row.reached,
-        row.next_step_at,
+        row.next_step_at, row.leg, row.leg_round,
     )  # fmt: skip
     held = await _held(conn, incident_id, row.incident_epoch - 1) if 0 < row.epoch < row.incident_epoch else ()
     support = hours.parse_hours(row.support_hours) if row.support_hours else None
-    situation = Situation(row.state, row.incident_epoch, row.loudness, support, row.assigned_to_id, held)
+    asked = await _held(conn, incident_id, row.incident_epoch)
+    situation = Situation(
+        row.state, row.incident_epoch, row.loudness, support, row.assigned_to_id, held, False, row.priority, asked
+    )
     last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
     at = max(row.next_step_at, now)
     town = await reach.town(conn, [*_targets(climbing, situation), *last_resort], channels, at)
-    return _told(row.next_step_at, ladder.climb(climbing, situation, town.find, last_resort, at), town)
+    turns = await turn_store.read(conn, turn_store.places_of([climbing.policy]))
+    return _told(row.next_step_at, ladder.climb(climbing, situation, town.find, last_resort, at, turns), town)
 
 
 async def _held(conn: AsyncConnection, incident_id: UUID, epoch: int) -> tuple[int, ...]:
@@ -70,7 +78,7 @@ async def _held(conn: AsyncConnection, incident_id: UUID, epoch: int) -> tuple[i
 
 
 def _targets(climbing: Ladder, situation: Situation) -> set[Target]:
-    targets = {t for rung in climbing.policy.steps for t in rung.targets}
+    targets = {t for rung in climbing.policy.rungs for t in rung.targets}
     targets.update(Target("user", user_id) for user_id in situation.held_before)
     if situation.assigned_to_id is not None:
         targets.add(Target("user", situation.assigned_to_id))
@@ -82,7 +90,31 @@ def _told(due: datetime, climb: Climb, town: Town) -> NextStep:
     said = climb.entries[-1]
     data = said.data
     step = data["step"] if said.kind == "step" else None
-    round_ = climb.ladder.round - (said.kind == "last_resort")  # paging the last resort begins a round of its own
-    rules = [town.people[page.user_id].rules_for(page.loudness) for page in climb.pages]
+    round_ = climb.ladder.lap - (said.kind == "last_resort")  # paging the last resort begins a round of its own
+    rules = [town.people[p.user_id].rules_for(p.loudness) for p in climb.pages if p.user_id is not None]
     channels = dict.fromkeys(r.method.channel for own in rules for r in own if r.delay_s == own[0].delay_s)
-    return NextStep(due, climb.ladder.policy.name, round_, step, tuple(data.get("names", ())), tuple(channels))
+    return NextStep(due, climb.ladder.climbed.name, round_, step, tuple(data.get("names", ())), tuple(channels))
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What ladders know of an incident: its support tier; where all must acknowledge, who has and who has not; when an
+    update is due."""
+
+    tier: int = 1
+    acknowledged_partly_by: tuple[str, ...] = ()
+    acknowledgement_missing: tuple[str, ...] = ()
+    update_due_at: datetime | None = None
+
+
+BESIDE = text("""
+    SELECT coalesce(max(l.tier) FILTER (WHERE l.purpose = 'page'), 1) AS tier, max(l.update_due_at) AS update_due_at
+    FROM ladders l WHERE l.incident_id = :incident_id
+""")
+
+
+async def beside(conn: AsyncConnection, incident_id: UUID, epoch: int) -> Beside:
+    row = (await conn.execute(BESIDE, {"incident_id": incident_id})).one()
+    missing = await required_store.missing(conn, incident_id, epoch)
+    given = await required_store.given(conn, incident_id, epoch) if missing else ()
+    return Beside(row.tier, given, missing, row.update_due_at)

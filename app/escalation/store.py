@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import ids
 from app.db.engine import dumps
 from app.db.hot import Hot
-from app.escalation.ladder import Ladder, PolicyCopy
+from app.escalation.policy_copy import PolicyCopy
+from app.escalation.positions import Ladder
 
 START = text("""
     INSERT INTO ladders (id, incident_id, purpose, policy, epoch, round, step, reached, next_step_at, started_at)
@@ -28,8 +29,10 @@ CLAIM = text("""
         SELECT * FROM ladders l WHERE l.next_step_at <= :now ORDER BY l.next_step_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
-           i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id,
-           s.id IS NOT NULL AND i.priority > 2 AND i.assigned_to_id IS NULL AS withheld
+           l.leg, l.leg_round,
+           i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id, i.priority,
+           s.id IS NOT NULL AND CASE WHEN l.purpose = 'page' THEN i.priority > 2 AND i.assigned_to_id IS NULL
+                                ELSE s.incident_id <> i.id END AS withheld
     FROM due l JOIN incidents i ON i.id = l.incident_id
     LEFT JOIN storms s ON s.id = i.storm_id AND s.ended_at IS NULL
     ORDER BY l.next_step_at
@@ -61,10 +64,12 @@ HELD_BEFORE = text("""
 
 MOVE = Hot("""
     UPDATE ladders l
-    SET epoch = t.epoch, round = t.round, step = t.step, reached = t.reached, next_step_at = t.next_step_at
+    SET epoch = t.epoch, round = t.round, step = t.step, reached = t.reached, next_step_at = t.next_step_at,
+        leg = t.leg, leg_round = t.leg_round
     FROM unnest(CAST(:id AS uuid[]), CAST(:epoch AS integer[]), CAST(:round AS integer[]), CAST(:step AS integer[]),
-                CAST(:reached AS integer[]), CAST(:next_step_at AS timestamptz[]))
-         AS t (id, epoch, round, step, reached, next_step_at)
+                CAST(:reached AS integer[]), CAST(:next_step_at AS timestamptz[]), CAST(:leg AS smallint[]),
+                CAST(:leg_round AS integer[]))
+         AS t (id, epoch, round, step, reached, next_step_at, leg, leg_round)
     WHERE l.id = t.id
 """)
 
@@ -75,7 +80,7 @@ RESTART = text("""
 
 CONTINUE = text("""
     UPDATE ladders SET next_step_at = :now
-    WHERE incident_id = ANY (CAST(:ids AS uuid[])) AND purpose = 'page' AND next_step_at IS NULL
+    WHERE incident_id = ANY (CAST(:ids AS uuid[])) AND next_step_at IS NULL
 """)
 """Ladders that were parked while their incident seemed to be over; those that still wait go on waiting."""
 
@@ -94,12 +99,32 @@ ADVANCE = text("""
 LAST_RESORT_LOST = text("""
     UPDATE ladders SET next_step_at = least(next_step_at, :again), reached = :lost
     WHERE id = :id AND epoch = :epoch AND round = :round + 1 AND step = :step AND next_step_at > :now
-      AND step >= jsonb_array_length(policy -> 'steps')
+      AND step >= jsonb_array_length(CASE leg WHEN 0 THEN policy ELSE policy -> 'chain' -> (leg - 1) END -> 'steps')
     RETURNING id
 """)
 """Nobody of the last resort can be reached by what was sent to them: it is tried again soon."""
 
-NEXT_STEP = text("SELECT min(next_step_at) FROM ladders WHERE next_step_at IS NOT NULL")
+NEXT_STEP = text("""
+    SELECT least((SELECT min(next_step_at) FROM ladders WHERE next_step_at IS NOT NULL),
+                 (SELECT min(update_due_at) FROM ladders WHERE update_due_at IS NOT NULL))
+""")
+
+ACKNOWLEDGED = text("""
+    SELECT a.incident_id, a.user_id FROM acknowledgements a JOIN incidents i ON i.id = a.incident_id
+    WHERE a.incident_id = ANY (CAST(:ids AS uuid[])) AND a.epoch = i.epoch AND a.withdrawn_at IS NULL
+""")
+"""Who acknowledged these incidents in their epoch, while others may still have to."""
+
+WEBHOOKS = text("SELECT w.id, w.name FROM webhooks w WHERE w.id = ANY (CAST(:ids AS bigint[]))")
+
+TIER_OF = text("SELECT l.tier FROM ladders l WHERE l.incident_id = :incident_id AND l.purpose = 'page' FOR UPDATE")
+
+TO_TIER = text("""
+    UPDATE ladders SET policy = CAST(:policy AS jsonb), tier = :tier, epoch = :epoch, round = 1, step = 0, reached = 0,
+           leg = 0, leg_round = 1, next_step_at = :now
+    WHERE incident_id = :incident_id AND purpose = 'page'
+""")
+"""A ladder begins anew, with the policy of a higher tier."""
 
 TEAM_MEMBERS = text("""
     SELECT m.team_id, m.user_id FROM team_members m WHERE m.team_id = ANY (CAST(:ids AS bigint[])) ORDER BY m.user_id
@@ -118,6 +143,7 @@ class Claimed(Struct, frozen=True, gc=False):
     service_id: int
     assigned_to_id: int | None
     withheld: bool
+    priority: int
 
 
 async def start(conn: AsyncConnection, rows: Sequence[tuple[UUID, UUID, dict[str, Any]]], now: datetime) -> None:
@@ -147,6 +173,8 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
                 r.step,
                 r.reached,
                 r.next_step_at,
+                r.leg,
+                r.leg_round,
             ),
             r.state,
             r.incident_epoch,
@@ -154,6 +182,7 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
             r.service_id,
             r.assigned_to_id,
             r.withheld,
+            r.priority,
         )
         for r in rows
     ]
@@ -191,8 +220,33 @@ async def move(conn: AsyncConnection, ladders: Sequence[Ladder]) -> None:
             "step": [x.step for x in ladders],
             "reached": [x.reached for x in ladders],
             "next_step_at": [x.next_step_at for x in ladders],
+            "leg": [x.leg for x in ladders],
+            "leg_round": [x.leg_round for x in ladders],
         },
     )
+
+
+async def acknowledged(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dict[UUID, tuple[int, ...]]:
+    """For ladders with a step that all must acknowledge: who did."""
+    asked = [c.ladder.incident_id for c in claimed if any(rung.all for rung in c.ladder.policy.rungs)]
+    found: dict[UUID, tuple[int, ...]] = {}
+    for r in await conn.execute(ACKNOWLEDGED, {"ids": asked}) if asked else ():
+        found[r.incident_id] = (*found.get(r.incident_id, ()), r.user_id)
+    return found
+
+
+async def webhooks(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
+    """Names by id."""
+    if not webhook_ids:
+        return {}
+    return {r.id: r.name for r in await conn.execute(WEBHOOKS, {"ids": sorted(webhook_ids)})}
+
+
+async def to_tier(
+    conn: AsyncConnection, now: datetime, incident_id: UUID, epoch: int, tier: int, policy: dict[str, Any]
+) -> None:
+    named = {"incident_id": incident_id, "epoch": epoch, "tier": tier, "policy": dumps(policy), "now": now}
+    await conn.execute(TO_TIER, named)
 
 
 async def team_members(conn: AsyncConnection, team_ids: Collection[int]) -> dict[int, tuple[str, tuple[int, ...]]]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import ids
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.hours import WeeklyHours
-from app.incidents import states, store
+from app.incidents import required_store, states, store
 from app.incidents.recurrence import checked
 from app.incidents.states import Incident
 from app.incidents.timeline import Entry
@@ -54,6 +54,14 @@ class Responder:
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
     incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class PartlyAcknowledged:
+    """All whom the step paged must acknowledge; these, by name, have not yet. It goes on paging."""
+
+    incident: Incident
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +116,27 @@ def must_be_open(incident: Incident) -> None:
 
 async def acknowledge(
     conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder
-) -> Acknowledged | AlreadyAcknowledged | AlreadyResolved:
-    """A responder takes it; escalation stops at its next claim. P1 and P2 come back when nothing follows."""
+) -> Acknowledged | PartlyAcknowledged | AlreadyAcknowledged | AlreadyResolved:
+    """A responder takes it; escalation stops at its next claim. P1 and P2 come back when nothing follows. Where all
+    whom a step paged must acknowledge, the last of them takes it."""
     incident = await _locked(conn, incident_id)
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
     if incident.state != "triggered" and not incident.silenced:
         return AlreadyAcknowledged(incident, incident.acknowledged_by_id, incident.acknowledged_at)
+    known = await required_store.has_acknowledged(conn, incident.id, incident.epoch, who.person())
+    await _write_acknowledgement(conn, now, incident, who)
+    if missing := await required_store.missing(conn, incident.id, incident.epoch):
+        if not known:
+            said = {"name": who.name, "via": who.via, "missing": list(missing)}
+            await store.write_timeline(conn, [Entry(incident.id, "acknowledged_partly", who.actor, said)], now)
+        return PartlyAcknowledged(incident, missing)
     lasts = EXPIRES_AFTER.get(incident.priority)
     after = states.acknowledge(
         incident, now, who.person(), now + lasts if lasts else None, "expires" if lasts else None
     )
-    await _write_acknowledgement(conn, now, incident, who)
     after_s = round((now - incident.triggered_at).total_seconds(), 1)
-    said = {"name": who.name, "via": who.via, "after_s": after_s}
-    return Acknowledged(await _keep(conn, now, after, who, "acknowledged", **said))
+    return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via, after_s=after_s))
 
 
 async def _write_acknowledgement(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> None:
@@ -268,9 +282,13 @@ async def pin_open(
     return await _keep(conn, now, after, who, "pinned_open" if pinned else "released", because=reason)
 
 
-async def note(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, text: str) -> None:
-    """Adds a note to the timeline; at most 10,000 characters."""
+async def note(
+    conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder, text: str, *, update: bool = False
+) -> None:
+    """Adds a note to the timeline; at most 10,000 characters. `update`: it says how things stand to those who wait."""
     if not text.strip() or len(text) > 10_000:
         raise Invalid("a note has 1 to 10,000 characters", errors=[{"field": "text", "message": "length"}])
     incident = await _locked(conn, incident_id)
-    await store.write_timeline(conn, [Entry(incident.id, "note", who.actor, {"text": text})], now)
+    await store.write_timeline(
+        conn, [Entry(incident.id, "update" if update else "note", who.actor, {"text": text})], now
+    )

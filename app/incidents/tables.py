@@ -154,6 +154,17 @@ class Acknowledgement(Base):
     withdrawn_at: Mapped[datetime | None]
 
 
+class RequiredAcknowledgement(Base):
+    """Who all must acknowledge before an incident is acknowledged: the people whom a step of the mode `all` reached.
+    Without a row for the incident's epoch anybody's acknowledgement is enough."""
+
+    __tablename__ = "required_acknowledgements"
+
+    incident_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
 class CorrelationAct(Base):
     """Somebody merged, split off or moved what correlation had put together. `before` is what undoing it needs."""
 

@@ -75,6 +75,25 @@ def _with(d: Data) -> str:
     return f", along with {others} other incident{'s' if others > 1 else ''}" if others else ""
 
 
+def _asking(d: Data) -> str:
+    return "informing" if d.get("informs") else "paging"
+
+
+def _calling(d: Data) -> str:
+    named = d.get("webhooks") or ()
+    return f"; calling the webhook{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else ""
+
+
+def _told(d: Data) -> str:
+    """Who was told of it, and how."""
+    if d.get("channel") == "webhook":
+        return f"The webhook {d['name']} was called"
+    did = {"update": "informed", "nudge": "reminded"}.get(str(d.get("purpose")), "paged")
+    return f"{d['name']} was {did} by {_channel(d)}"
+
+
+_NO_UPDATE = "An update is due, and nobody has the incident"
+
 _SENTENCES: dict[str, Callable[[Data], str]] = {
     "opened": lambda d: f"Opened by “{d['title']}”, severity {d['severity']}",
     "joined": lambda d: f"“{d['title']}” joined{_why(d)}",
@@ -103,6 +122,12 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "reassigned": lambda d: f"Handed to {d['name']}{_why(d)}",
     "escalated_by_hand": lambda d: "Escalated to the next step by hand",
     "pinned_open": lambda d: f"Pinned open: only a person resolves it{_why(d)}",
+    "escalated_to_tier": lambda d: f"Escalated to tier {d['tier']} by {d['name']}{_reason(d)}",
+    "acknowledged_partly": lambda d: (
+        f"Acknowledged by {d['name']} via {d['via']}; still missing: {', '.join(d['missing'])}"
+    ),
+    "update": lambda d: f"Update: {d['text']}",
+    "update_due": lambda d: f"An update is due: {d['name']} is reminded" if d["name"] else _NO_UPDATE,
     "released": lambda d: f"No longer pinned open{_why(d)}",
     "merged_into": lambda d: f"Merged into incident {d['to']} by {d['name']}{_reason(d)}",
     "merged_from": lambda d: f"Incident {d['from']} was merged into this by {d['name']}{_titles(d)}{_reason(d)}",
@@ -124,11 +149,13 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "joined_storm": lambda d: f"Part of {d['name']}: incident {d['of']} speaks for all while it lasts",
     "storm_over": lambda d: str(d["report"]),
     "note": lambda d: str(d["text"]),
-    "step": lambda d: f"Step {d['step']} of round {d['round']}: paging {', '.join(d['names'])}",
+    "step": lambda d: f"Step {d['step']} of round {d['round']}: {_asking(d)} {', '.join(d['names'])}{_calling(d)}",
+    "step_skipped": lambda d: f"Step {d['step']} is skipped: {d['because']}",
+    "handed_over": lambda d: f"The rounds of “{d['policy']}” are over: “{d['to']}” takes over",
     "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}",
-    "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}",
+    "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}{_calling(d)}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
-    "sent": lambda d: f"{d['name']} was paged by {_channel(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",
+    "sent": lambda d: f"{_told(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",
     "delivered": lambda d: f"The {_channel(d)} to {d['name']} was delivered",
     "not_sent": lambda d: f"The {_channel(d)} to {d['name']} failed{_why(d)}",
     "cancelled": lambda d: f"{d['count']} pending notifications were cancelled{_why(d)}",

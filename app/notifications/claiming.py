@@ -54,7 +54,7 @@ async def claim(
 
 
 def _is_page(row: Any) -> bool:
-    return row.purpose == "page" and row.incident_id is not None
+    return row.purpose == "page" and row.incident_id is not None and row.webhook_id is None
 
 
 def _is_limited(row: Any, storm: Storm | None) -> bool:

@@ -14,7 +14,7 @@ from app.channels.channel import RANK, UNDONE, DeliveryReport, Status, supersede
 from app.db import ids
 from app.directory import contacts
 from app.escalation import commands as escalation
-from app.escalation.ladder import PageOrder
+from app.escalation.positions import PageOrder
 from app.incidents import store as incident_store
 from app.incidents.storms import Storm
 from app.incidents.timeline import Entry
@@ -31,8 +31,9 @@ async def queue_pages(
     """The messages of these orders; a message that is queued already is not queued twice. Returns how many are new."""
     if not orders:
         return 0
-    people = await contacts.people(conn, {o.user_id for o in orders}, channels)
-    return await store.insert(conn, plan(orders, people, now), now)
+    people = await contacts.people(conn, {o.user_id for o in orders if o.user_id is not None}, channels)
+    addresses = await store.addresses(conn, {o.webhook_id for o in orders if o.webhook_id is not None})
+    return await store.insert(conn, plan(orders, people, now, addresses), now)
 
 
 async def queue_message(
@@ -74,7 +75,7 @@ class Undelivered:
     """A notification that will not arrive, as failover needs it."""
 
     id: UUID
-    user_id: int
+    user_id: int | None
     user_name: str
     contact_method_id: int | None
     channel: str
@@ -101,7 +102,8 @@ async def fail_over(
     *,
     broken: bool = False,
 ) -> None:
-    """Bad news about a message: the next contact method now, then the next person now (behaviour.md 8).
+    """Bad news about a message: the next contact method now, then the next person now (behaviour.md 8). A webhook is
+    nobody's: that it failed is told, and no more.
 
     `broken`: the address itself is no good; its owner is told another way.
     """
@@ -114,7 +116,7 @@ async def fail_over(
         and await contacts.mark_broken(conn, now, lost.contact_method_id, because)
     ):
         await _tell_owner(conn, now, lost, because, channels)
-    if lost.ladder_id is None:
+    if lost.ladder_id is None or lost.user_id is None:
         return
     step = {
         "ladder_id": lost.ladder_id,
@@ -133,7 +135,7 @@ async def fail_over(
     used = (await conn.execute(store.STEP_STATE, step)).all()
     if await _another_method(conn, now, lost, {r.contact_method_id for r in used}, channels):
         return
-    if not any(_may_arrive(r, used) for r in used):
+    if lost.purpose == "page" and not any(_may_arrive(r, used) for r in used):
         await escalation.advance(conn, now, lost.ladder_id, lost.epoch or 0, lost.round or 0, lost.step or 0)
 
 
@@ -149,6 +151,8 @@ async def _another_method(
     conn: AsyncConnection, now: datetime, lost: Undelivered, used: set[int | None], channels: Collection[str]
 ) -> bool:
     """A usable contact method of this person that this step has not tried: one that no notification rule names."""
+    if lost.user_id is None:
+        return False
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
     if person is None or not person.active:
         return False
@@ -156,7 +160,7 @@ async def _another_method(
         if method.id not in used:
             planned = Planned(
                 id=ids.new(now),
-                key=f"page:{lost.ladder_id}:{lost.epoch}:{lost.round}:{lost.step}:{lost.user_id}:failover:{method.id}",
+                key=f"{lost.purpose}:{lost.ladder_id}:{lost.epoch}:{lost.round}:{lost.step}:{lost.user_id}:failover:{method.id}",
                 purpose=lost.purpose,
                 loudness=lost.loudness,
                 user_id=lost.user_id,
@@ -178,6 +182,8 @@ async def _another_method(
 async def _tell_owner(
     conn: AsyncConnection, now: datetime, lost: Undelivered, because: str, channels: Collection[str]
 ) -> None:
+    if lost.user_id is None:
+        return
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
     for method in person.methods[:1] if person is not None and person.active else ():
         text = f"Your {lost.channel} address on Tocsin does not work any more ({because}). Please mend and verify it."

@@ -23,7 +23,7 @@ from app.access.links import Links
 from app.channels.channel import Channel, Message, SendFailed, Sent
 from app.db import ids
 from app.db.engine import transaction
-from app.notifications import outcome, store
+from app.notifications import outcome, rendering, store
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
 from app.notifications.wording import Wording
@@ -49,6 +49,8 @@ class Job:
     claimed_at: datetime
     due_at: datetime
     repeated: bool
+    linked: bool = True
+    """It carries a link that acts for its reader."""
 
     @property
     def lost(self) -> Undelivered:
@@ -139,6 +141,7 @@ class Delivery:
         row = parcel[0]
         words = wording.words(parcel, now)
         alone = len(parcel) == 1 and row.incident_id is not None
+        called = row.webhook_id is not None
         message = Message(
             notification_id=str(row.id),
             attempt=tries,
@@ -150,14 +153,24 @@ class Delivery:
             text_long=words.text_long,
             facts=words.facts,
             asides=words.asides,
-            link=f"{self._public_url}/l/{self._links.token(attempt_id)}" if row.incident_id else "",
+            link=self._link(row, attempt_id),
             link_label=words.link_label,
             thread=f"incident-{row.number}" if alone else "",
             loud=any(r.loudness == "loud" for r in parcel),
             token=self._links.callback_token(attempt_id),
+            data=rendering.data(row, self._public_url) if called else {},
+            signing_key=self._links.webhook_key(row.webhook_id, row.generation) if called else b"",
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
-        return Job(attempt_id, carries, message, tries, now, row.due_at, any(r.repeated for r in parcel))
+        repeated = any(r.repeated for r in parcel)
+        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, rendering.has_answer(row))
+
+    def _link(self, row: Any, attempt_id: UUID) -> str:
+        """The screen that acts for its reader; the incident's own, which asks for a login, where there is nothing to
+        answer."""
+        if rendering.has_answer(row):
+            return f"{self._public_url}/l/{self._links.token(attempt_id)}"
+        return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -171,7 +184,7 @@ class Delivery:
             "callback_hash": hashes,
         }
         await conn.execute(store.INSERT_ATTEMPTS, attempts)
-        linked = [j for j in jobs if j.lost.incident_id is not None]
+        linked = [j for j in jobs if j.linked]
         if linked:
             links = {
                 "expires_at": now + LINK_LASTS,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.channel import SendFailed, Sent
 from app.incidents import store as incident_store
+from app.incidents.states import OPEN
 from app.incidents.timeline import Entry
 from app.notifications import store
 from app.notifications.commands import Undelivered, fail_over
@@ -56,10 +57,18 @@ async def drop_pointless(
 
 
 def _pointless(row: Any) -> str | None:
-    if row.purpose != "page" or row.incident_id is None:
+    if row.incident_id is None or row.purpose not in ("page", "update", "nudge"):
         return None
-    if row.incident_state != "triggered":
+    if row.incident_state not in OPEN:
         return f"the incident was {row.incident_state} before this was sent"
+    if row.purpose == "nudge" and row.acknowledged_by_id != row.user_id:
+        return "somebody else has the incident by now"
+    if row.purpose != "page":
+        return None
+    if row.incident_state != "triggered" and row.content.get("until") != "resolved":
+        return f"the incident was {row.incident_state} before this was sent"
+    if row.acknowledged:
+        return f"{row.user_name} acknowledged before this was sent"
     if row.incident_epoch != row.epoch:
         return "the incident pages anew since"
     return None
@@ -69,6 +78,8 @@ def _unreachable(row: Any) -> str | None:
     """A contact method that was removed is as bad as a broken one: nothing is sent to its address."""
     if not row.active and row.purpose != "verification":
         return "the user is not active any more"
+    if row.webhook_id is not None:
+        return None if row.usable else "the webhook was removed"
     return None if row.usable and row.contact_method_id is not None else "the contact method cannot be used any more"
 
 
@@ -141,7 +152,9 @@ async def _record_sent(
     with_others = {"with": len(carries) - 1} if len(carries) > 1 else {}
     entries = [
         Entry(
-            c.incident_id, "sent", data={"name": c.user_name, "channel": c.channel, "repeated": repeated} | with_others
+            c.incident_id,
+            "sent",
+            data={"name": c.user_name, "channel": c.channel, "repeated": repeated, "purpose": c.purpose} | with_others,
         )
         for c in done
         if c.incident_id is not None

@@ -13,6 +13,7 @@ from app.notifications.watch import LATE_S, Overdue
 OVERDUE = text("""
     SELECT 'ladders', count(*) FILTER (WHERE due < :late), min(due)
     FROM (SELECT next_step_at AS due FROM ladders WHERE next_step_at <= :now
+          UNION ALL SELECT update_due_at FROM ladders WHERE update_due_at <= :now
           UNION ALL SELECT paging_due_at FROM incidents WHERE paging_due_at <= :now
           UNION ALL SELECT wakes_at FROM incidents WHERE wakes_at <= :now) AS ladders
     UNION ALL

@@ -39,7 +39,8 @@ DUE = text("""
     SELECT n.id, n.contact_method_id, n.channel, n.created_at, i.service_id
     FROM notifications n JOIN incidents i ON i.id = n.incident_id
     WHERE n.contact_method_id = ANY (CAST(:ids AS bigint[])) AND n.state = 'pending' AND n.due_at <= :now
-      AND n.purpose = 'page' AND n.tries = 0 AND i.state = 'triggered' AND i.epoch = n.epoch
+      AND n.purpose = 'page' AND n.tries = 0 AND i.epoch = n.epoch
+      AND (i.state = 'triggered' OR (n.content ->> 'until' = 'resolved' AND i.state IN ('acknowledged', 'mitigated')))
       AND (CAST(:storm AS boolean) OR n.loudness = 'quiet' OR i.priority > 1)
     ORDER BY n.created_at, n.id LIMIT :limit
     FOR UPDATE OF n SKIP LOCKED
@@ -54,9 +55,10 @@ POSTPONE = text("""
 """)
 
 CARRIED = text("""
-    SELECT n.id, n.user_id, u.name AS user_name, n.contact_method_id, n.channel, n.loudness, n.purpose, n.incident_id,
+    SELECT n.id, n.user_id, coalesce(u.name, 'webhook') AS user_name,
+           n.contact_method_id, n.channel, n.loudness, n.purpose, n.incident_id,
            n.ladder_id, n.epoch, n.round, n.step, n.state
-    FROM notifications n JOIN users u ON u.id = n.user_id
+    FROM notifications n LEFT JOIN users u ON u.id = n.user_id
     WHERE n.carried_by_id = :id ORDER BY n.id FOR UPDATE OF n
 """)
 """The notifications that went out in the message of another one."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from app.db import ids
 from app.directory.contacts import Person
-from app.escalation.ladder import PageOrder
+from app.escalation.positions import PageOrder
 
 
 class Planned(Struct, frozen=True, gc=False):
@@ -21,7 +21,7 @@ class Planned(Struct, frozen=True, gc=False):
     key: str
     purpose: str
     loudness: str
-    user_id: int
+    user_id: int | None
     contact_method_id: int | None
     channel: str
     address: str
@@ -33,11 +33,28 @@ class Planned(Struct, frozen=True, gc=False):
     step: int | None = None
     content: Mapping[str, Any] = {}
     because: str = ""
+    webhook_id: int | None = None
 
 
-def plan(orders: Iterable[PageOrder], people: Mapping[int, Person], now: datetime) -> list[Planned]:
-    """Every message of every order, along each person's notification rules for the order's loudness."""
-    return [p for order in orders if (person := people.get(order.user_id)) for p in _of_one(order, person, now)]
+PURPOSES = {"page": "page", "inform": "update", "nudge": "nudge"}
+"""What a notification is for, by the purpose of its order."""
+
+
+def plan(
+    orders: Iterable[PageOrder],
+    people: Mapping[int, Person],
+    now: datetime,
+    addresses: Mapping[int, str] | None = None,
+) -> list[Planned]:
+    """Every message of every order, along each person's notification rules for the order's loudness. `addresses`: of
+    webhooks by id."""
+    planned: list[Planned] = []
+    for order in orders:
+        if order.user_id is not None and order.user_id in people:
+            planned += _of_one(order, people[order.user_id], now)
+        elif order.webhook_id is not None and order.webhook_id in (addresses or {}):
+            planned.append(_of_webhook(order, order.webhook_id, (addresses or {})[order.webhook_id], now))
+    return planned
 
 
 def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned]:
@@ -45,7 +62,7 @@ def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned
         yield Planned(
             id=ids.new(now),
             key=page_key(order, rule.name, rule.method.id),
-            purpose="page",
+            purpose=PURPOSES[order.purpose],
             loudness=order.loudness,
             user_id=person.id,
             contact_method_id=rule.method.id,
@@ -57,15 +74,41 @@ def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned
             epoch=order.epoch,
             round=order.round,
             step=order.step,
-            content={"why": order.because},
+            content=_content(order),
             because=f"waits {_span(rule.delay_s)} as its notification rule says" if rule.delay_s else "",
         )
+
+
+def _of_webhook(order: PageOrder, webhook_id: int, address: str, now: datetime) -> Planned:
+    """One message at once: a webhook has no notification rules."""
+    return Planned(
+        id=ids.new(now),
+        key=page_key(order, "webhook", webhook_id),
+        purpose=PURPOSES[order.purpose],
+        loudness="loud",
+        user_id=None,
+        contact_method_id=None,
+        channel="webhook",
+        address=address,
+        due_at=now,
+        incident_id=order.incident_id,
+        ladder_id=order.ladder_id,
+        epoch=order.epoch,
+        round=order.round,
+        step=order.step,
+        content=_content(order),
+        webhook_id=webhook_id,
+    )
+
+
+def _content(order: PageOrder) -> dict[str, Any]:
+    return {"why": order.because} | ({"until": "resolved"} if order.lasts else {})
 
 
 def page_key(order: PageOrder, rule: str, contact_method_id: int) -> str:
     """behaviour.md 8: (ladder, epoch, round, step, user, notification rule, contact method)."""
     where = f"{order.ladder_id}:{order.epoch}:{order.round}:{order.step}"
-    return f"page:{where}:{order.user_id}:{rule}:{contact_method_id}"
+    return f"{PURPOSES[order.purpose]}:{where}:{order.user_id}:{rule}:{contact_method_id}"
 
 
 def _span(seconds: int) -> str:

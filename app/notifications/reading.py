@@ -10,11 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 OF_INCIDENT = text("""
-    SELECT n.id, n.purpose, n.loudness, n.state, n.because, u.key AS user, u.name AS user_name, n.channel, n.epoch,
+    SELECT n.id, n.purpose, n.loudness, n.state, n.because, u.key AS user,
+           coalesce(u.name, w.name, 'webhook') AS user_name, w.key AS webhook, n.channel, n.epoch,
            n.round, n.step, n.content ->> 'why' AS why, n.created_at, n.due_at, n.finished_at, n.tries, n.repeated,
            n.carried_by_id AS carried_by,
            a.provider, a.provider_id, a.status AS provider_status, a.code, a.error
-    FROM notifications n JOIN users u ON u.id = n.user_id
+    FROM notifications n LEFT JOIN users u ON u.id = n.user_id LEFT JOIN webhooks w ON w.id = n.webhook_id
     LEFT JOIN LATERAL (SELECT a.* FROM attempts a WHERE a.notification_id = coalesce(n.carried_by_id, n.id)
                      ORDER BY a.number DESC LIMIT 1) a
       ON true

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,29 +14,36 @@ from app.notifications.plan import Planned
 
 INSERT = Hot("""
     INSERT INTO notifications (id, key, purpose, loudness, state, because, user_id, contact_method_id, channel, address,
-                               incident_id, ladder_id, epoch, round, step, content, created_at, due_at)
+                               incident_id, ladder_id, epoch, round, step, content, created_at, due_at, webhook_id)
     SELECT id, key, purpose, loudness, 'pending', because, user_id, contact_method_id, channel, address, incident_id,
-           ladder_id, epoch, round, step, content, CAST(:now AS timestamptz), due_at
+           ladder_id, epoch, round, step, content, CAST(:now AS timestamptz), due_at, webhook_id
     FROM unnest(CAST(:id AS uuid[]), CAST(:key AS text[]), CAST(:purpose AS text[]), CAST(:loudness AS text[]),
                 CAST(:because AS text[]), CAST(:user_id AS bigint[]), CAST(:contact_method_id AS bigint[]),
                 CAST(:channel AS text[]), CAST(:address AS text[]), CAST(:incident_id AS uuid[]),
                 CAST(:ladder_id AS uuid[]), CAST(:epoch AS integer[]), CAST(:round AS integer[]),
-                CAST(:step AS integer[]), CAST(:content AS jsonb[]), CAST(:due_at AS timestamptz[]))
+                CAST(:step AS integer[]), CAST(:content AS jsonb[]), CAST(:due_at AS timestamptz[]),
+                CAST(:webhook_id AS bigint[]))
          AS t (id, key, purpose, loudness, because, user_id, contact_method_id, channel, address, incident_id,
-               ladder_id, epoch, round, step, content, due_at)
+               ladder_id, epoch, round, step, content, due_at, webhook_id)
     ON CONFLICT (key) DO NOTHING
 """)
 
 _DETAILED = """
     SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel, n.address, n.incident_id,
            n.ladder_id, n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
-           n.carried_by_id,
-           u.key AS user_key, u.name AS user_name, u.active, coalesce(u.time_zone, o.time_zone) AS time_zone,
-           m.broken_at IS NULL AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') AS usable,
+           n.carried_by_id, n.webhook_id, w.generation,
+           u.key AS user_key, coalesce(u.name, w.name, 'webhook') AS user_name, coalesce(u.active, true) AS active,
+           coalesce(u.time_zone, o.time_zone) AS time_zone,
+           CASE WHEN n.webhook_id IS NOT NULL THEN w.id IS NOT NULL ELSE m.broken_at IS NULL
+                AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') END AS usable,
+           EXISTS (SELECT 1 FROM acknowledgements a
+                   WHERE a.incident_id = n.incident_id AND a.epoch = n.epoch AND a.user_id = n.user_id
+                     AND a.at >= n.created_at AND a.withdrawn_at IS NULL) AS acknowledged,
            i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
-           i.reopened, i.storm_id, s.name AS service, s.runbook_url
+           i.reopened, i.storm_id, i.acknowledged_by_id, s.name AS service, s.key AS service_key, s.runbook_url
     FROM {notifications} n
-    JOIN users u ON u.id = n.user_id
+    LEFT JOIN users u ON u.id = n.user_id
+    LEFT JOIN webhooks w ON w.id = n.webhook_id
     JOIN organisation o ON o.id = 1
     LEFT JOIN contact_methods m ON m.id = n.contact_method_id
     LEFT JOIN incidents i ON i.id = n.incident_id
@@ -65,11 +72,11 @@ PARCELS = text(f"""
 
 CANCEL_ORPHANS = text("""
     UPDATE notifications n SET state = 'failed', because = 'its channel is not configured', finished_at = :now
-    FROM users u
     WHERE n.state = 'pending' AND n.due_at <= :now AND NOT n.channel = ANY (CAST(:channels AS text[]))
-      AND u.id = n.user_id
-    RETURNING n.id, n.user_id, u.name AS user_name, n.contact_method_id, n.channel, n.loudness, n.purpose,
-              n.incident_id, n.ladder_id, n.epoch, n.round, n.step
+    RETURNING n.id, n.user_id,
+              coalesce((SELECT u.name FROM users u WHERE u.id = n.user_id), 'webhook') AS user_name,
+              n.contact_method_id, n.channel, n.loudness, n.purpose, n.incident_id, n.ladder_id, n.epoch, n.round,
+              n.step
 """)
 """Due on a channel that this installation does not have."""
 
@@ -123,8 +130,8 @@ RECORD_ATTEMPT = text("""
 ATTEMPT_OF_CALLBACK = text("""
     SELECT a.id, a.notification_id, a.status, a.provider_id, a.number, n.state, n.user_id, n.contact_method_id,
            n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose, n.due_at, n.tries,
-           u.name AS user_name
-    FROM attempts a JOIN notifications n ON n.id = a.notification_id JOIN users u ON u.id = n.user_id
+           coalesce(u.name, 'webhook') AS user_name
+    FROM attempts a JOIN notifications n ON n.id = a.notification_id LEFT JOIN users u ON u.id = n.user_id
     WHERE a.callback_hash = :hash FOR UPDATE OF a, n
 """)
 
@@ -174,14 +181,27 @@ BRING_FORWARD = text("""
 STEP_STATE = text("""
     SELECT n.user_id, n.contact_method_id, n.state FROM notifications n
     WHERE n.ladder_id = :ladder_id AND n.epoch = :epoch AND n.round = :round AND n.step = :step
+      AND n.user_id IS NOT NULL
 """)
 
-PAGED_ABOUT = text("SELECT DISTINCT user_id FROM notifications WHERE incident_id = :incident_id AND tries > 0")
+ADDRESSES = text("SELECT w.id, w.url FROM webhooks w WHERE w.id = ANY (CAST(:ids AS bigint[]))")
+
+PAGED_ABOUT = text("""
+    SELECT DISTINCT user_id FROM notifications
+    WHERE incident_id = :incident_id AND tries > 0 AND user_id IS NOT NULL AND purpose = 'page'
+""")
 
 NEXT_DUE = text("""
     SELECT least((SELECT min(due_at) FROM notifications WHERE state = 'pending'),
                  (SELECT min(claimed_at) FROM notifications WHERE state = 'sending') + interval '60 seconds')
 """)
+
+
+async def addresses(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
+    """Of these webhooks."""
+    if not webhook_ids:
+        return {}
+    return {r.id: r.url for r in await conn.execute(ADDRESSES, {"ids": sorted(webhook_ids)})}
 
 
 async def insert(conn: AsyncConnection, planned: Sequence[Planned], now: datetime) -> int:
@@ -193,6 +213,7 @@ async def insert(conn: AsyncConnection, planned: Sequence[Planned], now: datetim
         for c in (
             "id", "key", "purpose", "loudness", "because", "user_id", "contact_method_id", "channel", "address",
             "incident_id", "ladder_id", "epoch", "round", "step", "content", "due_at",
+            "webhook_id",
         )
     }  # fmt: skip
     return await INSERT.written(conn, columns | {"now": now})

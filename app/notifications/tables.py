@@ -25,6 +25,7 @@ class Notification(Base):
         CheckConstraint(
             "purpose IN ('page', 'nudge', 'update', 'notice', 'verification', 'digest', 'drill')", name="purpose"
         ),
+        CheckConstraint("num_nonnulls(user_id, webhook_id) = 1", name="whom"),
         Index("ix_notifications_due_at", "due_at", postgresql_where=text("state = 'pending'")),
         Index("ix_notifications_claimed_at", "claimed_at", postgresql_where=text("state = 'sending'")),
         Index("ix_notifications_incident_id_id", "incident_id", "id"),
@@ -40,7 +41,8 @@ class Notification(Base):
     state: Mapped[str]
     because: Mapped[str] = mapped_column(server_default="")
     """Why it waits, was cancelled, failed; in words."""
-    user_id: Mapped[int] = mapped_column(BigInteger)
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    webhook_id: Mapped[int | None] = mapped_column(BigInteger)
     contact_method_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("contact_methods.id", ondelete="SET NULL"), index=True
     )

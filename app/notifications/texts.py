@@ -72,6 +72,45 @@ def page(about: About, content: Mapping[str, Any], time_zone: str, now: datetime
     )
 
 
+def for_information(about: About, content: Mapping[str, Any], state: str, time_zone: str, *, repeated: bool) -> Words:
+    """To somebody who need not respond: nothing is asked for."""
+    again = " (repeat)" if repeated else ""
+    since = local(about.opened_at, zone(time_zone)).strftime("%a %d %b %H:%M %Z")
+    stands = "nobody has it yet" if state == "triggered" else f"it is {state}"
+    return Words(
+        subject=f"[{about.service}] For your information: incident {about.number}: {about.title}",
+        text=f"For your information{again}: P{about.priority} #{about.number} {about.title}"
+        f" ({about.service}), {stands}",
+        text_long=(
+            f"For your information{again}: P{about.priority} incident {about.number}, {about.title}. You need not do"
+            f" anything; {stands}."
+        ),
+        facts=(
+            ("Service", about.service),
+            ("Priority", f"P{about.priority}"),
+            ("Since", since),
+            ("Why you", str(content.get("why", ""))),
+        ),
+        link_label="Look at it (asks you to log in)",
+    )
+
+
+def update_is_due(about: About, time_zone: str, *, repeated: bool) -> Words:
+    """To whoever has the incident: those who wait want to know how it stands."""
+    again = " (repeat)" if repeated else ""
+    since = local(about.opened_at, zone(time_zone)).strftime("%a %d %b %H:%M %Z")
+    return Words(
+        subject=f"[{about.service}] Incident {about.number}: {about.title}",
+        text=f"P{about.priority} #{about.number}{again}: an update is due on {about.title} ({about.service})",
+        text_long=(
+            f"An update is due on incident {about.number}{again}: {about.title}. You have it; please tell those who"
+            " wait how it stands."
+        ),
+        facts=(("Service", about.service), ("Priority", f"P{about.priority}"), ("Since", since)),
+        link_label="Post an update (asks you to log in)",
+    )
+
+
 NAMED = 20
 """So many incidents are named in a mail about several; the screen behind its link has all of them."""
 

@@ -39,6 +39,10 @@ class Wording:
             return texts.verification(row.content) if row.purpose == "verification" else texts.notice(row.content)
         repeated = any(r.repeated for r in parcel)
         about = [self._about(r) for r in parcel]
+        if row.purpose == "update":
+            return texts.for_information(about[0], row.content, row.incident_state, row.time_zone, repeated=repeated)
+        if row.purpose == "nudge":
+            return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
             return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)
         if len(parcel) > 1:

@@ -42,8 +42,8 @@ _TIMELINE = text("""
 """)
 _NOTIFICATIONS = text("""
     SELECT n.incident_id, n.created_at, n.due_at, n.state, n.because, n.purpose, n.channel, n.loudness, n.round, n.step,
-           n.content ->> 'why' AS why, u.name AS user_name
-    FROM notifications n JOIN users u ON u.id = n.user_id
+           n.content ->> 'why' AS why, coalesce(u.name, w.name, 'webhook') AS user_name
+    FROM notifications n LEFT JOIN users u ON u.id = n.user_id LEFT JOIN webhooks w ON w.id = n.webhook_id
     WHERE n.incident_id = ANY (CAST(:ids AS uuid[])) ORDER BY n.id LIMIT :limit
 """)
 _POLICIES = text("""

@@ -7,7 +7,7 @@ climbed and counted. Repeats, which changed nothing, are not replayed; alerts th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -49,12 +49,14 @@ class Player:
     standings: Standings = field(default_factory=Standings)
     due: datetime | None = None
     played: int = 0
+    after: Callable[[AsyncConnection, datetime], Awaitable[object]] = shadow_store.settle
+    """What follows a climb: nobody climbs further, unless somebody else says what is delivered."""
 
     async def play_events(self, doors: Mapping[int, Door]) -> None:
         """All that was collected. Raises `TooSlow`."""
         async for minute in _minutes(self.conn):
             at: datetime = minute[-1].at
-            await self._pass_time(at)
+            await self.pass_time(at)
             await self.play([_request(doors[i], list(rows), at) for i, rows in groupby(minute, _integration)], at)
             self.played += len(minute)
         if self.due is not None:
@@ -71,7 +73,8 @@ class Player:
         else:
             self.due = await self._next_due(at)
 
-    async def _pass_time(self, to: datetime) -> None:
+    async def pass_time(self, to: datetime) -> None:
+        """All that falls due until `to`. Raises `TooSlow`."""
         while self.due is not None and self.due <= to:
             await self._tick(self.due)
 
@@ -82,7 +85,7 @@ class Player:
         claimed = CLAIM
         while claimed >= CLAIM:
             claimed = len((await flow.climb(self.conn, self.channels, self.standings)).lateness)
-        await shadow_store.settle(self.conn, at)
+        await self.after(self.conn, at)
         due = await self._next_due(at)
         self.due = None if due is None else max(due, at + TOGETHER) if due <= at else due
 

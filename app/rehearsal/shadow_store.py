@@ -37,6 +37,7 @@ ROAD: Final = (
     "storms",
     "pacing",
     "correlation_acts",
+    "required_acknowledgements",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 
@@ -57,6 +58,11 @@ _COLLECT: Final = text("""
 _RULES: Final = text("CREATE TEMP TABLE rule_set_versions ON COMMIT DROP AS SELECT * FROM rule_set_versions")
 _DOORS_LOCKED: Final = text("CREATE TEMP TABLE integrations ON COMMIT DROP AS SELECT * FROM integrations")
 """The road locks integrations whose source may have fallen silent."""
+_TURNS: Final = text("CREATE TEMP TABLE round_robin_turns ON COMMIT DROP AS SELECT * FROM round_robin_turns")
+"""Whose turn it is, as it is now. Such a copy has neither key nor default: `_TURNS_KEY` gives it both."""
+_TURNS_KEY: Final = text("""
+    ALTER TABLE round_robin_turns ADD PRIMARY KEY (policy_id, position), ALTER turns SET DEFAULT '{}'
+""")
 _READ_ONLY: Final = text("SET TRANSACTION READ ONLY")
 _TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 _CLOCK: Final = text("INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, :now, :now, 0)")
@@ -69,10 +75,23 @@ _DOORS: Final = text("""
 """)
 # Nobody acknowledges in a simulation, so only the first step of each ladder counts; and what is planned is sent.
 _SETTLE: Final = text("""
-    WITH parked AS (UPDATE ladders SET next_step_at = NULL WHERE next_step_at IS NOT NULL)
+    WITH parked AS (UPDATE ladders SET next_step_at = NULL, update_due_at = NULL
+                    WHERE next_step_at IS NOT NULL OR update_due_at IS NOT NULL)
     UPDATE notifications SET state = 'sent', finished_at = :now WHERE state = 'pending'
 """)
 
+_KEEP_FIRING: Final = text("UPDATE alerts SET expires_at = NULL, expiry_due_at = NULL WHERE state = 'firing'")
+_SENT: Final = text("UPDATE notifications SET state = 'delivered', finished_at = :now WHERE state = 'sending'")
+_HAPPENED: Final = text("""
+    SELECT e.at, e.kind, e.data, i.number FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
+    ORDER BY e.at, e.id LIMIT :limit
+""")
+_INCIDENTS: Final = text("""
+    SELECT i.number, i.title, i.state, i.priority, i.loudness, i.verdict, s.key AS service,
+           l.policy ->> 'name' AS policy
+    FROM incidents i JOIN services s ON s.id = i.service_id
+    LEFT JOIN ladders l ON l.incident_id = i.id AND l.purpose = 'page' ORDER BY i.number
+""")
 # Every occurrence as the road left it, with the occurrence that opened its incident.
 _VERDICTS: Final = text("""
     SELECT o.id, n.key AS integration, a.dedup_key, o.starts_at, a.title, s.key AS service, o.suppressed, o.routed,
@@ -98,12 +117,19 @@ async def collect(conn: AsyncConnection, since: datetime, first: Any, oldest: An
     return int((await conn.execute(_COUNT)).scalar_one())
 
 
+async def limit(conn: AsyncConnection, timeout_s: float) -> None:
+    """No statement of this transaction takes longer."""
+    await conn.execute(_TIMEOUT, {"milliseconds": str(int(timeout_s * 1000))})
+
+
 async def shadow(conn: AsyncConnection, now: datetime) -> None:
     """From here on the road of this connection is empty, and its time stands at `now`."""
     for table in ROAD:
         await conn.execute(text(f"CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP"))
     await conn.execute(_RULES)
     await conn.execute(_DOORS_LOCKED)
+    await conn.execute(_TURNS)
+    await conn.execute(_TURNS_KEY)
     await conn.execute(_CLOCK, {"now": now})
 
 
@@ -123,6 +149,26 @@ async def replayed(conn: AsyncConnection, after: int, limit: int) -> Sequence[An
 async def doors(conn: AsyncConnection) -> Sequence[Any]:
     """Rows for `door_of`."""
     return (await conn.execute(_DOORS)).all()
+
+
+async def keep_firing(conn: AsyncConnection) -> None:
+    """What fires goes on firing: its source would renew it."""
+    await conn.execute(_KEEP_FIRING)
+
+
+async def sent(conn: AsyncConnection, now: datetime) -> None:
+    """Whatever was claimed arrived."""
+    await conn.execute(_SENT, {"now": now})
+
+
+async def happened(conn: AsyncConnection, limit: int) -> Sequence[Any]:
+    """What timelines tell, oldest first: `at`, `kind`, `data`, `number` of the incident."""
+    return (await conn.execute(_HAPPENED, {"limit": limit})).all()
+
+
+async def incidents(conn: AsyncConnection) -> Sequence[Any]:
+    """What was opened: `number`, `title`, `state`, `priority`, `loudness`, `verdict`, `service` by key, `policy`."""
+    return (await conn.execute(_INCIDENTS)).all()
 
 
 async def settle(conn: AsyncConnection, now: datetime) -> None:

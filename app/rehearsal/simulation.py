@@ -3,24 +3,21 @@ under the rules in force and under the draft. On a connection and in a thread of
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import clock
 from app.db import batches, ids
-from app.db import engine as db
-from app.errors import Conflict, Invalid
+from app.errors import Invalid
 from app.ingest.entrances import door_of
 from app.ingest.requests import Request
 from app.rehearsal import compared, shadow_store
+from app.rehearsal.aside import GIVEN_S, alone, taken_back
 from app.rehearsal.compared import Difference, Ran, Totals
 from app.rehearsal.playing import Player, TooSlow
 from app.rules import store as rules_store
@@ -30,11 +27,7 @@ from app.rules.store import Published
 MOST_EVENTS: Final = 100_000
 MOST_DAYS: Final = 30
 SHOWN: Final = 50
-GIVEN_S: Final = 30.0
-"""Real seconds for each of the two runs."""
 _LONGEST_FIRING: Final = timedelta(days=30)
-_TIMED_OUT: Final = "57014"
-_running = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +96,7 @@ async def simulate(
     payload cannot be used), `Conflict` (`busy`) while this process simulates already.
     """
     task = _Task(url, now, tuple(channels), what, given_s, behind_pooler)
-    if not _running.acquire(blocking=False):
-        raise Conflict("this process is simulating something already; try again in a minute", code="busy")
-    try:
-        before, after = await asyncio.to_thread(lambda: asyncio.run(_both(task, draft)))
-    finally:
-        _running.release()
+    before, after = await alone(lambda: _both(task, draft))
     found = compared.differences(before.ran, after.ran)
     return Simulation(after.events, before.ran.totals, after.ran.totals, len(found), found[:SHOWN], after.refused)
 
@@ -118,21 +106,13 @@ async def _both(task: _Task, draft: Draft) -> tuple[_Played, _Played]:
 
 
 async def _run(task: _Task, draft: Draft | None) -> _Played:
-    """One run, taken back at its end. The engine is thrown away: its connection's plans are for shadows."""
-    url = task.url.render_as_string(hide_password=False)
-    engine = db.create(url, size=1, behind_pooler=task.behind_pooler)
-    try:
-        async with engine.connect() as conn:
-            try:
-                return await _on(conn, task, draft)
-            except DBAPIError as failed:
-                if getattr(failed.orig, "sqlstate", None) == _TIMED_OUT:
-                    raise _too_much(task, "the database took too long over them") from failed
-                raise
-            finally:
-                await conn.rollback()
-    finally:
-        await engine.dispose()
+    """One run, taken back at its end."""
+    return await taken_back(
+        task.url,
+        task.behind_pooler,
+        lambda conn: _on(conn, task, draft),
+        lambda: _too_much(task, "the database took too long over them"),
+    )
 
 
 async def _on(conn: AsyncConnection, task: _Task, draft: Draft | None) -> _Played:

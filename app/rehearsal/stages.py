@@ -34,6 +34,7 @@ _ENTRIES: Final[Mapping[StageName, tuple[str, ...]]] = {
     "priority": ("priority_assigned", "priority_raised", "priority_pinned", "priority_unpinned", "became_loud"),
     "escalation": (
         "step", "last_resort", "nobody_reached", "last_resort_unreachable", "escalated_by_hand", "reassigned",
+        "step_skipped", "handed_over", "escalated_to_tier",
     ),
 }  # fmt: skip
 _STAGES: Final = {kind: stage for stage, kinds in _ENTRIES.items() for kind in kinds}

@@ -82,6 +82,8 @@ def said(pressed: str, seen: Standing, user_id: int) -> str:
             return "It was over before you pressed."
         case "acknowledge" if seen.state != "triggered" and seen.acknowledged_by_id != user_id:
             return f"{seen.holder or 'Somebody'} was faster."
+        case "acknowledge" if seen.missing:
+            return "Thank you. It goes on paging until the others have acknowledged, too."
         case "acknowledge" if seen.acknowledged_by_id == user_id:
             return "Thank you. Nobody else is paged."
         case "escalate" if seen.state == "triggered":

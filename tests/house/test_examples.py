@@ -21,6 +21,12 @@ def test_the_configuration_in_the_start_page_is_accepted():
     assert [p.key for p in town.policies] == ["shop"]
 
 
+def test_the_configuration_in_the_page_on_policies_is_accepted():
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "policies.md").read_text(), re.S)
+    assert len(blocks) == 1
+    assert [p.key for p in document.parse(yaml_text.read(blocks[0])).policies] == ["checkout", "database", "leadership"]
+
+
 RULES = re.findall(r"```yaml\n# ([\w ]+)\n(.*?)```", (ROOT / "docs" / "rules.md").read_text(), re.S)
 
 

@@ -55,7 +55,7 @@ def test_every_route_declares_one_permission_or_why_it_is_open(everything):
 
 def test_unsafe_routes_need_more_than_reading(app):
     reading = {name for name, p in PERMISSIONS.items() if p.scope == "read"}
-    only_asks = re.compile(r"/(try|preview|simulate)$")
+    only_asks = re.compile(r"/(try|preview|simulate|dry-runs)$")
     wrong = [
         (method, path)
         for method, path, declarations in declared(app)

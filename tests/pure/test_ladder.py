@@ -16,14 +16,10 @@ from app.escalation.ladder import (
     LAST_RESORT_LOST,
     UNREACHABLE_AGAIN,
     Climb,
-    Ladder,
-    PolicyCopy,
-    Reach,
-    Rung,
-    Situation,
-    Target,
     climb,
 )
+from app.escalation.policy_copy import PolicyCopy, Rung, Target
+from app.escalation.positions import Ladder, Reach, Situation
 from app.hours import parse_hours
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from app.directory.contacts import Person, Rule, UsableMethod
-from app.escalation.ladder import PageOrder
+from app.escalation.positions import PageOrder
 from app.notifications.plan import Planned, plan
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, Invalid, NotFound
-from app.escalation import policies, policy_store
+from app.escalation import copy_store, policies, policy_store
 from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit
 from app.oncall import commands as oncall
 from app.oncall.schedule_document import ScheduleDocument
@@ -51,8 +51,9 @@ async def test_a_policy_comes_back_as_it_was_written(conn: AsyncConnection, now:
 
 async def test_a_ladder_copies_ids(conn: AsyncConnection, now: datetime, ids: dict[str, int]) -> None:
     stored = await policies.create(conn, now, document(), actor=ACTOR)
-    assert await policy_store.snapshot(conn, [stored.id]) == {
+    assert await copy_store.copies(conn, [stored.id]) == {
         stored.id: {
+            "id": stored.id,
             "key": "checkout",
             "name": "Checkout",
             "version": 1,

@@ -12,7 +12,7 @@ from whole import Whole
 from app.db.engine import transaction
 from app.errors import Conflict, Invalid
 from app.priority.assign import PRIORITY_RULES
-from app.rehearsal import simulation
+from app.rehearsal import aside, simulation
 from app.rehearsal.simulation import Draft
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -189,6 +189,6 @@ async def test_too_much_is_refused_honestly(house: Whole, monkeypatch: pytest.Mo
 async def test_one_at_a_time(house: Whole) -> None:
     async with transaction(house.engine) as (_, now):
         pass
-    with simulation._running, pytest.raises(Conflict) as refused:
+    with aside._running, pytest.raises(Conflict) as refused:
         await simulation.simulate(house.engine.url, now, [], Draft(PRIORITY_RULES, "", LOUD), 1)
     assert refused.value.code == "busy"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from app.escalation.reading import Beside
 from app.incidents import recurrence
 from app.incidents.reading import IncidentDetail
 from app.incidents.recurrence import Recurrence
@@ -101,6 +103,14 @@ class IncidentAnswer(IncidentLineAnswer):
     """What it was, as a person said; empty where nobody did."""
     fix: str
     next_step: NextStepAnswer | None = None
+    tier: int = 1
+    """The support tier that has it."""
+    acknowledged_partly_by: list[str] = Field(default=[])
+    """Where all whom a step paged must acknowledge: the names of those who have."""
+    acknowledgement_missing: list[str] = Field(default=[])
+    """And of those who have not."""
+    update_due_at: datetime | None = None
+    """When whoever has it is reminded to post an update."""
     recurrence: RecurrenceAnswer | None = None
     """Null for the first time; as `next_step` only where one incident is read."""
 
@@ -145,7 +155,9 @@ class NotificationAnswer(Answer):
     loudness: str
     state: str
     because: str
-    user: str
+    user: str | None
+    webhook: str | None
+    """The webhook that was called, where it is no user's."""
     channel: str
     epoch: int | None
     round: int | None
@@ -168,11 +180,28 @@ class NotificationAnswer(Answer):
 class ActionAnswer(Answer):
     """What an action came to. `result` `already_...` is no error: somebody was faster, `by` and `at` say who."""
 
-    result: Literal["acknowledged", "already_acknowledged", "resolved", "already_resolved", "still_firing", "done"]
+    result: Literal[
+        "acknowledged", "already_acknowledged", "partly_acknowledged", "resolved", "already_resolved", "still_firing",
+        "done",
+    ]  # fmt: skip
     by: str | None = None
     at: datetime | None = None
     firing: int | None = None
+    missing: list[str] = Field(default=[])
+    """Names of those who must acknowledge as well."""
     incident: IncidentAnswer
+
+
+class EscalateBody(Body):
+    """Nothing: the next step. A tier and why: that support tier has it from now on."""
+
+    model_config = example(tier=2, reason="needs somebody who knows the database") | {
+        "extra": "forbid",
+        "strict": True,
+    }
+
+    tier: Literal[2, 3] | None = None
+    reason: Text = ""
 
 
 class ResolveBody(Body):
@@ -206,6 +235,8 @@ class NoteBody(Body):
     model_config = example(text="The primary is back, replication catches up.") | {"extra": "forbid", "strict": True}
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+    update: bool = False
+    """It is the update that those who wait for are due."""
 
 
 class PriorityBody(Body):
@@ -220,11 +251,16 @@ class PriorityBody(Body):
 
 
 def incident_answer(
-    detail: IncidentDetail, next_step: object = None, returned: RecurrenceAnswer | None = None
+    detail: IncidentDetail,
+    next_step: object = None,
+    returned: RecurrenceAnswer | None = None,
+    beside: Beside | None = None,
 ) -> IncidentAnswer:
+    """`beside`: what its ladders know; where it is not asked for, the defaults."""
     following = None if next_step is None else NextStepAnswer.model_validate(next_step)
     said = {name: detail.row[name] or "" for name in ("cause", "fix")} | {"pinned_open": detail.row["held_open"]}
-    return IncidentAnswer.model_validate(dict(detail.row) | said | {"next_step": following, "recurrence": returned})
+    known = said | ({} if beside is None else asdict(beside))
+    return IncidentAnswer.model_validate(dict(detail.row) | known | {"next_step": following, "recurrence": returned})
 
 
 def recurrence_answer(known: Recurrence | None, now: datetime) -> RecurrenceAnswer | None:

@@ -12,15 +12,17 @@ from app import hours
 from app.directory import people
 from app.errors import Invalid, NotFound
 from app.escalation import commands as escalation
+from app.escalation import informing
 from app.escalation import reading as ladders
 from app.incidents import commands, reading, recurrence_store
 from app.incidents import store as incident_store
-from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, Responder, StillFiring
+from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, PartlyAcknowledged, Responder, StillFiring
 from app.notifications import reading as notification_reading
 from app.priority import store as priority_store
 from app.web.api.incident_models import (
     ActionAnswer,
     AlertAnswer,
+    EscalateBody,
     IncidentAnswer,
     IncidentLineAnswer,
     NoteBody,
@@ -96,7 +98,8 @@ async def read_incident(number: Number, response: Response, tx: Tx, channels: Ch
     found = await detail_of(tx.conn, number)
     set_etag(response, found.version)
     returned = recurrence_answer(await recurrence_store.recurrence(tx.conn, found.id), tx.now)
-    return incident_answer(found, await ladders.next_step(tx.conn, found.id, channels, tx.now), returned)
+    following = await ladders.next_step(tx.conn, found.id, channels, tx.now)
+    return incident_answer(found, following, returned, await ladders.beside(tx.conn, found.id, found.epoch))
 
 
 async def detail_of(conn: AsyncConnection, number: int) -> reading.IncidentDetail:
@@ -148,13 +151,16 @@ async def _action(tx: Transaction, number: int, result: str, **said: object) -> 
 
 @router.post("/{number}/acknowledge")
 async def acknowledge(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
-    """Takes it. P1 is taken for 30 minutes, P2 for 60, others until somebody does something."""
+    """Takes it. P1 is taken for 30 minutes, P2 for 60, others until somebody does something. `partly_acknowledged`:
+    others must as well, and it goes on paging; `missing` says who."""
     done = await commands.acknowledge(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller))
     if isinstance(done, AlreadyResolved):
         return await _action(tx, number, "already_resolved", by=done.by, at=done.at)
     if isinstance(done, AlreadyAcknowledged):
         detail = await detail_of(tx.conn, number)
         return await _action(tx, number, "already_acknowledged", by=detail.acknowledged_by, at=done.at)
+    if isinstance(done, PartlyAcknowledged):
+        return await _action(tx, number, "partly_acknowledged", by=caller.user_key, at=tx.now, missing=done.missing)
     return await _action(tx, number, "acknowledged", by=caller.user_key, at=tx.now)
 
 
@@ -203,9 +209,18 @@ async def close(number: Number, tx: Tx, caller: Responding) -> ActionAnswer:
 
 
 @router.post("/{number}/escalate")
-async def escalate(number: Number, tx: Tx, caller: Responding, request: Request) -> ActionAnswer:
-    """Pages the next step now. Whoever has it gives it up by this."""
-    await escalate_now(tx, await incident_id(tx.conn, number), responder(caller))
+async def escalate(
+    number: Number, tx: Tx, caller: Responding, request: Request, body: EscalateBody | None = None
+) -> ActionAnswer:
+    """Pages the next step now. With a `tier` and a `reason` it goes to that support tier instead, from the first step
+    of its policy. Whoever has it gives it up by this."""
+    found_id = await incident_id(tx.conn, number)
+    if body is None or body.tier is None:
+        await escalate_now(tx, found_id, responder(caller))
+    else:
+        incident = (await incident_store.lock(tx.conn, [found_id]))[found_id]
+        commands.must_be_open(incident)
+        await escalation.escalate_to_tier(tx.conn, tx.now, incident, responder(caller), body.tier, body.reason)
     tx.after_commit(request.app.state.wake)
     return await _action(tx, number, "done")
 
@@ -238,8 +253,10 @@ async def snooze(number: Number, body: SnoozeBody, tx: Tx, caller: Responding) -
 
 @router.post("/{number}/notes", status_code=201)
 async def add_note(number: Number, body: NoteBody, tx: Tx, caller: Responding) -> ActionAnswer:
-    """Adds a note to the timeline."""
-    await commands.note(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), body.text)
+    """Adds a note to the timeline. With `update` it says to those who wait how it stands: the reminder that an update
+    is due stops, and the next one is due after the interval of the escalation matrix."""
+    add = informing.post_update if body.update else commands.note
+    await add(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), body.text)
     return await _action(tx, number, "done")
 
 

@@ -13,6 +13,8 @@ from app.web.api import (
     configuration,
     contact_methods,
     correlating,
+    dry_runs,
+    escalation_lists,
     explanations,
     heartbeats,
     incidents,
@@ -42,6 +44,7 @@ from app.web.api import (
     teams,
     time_intervals,
     users,
+    webhooks,
 )
 from app.web.auth import public
 from app.web.parameters import known_only
@@ -130,6 +133,9 @@ router.include_router(schedules.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)
+router.include_router(webhooks.router)
+router.include_router(escalation_lists.router)
+router.include_router(dry_runs.router)
 router.include_router(rule_sets.router)
 router.include_router(priority_matrix.router)
 router.include_router(priority_trial.router)

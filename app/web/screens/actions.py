@@ -19,7 +19,14 @@ from app.escalation import answering
 from app.escalation import commands as escalation
 from app.incidents import commands, explaining
 from app.incidents import store as incident_store
-from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Resolved, Responder, StillFiring
+from app.incidents.commands import (
+    Acknowledged,
+    AlreadyAcknowledged,
+    PartlyAcknowledged,
+    Resolved,
+    Responder,
+    StillFiring,
+)
 from app.priority import store as priority_store
 from app.web.link_view import Action, View
 from app.web.screens.incident import STALE, Number, found, show
@@ -67,6 +74,8 @@ async def acknowledge(number: Number, reader: Responding) -> Response:
     done = await commands.acknowledge(reader.tx.conn, reader.tx.now, detail.id, responder(reader))
     if isinstance(done, Acknowledged):
         return back(number, "acknowledged")
+    if isinstance(done, PartlyAcknowledged):
+        return back(number, "partly")
     if isinstance(done, AlreadyAcknowledged):
         return back(number, "acknowledged" if done.by_id == reader.caller.user_id else "late")
     return back(number, "over")

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from app.directory import store as directory
 from app.errors import NotFound
 from app.escalation import answering
-from app.escalation.reading import NextStep, next_step
+from app.escalation.reading import NextStep, beside, next_step
 from app.incidents import by_hand, reading, recurrence, recurrence_store
 from app.incidents.similar import similar
 from app.ingest import change_store
@@ -40,6 +40,7 @@ UNDO_WORDS: Final = {"merge": "merge", "split": "split", "move": "move", "sympto
 STALE: Final = "Nothing was done yet, because things changed since you looked. Please look again."
 TOLD: Final = {
     "acknowledged": "You have it. Nobody else is paged.",
+    "partly": "Thank you. Others must acknowledge as well; see below.",
     "late": "Somebody was faster; see below.",
     "over": "It was over before you pressed.",
     "escalated": "The next step is being paged now.",
@@ -121,6 +122,7 @@ async def show(
         detail=detail,
         address=f"/incidents/{detail.number}" + (f"?older={encode(before)}" if before else ""),
         seen=seen,
+        beside=await beside(conn, detail.id, detail.epoch),
         mine=reader.caller.user_id is not None and detail.acknowledged_by_id == reader.caller.user_id,
         may=may,
         view=View.of(seen) if seen else "",

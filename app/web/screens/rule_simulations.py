@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from app.directory import service_store
 from app.errors import Conflict, Invalid
-from app.rehearsal.simulation import GIVEN_S, MOST_DAYS
+from app.rehearsal.aside import GIVEN_S
+from app.rehearsal.simulation import MOST_DAYS
 from app.rules import drafts
 from app.web.api.rule_drafts import Id
 from app.web.api.rule_simulations import Simulated, SimulationAnswer, TotalsAnswer, simulate_rule_draft

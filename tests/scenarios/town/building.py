@@ -24,7 +24,8 @@ from app.directory.documents import (
     TeamDocument,
     UserDocument,
 )
-from app.escalation import policies
+from app.escalation import lists, policies, webhooks
+from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit, WebhookDocument
 from app.escalation.policy_document import LastResort, PolicyDocument, StepDocument, Target
 from app.ingest.adapters import ADAPTERS
 from app.oncall import commands as oncall
@@ -148,13 +149,41 @@ class Builder:
             await oncall.create(conn, now, made, actor=ACTOR)
         return Target(type="schedule", key=key)
 
+    async def policy(self, key: str, *steps: Mapping[str, Any], **members: Any) -> str:
+        """A policy as the API takes it; steps have a delay of 5 minutes unless they say otherwise, and `targets` are
+        whom `target` takes."""
+        made = [{"delay_s": 300, **s, "targets": [target(t).model_dump() for t in s["targets"]]} for s in steps]
+        document = PolicyDocument.model_validate({"key": key, "name": key.capitalize(), "steps": made, **members})
+        async with transaction(self._engine) as (conn, now):
+            await policies.create(conn, now, document, actor=ACTOR)
+        return key
+
+    async def webhook(self, key: str, url: str) -> Target:
+        async with transaction(self._engine) as (conn, now):
+            document = WebhookDocument(key=key, name=key.capitalize(), url=url)
+            await webhooks.create(conn, now, document, actor=ACTOR)
+        return Target(type="webhook", key=key)
+
+    async def matrix(self, *rows: Mapping[str, Any]) -> None:
+        """Who is informed by priority."""
+        async with transaction(self._engine) as (conn, now):
+            edit = EscalationMatrixEdit.model_validate({"rows": list(rows)})
+            await lists.set_matrix(conn, now, edit, actor=ACTOR)
+
+    async def tiers(self, *tiers: Mapping[str, Any]) -> None:
+        async with transaction(self._engine) as (conn, now):
+            edit = SupportTiersEdit.model_validate({"tiers": list(tiers)})
+            await lists.set_tiers(conn, now, edit, actor=ACTOR)
+
     async def service(
-        self, key: str, *, policy: Rungs | None, repeats: int, **members: Any
+        self, key: str, *, policy: Rungs | str | None, repeats: int, **members: Any
     ) -> dict[tuple[str, str], str]:
         """Returns its routing keys by (service, source), one integration for each source there is."""
         keys: dict[tuple[str, str], str] = {}
         async with transaction(self._engine) as (conn, now):
-            if policy is not None:
+            if isinstance(policy, str):
+                members["policy"] = policy
+            elif policy is not None:
                 document = PolicyDocument(key=key, name=key.capitalize(), repeats=repeats, steps=steps(policy))
                 await policies.create(conn, now, document, actor=ACTOR)
                 members["policy"] = key

@@ -71,8 +71,8 @@ class Town(Looking):
             self.residents[name] = await self.build.person(self, name, channels, role=role, zone=zone)
         return [self.residents[name] for name in names]
 
-    async def service(self, key: str, *, policy: Rungs | None = None, repeats: int = 0, **members: Any) -> None:
-        """With `policy` as in `[ana, minutes(5), [ben, cara]]` and whatever members a service has."""
+    async def service(self, key: str, *, policy: Rungs | str | None = None, repeats: int = 0, **members: Any) -> None:
+        """With `policy` as in `[ana, minutes(5), [ben, cara]]`, or the key of one, and members of a service."""
         self.routing_keys |= await self.build.service(key, policy=policy, repeats=repeats, **members)
 
     async def team(self, key: str, *members: Resident) -> Target:

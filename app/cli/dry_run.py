@@ -1,0 +1,88 @@
+"""`tocsin dry-run`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app import hours
+from app.cli import remote, telling
+from app.errors import Invalid
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def dry_run(
+    integration: Annotated[str, typer.Argument(help="The key of the integration that would receive it.")],
+    file: Annotated[str, typer.Option("-f", "--file", help="The payload, JSON; - is stdin.")],
+    at: Annotated[
+        str, typer.Option("--at", help="When: 2026-11-01T01:30, where the organisation is, or with an offset.")
+    ] = "",
+    watched: Annotated[int, typer.Option("--hours", help="For how long it is watched while nobody answers.")] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    url: remote.Url = remote.DEFAULT_URL,
+) -> None:
+    """Say what would happen if a payload arrived at some time.
+
+    Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope read of an operator. Shows the
+    incident, every step, and every message with its text, as if nobody answered. Nothing is stored, nobody is told.
+    """
+    with telling.explained(), remote.client(url) as client:
+        body = {"integration": integration, "payload": _payload(file), "hours": watched} | ({"at": at} if at else {})
+        told = remote.answer(client.post("/dry-runs", json=body))
+        if as_json:
+            print(json.dumps(told, ensure_ascii=False, indent=2))
+            return
+        for line in lines(told):
+            print(line)
+
+
+def _payload(name: str) -> Any:
+    """Raises `Invalid`, OSError."""
+    try:
+        return json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
+    except ValueError as wrong:
+        raise Invalid(f"{name}: not JSON: {wrong}") from None
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """The answer of `/dry-runs` as somebody reads it in a terminal, in the organisation's time."""
+    zone = told["time_zone"]
+    yield f"{_when(told['at'], zone)} ({zone}), watched until {_when(told['until'], zone)}, nobody answers."
+    for refused in told["refused"]:
+        yield f"! cannot be used: {refused}"
+    for alert in told["alerts"]:
+        kept = f"kept quiet by {alert['suppressed']}" if alert["suppressed"] else "counts"
+        yield f"Alert “{alert['title']}” of {alert['service']}: {kept}"
+    for incident in told["incidents"]:
+        policy = f", policy “{incident['policy']}”" if incident["policy"] else ""
+        yield f"Incident “{incident['title']}”: P{incident['priority']}, {incident['loudness']}{policy}"
+        why = [f"{i['what']} {i['value']}" for i in incident["verdict"].get("inputs", [])]
+        if why:
+            yield f"    because of {', '.join(why)}"
+    if not told["incidents"]:
+        yield "No incident is opened, nobody is paged."
+    events = [(e["at"], 0, f"{e['text']}") for e in told["happened"]]
+    events += [(m["at"], 1, f"  {_message(m)}") for m in told["messages"]]
+    for at, _, text in sorted(events, key=lambda e: (e[0], e[1])):
+        yield f"{_when(at, zone)}  {text}"
+    if not told["complete"]:
+        yield "… and more than is shown here."
+
+
+def _message(message: Mapping[str, Any]) -> str:
+    text = " ".join(str(message["text"]).split())
+    if message["channel"] == "webhook":
+        return f"-> webhook {message['to']} ({message['address']})"
+    return f"-> {message['to']} by {message['channel']} {message['address']}: {text}"
+
+
+def _when(text: str, zone: str) -> str:
+    return hours.local(datetime.fromisoformat(text), hours.zone(zone)).strftime("%a %d %b %H:%M:%S")

@@ -1,0 +1,90 @@
+"""Where a ladder stands, what its incident looks like, and whom a climb asks: the values of `ladder.py`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.escalation.policy_copy import PolicyCopy, Target
+from app.hours import WeeklyHours
+
+
+class Ladder(Struct, frozen=True, gc=False):
+    """`step` is the index of the step that falls due next; as many as the policy has: the end of the round. `leg`: 0
+    for the policy itself, else the place in its chain; `leg_round`: the round in which that leg began."""
+
+    id: UUID
+    incident_id: UUID
+    purpose: str
+    policy: PolicyCopy
+    epoch: int
+    round: int
+    step: int
+    reached: int
+    next_step_at: datetime | None
+    leg: int = 0
+    leg_round: int = 1
+
+    @property
+    def climbed(self) -> PolicyCopy:
+        """The policy of the leg that it is on."""
+        return self.policy.legs[self.leg]
+
+    @property
+    def lap(self) -> int:
+        """The round of this leg, from 1: what people call the round."""
+        return self.round - self.leg_round + 1
+
+    @property
+    def informs(self) -> bool:
+        return self.purpose == "inform"
+
+
+class Situation(Struct, frozen=True, gc=False):
+    """The incident as the claim sees it."""
+
+    state: str
+    epoch: int
+    loudness: str
+    hours: WeeklyHours | None = None
+    assigned_to_id: int | None = None
+    held_before: tuple[int, ...] = ()
+    """Who had it until this epoch began: an expired acknowledgement pages them too."""
+    withheld: bool = False
+    """A storm lasts, and another incident speaks for this one: it waits for the end of the storm."""
+    priority: int = 3
+    acknowledged: tuple[int, ...] = ()
+    """Who acknowledged in this epoch, while others still have to."""
+
+
+class Reach(Struct, frozen=True, gc=False):
+    """What targets come to at an instant: the people who can be paged with the reason why each, and why others not."""
+
+    people: tuple[tuple[int, str, str], ...] = ()
+    """(user id, name, because), each person once."""
+    because: str = ""
+    webhooks: tuple[tuple[int, str], ...] = ()
+    """(id, name) of webhooks among the targets: they are called, and are nobody who could answer."""
+
+
+FindReach = Callable[[Sequence[Target]], Reach]
+
+
+class PageOrder(Struct, frozen=True, gc=False):
+    """One person to page, or webhook to call: what `notifications.plan` turns into messages. `purpose`: `page`,
+    `inform`, or `nudge` for a reminder. `lasts`: also of use when somebody has the incident."""
+
+    ladder_id: UUID
+    incident_id: UUID
+    purpose: str
+    epoch: int
+    round: int
+    step: int
+    user_id: int | None
+    loudness: str
+    because: str
+    webhook_id: int | None = None
+    lasts: bool = False

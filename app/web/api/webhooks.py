@@ -1,0 +1,106 @@
+"""`/webhooks`: addresses of other programs, which steps of escalation policies may name as targets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+
+from app.access.links import Links
+from app.access.secrets import Secrets
+from app.channels.webhook import shown
+from app.directory.changes import Stored
+from app.escalation import webhook_store, webhooks
+from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.web.auth import Caller, needs, permission
+from app.web.dependencies import SecretsGiven, Tx
+from app.web.idempotency import Route, idempotent, shown_once
+from app.web.models import Answer, Key
+from app.web.pages import Listed, Page
+from app.web.versions import IfMatch, set_etag
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=Route)
+Editing = Annotated[Caller, needs("webhooks.edit")]
+
+
+class WebhookAnswer(WebhookDocument):
+    """A webhook as it is now; `version` is its ETag."""
+
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class WebhookMade(WebhookAnswer):
+    """`secret`, with which every request is signed, is shown this once."""
+
+    secret: str | None
+
+
+class SecretAnswer(Answer):
+    """Shown this once; the one before counts no more."""
+
+    secret: str
+
+
+def _answer(stored: Stored[WebhookDocument]) -> WebhookAnswer:
+    return WebhookAnswer(
+        **stored.document.model_dump(),
+        version=stored.version,
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+    )
+
+
+def _secret(secrets: Secrets, webhook_id: int, generation: int) -> str:
+    return shown(Links(secrets).webhook_key(webhook_id, generation))
+
+
+@router.get("", dependencies=[permission("webhooks.read")])
+async def list_webhooks(tx: Tx, page: Page) -> Listed[WebhookAnswer]:
+    """Webhooks in the order of their keys."""
+    found = await webhook_store.webhooks(tx.conn, after=page.after_text, limit=page.fetch)
+    return page.of([_answer(stored) for stored in found], lambda webhook: webhook.key)
+
+
+@router.post("", status_code=201, dependencies=[idempotent])
+async def create_webhook(
+    body: WebhookDocument, request: Request, response: Response, tx: Tx, secrets: SecretsGiven, caller: Editing
+) -> WebhookMade:
+    """Makes a webhook. What is posted there is signed with the `secret` of the answer (Standard Webhooks)."""
+    shown_once(request, "secret")
+    stored = await webhooks.create(tx.conn, tx.now, body, actor=caller.actor)
+    response.headers["Location"] = f"/api/v1/webhooks/{body.key}"
+    set_etag(response, stored.version)
+    return WebhookMade(**_answer(stored).model_dump(), secret=_secret(secrets, stored.id, 1))
+
+
+@router.get("/{key}", dependencies=[permission("webhooks.read")])
+async def read_webhook(key: Key, response: Response, tx: Tx) -> WebhookAnswer:
+    """One webhook."""
+    stored = await webhooks.read(tx.conn, key)
+    set_etag(response, stored.version)
+    return _answer(stored)
+
+
+@router.put("/{key}")
+async def edit_webhook(
+    key: Key, body: WebhookEdit, response: Response, tx: Tx, expected: IfMatch, caller: Editing
+) -> WebhookAnswer:
+    """Another name or address; the secret stays."""
+    stored = await webhooks.edit(tx.conn, tx.now, key, body, actor=caller.actor, version=expected)
+    set_etag(response, stored.version)
+    return _answer(stored)
+
+
+@router.post("/{key}/secret")
+async def renew_webhook_secret(key: Key, tx: Tx, secrets: SecretsGiven, caller: Editing) -> SecretAnswer:
+    """Another secret from now on; needed too for a webhook that an apply has made."""
+    return SecretAnswer(secret=_secret(secrets, *await webhooks.renew_secret(tx.conn, tx.now, key, actor=caller.actor)))
+
+
+@router.delete("/{key}", status_code=204)
+async def delete_webhook(key: Key, tx: Tx, expected: IfMatch, caller: Editing) -> None:
+    """Removes a webhook that no policy names; 409 `in_use` lists in `used_by` which do."""
+    await webhooks.delete(tx.conn, tx.now, key, actor=caller.actor, version=expected)
