@@ -65,7 +65,7 @@ async def list_shifts(key: Key, tx: Tx, window: WindowWanted) -> Shifts:
         schedule=key,
         starts_at=window.t0,
         ends_at=window.t1,
-        shifts=shift_answers(coming, schedule, names, key),
+        shifts=shift_answers(coming, names, key),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
     )
 
@@ -104,7 +104,7 @@ async def my_shifts(
     for schedule in loaded.values():
         coming = await asyncio.to_thread(shifts.final, schedule, t0, t1)
         mine = [shift for shift in coming if shift.user_id == caller.user_id]
-        found += shift_answers(mine, schedule, names, ids[schedule.id])
+        found += shift_answers(mine, names, ids[schedule.id])
     return sorted(found, key=lambda shift: (shift.starts_at, shift.schedule))
 
 

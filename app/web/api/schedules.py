@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.escalation import policies
 from app.oncall import commands, shifts, store
+from app.oncall.intervals import Interval
 from app.oncall.schedule_document import ScheduleDocument, ScheduleEdit, computable
 from app.oncall.shifts import Change, Schedule, Shift
 from app.oncall.store import StoredSchedule
@@ -91,14 +92,14 @@ async def preview_schedule(body: ScheduleDocument, tx: Tx, days: Annotated[int, 
         starts_at=t0,
         ends_at=t1,
         changes=change_answers(changes, names),
-        shifts=shift_answers(coming, after, names),
+        shifts=shift_answers(coming, names),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
     )
 
 
 def _compare(
     before: Schedule, after: Schedule, t0: datetime, t1: datetime
-) -> tuple[list[Change], list[Shift], list[shifts.Interval]]:
+) -> tuple[list[Change], list[Shift], list[Interval]]:
     return shifts.difference(before, after, t0, t1), shifts.final(after, t0, t1), shifts.gaps(after, t0, t1)
 
 
