@@ -1,4 +1,4 @@
-"""What holds for every schedule in every zone, held against an oracle written from the definition: `oncall_oracle.py`."""
+"""What holds for every schedule in every zone, held against an oracle written from the definition, `oncall_oracle`."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ from app.web.api import (
     rule_drafts,
     rule_sets,
     rule_simulations,
+    schedule_versions,
     schedules,
     services,
     sessions,
@@ -125,6 +126,7 @@ router.include_router(heartbeats.router)
 router.include_router(integration_trial.router)
 router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
+router.include_router(schedule_versions.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)
