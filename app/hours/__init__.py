@@ -9,6 +9,7 @@ from app.hours.weekly import (
     advance_open,
     next_close,
     next_open,
+    open_seconds,
     week,
     within,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "local",
     "next_close",
     "next_open",
+    "open_seconds",
     "parse_hours",
     "parse_interval",
     "parse_spans",

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
@@ -59,6 +60,13 @@ class Week:
             while wall <= last:
                 yield wall_instant(wall, zone)
                 wall = self.next_edge(wall, side)
+
+
+def open_seconds(week: Week, zone: ZoneInfo, t0: datetime, t1: datetime) -> int:
+    """How much of `[t0, t1)` lies in the parts of the week on the wall clock of `zone`, in real time."""
+    marks = sorted({t0, t1, *(edge for edge in week.edges(zone, t0, t1) if t0 < edge < t1)}) if t0 < t1 else []
+    open_parts = (b - a for a, b in pairwise(marks) if week.is_open(reached(utc_second(a), zone)))
+    return round(sum(open_parts, timedelta()).total_seconds())
 
 
 def week(spans: tuple[Span, ...]) -> Week:

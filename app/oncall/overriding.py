@@ -53,8 +53,11 @@ async def override(
     return stored
 
 
-async def withdraw_override(conn: AsyncConnection, now: datetime, key: str, override_id: int, *, actor: str) -> None:
-    """An override to come is removed, one that runs ends now: what was so stays on record.
+async def withdraw_override(
+    conn: AsyncConnection, now: datetime, key: str, override_id: int, *, actor: str
+) -> int | None:
+    """An override to come is removed, one that runs ends now: what was so stays on record. Returns the swap that it
+    carried out.
 
     Raises `NotFound` and `Conflict` (`over`).
     """
@@ -77,6 +80,7 @@ async def withdraw_override(conn: AsyncConnection, now: datetime, key: str, over
     else:
         await override_store.delete(conn, override_id)
         await record(conn, now, actor, "deleted", key, before=before, entity="override")
+    return found.swap
 
 
 async def _people(conn: AsyncConnection, now: datetime, wanted: OverrideDocument) -> dict[str, int]:

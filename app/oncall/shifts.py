@@ -184,7 +184,7 @@ def gaps(schedule: Schedule, t0: datetime, t1: datetime) -> list[Interval]:
 
 def difference(before: Schedule, after: Schedule, t0: datetime, t1: datetime) -> list[Change]:
     """Who gains and who loses which hours of `[t0, t1)`, by user id; a user whose hours stay the same is left out."""
-    old, new = _held(before, t0, t1), _held(after, t0, t1)
+    old, new = by_user(final(before, t0, t1)), by_user(final(after, t0, t1))
     found = []
     for user in sorted(old.keys() | new.keys()):
         gained = without(new.get(user, []), old.get(user, []))
@@ -194,9 +194,10 @@ def difference(before: Schedule, after: Schedule, t0: datetime, t1: datetime) ->
     return found
 
 
-def _held(schedule: Schedule, t0: datetime, t1: datetime) -> dict[int, list[Interval]]:
-    shifts = sorted(final(schedule, t0, t1), key=lambda shift: shift.user_id)
+def by_user(shifts: Iterable[Shift]) -> dict[int, list[Interval]]:
+    """The time in which each user is on call: sorted, disjoint, whatever the cause."""
+    ordered = sorted(shifts, key=lambda shift: shift.user_id)
     return {
         user: joined((shift.starts_at, shift.ends_at) for shift in own)
-        for user, own in groupby(shifts, key=lambda shift: shift.user_id)
+        for user, own in groupby(ordered, key=lambda shift: shift.user_id)
     }

@@ -53,6 +53,10 @@ _TOUCHING = text("""
 """)
 _USERS_BY_KEY = text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))")
 _USERS_BY_ID = text("SELECT id, key, name FROM users WHERE id = ANY(CAST(:ids AS bigint[]))")
+_MEMBERS = text("""
+    SELECT u.id, u.key, u.name, u.active, coalesce(u.time_zone, o.time_zone) AS time_zone
+    FROM users u LEFT JOIN organisation o ON o.id = 1 WHERE u.id = ANY(CAST(:ids AS bigint[]))
+""")
 # Schedules in which a user may be on call during a window: named by a version of then, or of the schedule that such a
 # version is like, or by an override that touches it.
 _OF_USER = text(f"""
@@ -173,6 +177,22 @@ async def names(conn: AsyncConnection, user_ids: Iterable[int]) -> dict[int, tup
     """Key and name of users."""
     rows = await conn.execute(_USERS_BY_ID, {"ids": list(user_ids)})
     return {r.id: (r.key, r.name) for r in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user as checks of a schedule see one. `time_zone`: the user's own, or the organisation's, if any."""
+
+    id: int
+    key: str
+    name: str
+    active: bool
+    time_zone: str | None
+
+
+async def members(conn: AsyncConnection, user_ids: Iterable[int]) -> dict[int, Member]:
+    """By id."""
+    return {r.id: Member(*r) for r in await conn.execute(_MEMBERS, {"ids": list(user_ids)})}
 
 
 async def find_users(conn: AsyncConnection, keys: Iterable[str]) -> dict[str, int]:

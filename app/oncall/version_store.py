@@ -66,7 +66,8 @@ _LIST = text(f"""
 _INSERT = text("""
     INSERT INTO schedule_versions (schedule_id, number, time_zone, layers, like_schedule_id, like_turns, effective_from,
                                    undoes, created_by, created_at)
-    SELECT :id, (SELECT coalesce(max(number), 0) + 1 FROM schedule_versions WHERE schedule_id = :id), :zone, CAST(:layers AS jsonb), (SELECT id FROM schedules WHERE key = :like), :like_turns,
+    SELECT :id, (SELECT coalesce(max(number), 0) + 1 FROM schedule_versions WHERE schedule_id = :id), :zone,
+           CAST(:layers AS jsonb), (SELECT id FROM schedules WHERE key = :like), :like_turns,
            :effective_from, :undoes, :actor, :now
 """)
 _END = text("""

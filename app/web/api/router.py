@@ -31,6 +31,7 @@ from app.web.api import (
     rule_drafts,
     rule_sets,
     rule_simulations,
+    schedule_checks,
     schedule_versions,
     schedules,
     services,
@@ -39,6 +40,7 @@ from app.web.api import (
     silences,
     storms,
     suppressed,
+    swaps,
     teams,
     time_intervals,
     users,
@@ -127,6 +129,8 @@ router.include_router(integration_trial.router)
 router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
 router.include_router(schedule_versions.router)
+router.include_router(schedule_checks.router)
+router.include_router(swaps.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)

@@ -22,6 +22,7 @@ from app.web.api.on_call_answers import (
     shift_answers,
     this_era,
 )
+from app.web.api.schedule_checks import YEAR, FindingAnswer, findings_of
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
 from app.web.idempotency import Route, idempotent
@@ -47,15 +48,22 @@ class ScheduleAnswer(ScheduleDocument):
     updated_at: datetime
 
 
+class SavedSchedule(ScheduleAnswer):
+    """A schedule that was saved, and what is doubtful about the year from when it takes effect."""
+
+    findings: list[FindingAnswer]
+
+
 class Preview(Answer):
     """What saving a draft would change in `[from, to)`: who gains and loses which hours, the shifts of the draft, and
-    its gaps."""
+    its gaps. `findings`: what is doubtful about the year from when it takes effect."""
 
     starts_at: datetime
     ends_at: datetime
     changes: list[HoursChanged]
     shifts: list[ShiftAnswer]
     gaps: list[IntervalAnswer]
+    findings: list[FindingAnswer]
 
 
 def schedule_answer(stored: StoredSchedule) -> ScheduleAnswer:
@@ -83,13 +91,20 @@ async def list_schedules(tx: Tx, page: Page) -> Listed[ScheduleAnswer]:
 @router.post("", status_code=201, dependencies=[idempotent])
 async def create_schedule(
     body: ScheduleDocument, response: Response, tx: Tx, caller: Annotated[Caller, needs("schedules.edit")]
-) -> ScheduleAnswer:
+) -> SavedSchedule:
     """Makes a schedule with all its layers. Later layers win over earlier ones wherever they have somebody."""
     await require_team(tx, caller, body.team)
     stored = await commands.create(tx.conn, tx.now, body, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/schedules/{body.key}"
     set_etag(response, stored.version)
-    return schedule_answer(stored)
+    return await _saved(tx, stored)
+
+
+async def _saved(tx: Transaction, stored: StoredSchedule) -> SavedSchedule:
+    at = max(stored.effective_from or tx.now, tx.now)
+    window = (at, at + YEAR)
+    schedule = (await store.schedules(tx.conn, [stored.id], window=window))[stored.id]
+    return SavedSchedule(**schedule_answer(stored).model_dump(), findings=await findings_of(tx, schedule, window))
 
 
 @router.post("/preview", dependencies=[permission("schedules.read")])
@@ -103,7 +118,8 @@ async def preview_schedule(
     _, users = await commands.resolve(tx.conn, body, key=body.key)
     t0, t1 = tx.now, tx.now + timedelta(days=days)
     at = max(t0, this_era(effective_from or t0, "effective_from"))
-    before, after = await store.compared(tx.conn, body, users, window=(t0, t1), effective_from=at)
+    loaded = (t0, max(t1, at + YEAR))
+    before, after = await store.compared(tx.conn, body, users, window=loaded, effective_from=at)
     changes, coming, gaps = await asyncio.to_thread(_compare, before, after, t0, t1)
     concerned = {change.user_id for change in changes} | {shift.user_id for shift in coming}
     names = await store.names(tx.conn, concerned)
@@ -113,6 +129,7 @@ async def preview_schedule(
         changes=change_answers(changes, names),
         shifts=shift_answers(coming, names),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
+        findings=await findings_of(tx, after, (at, at + YEAR)),
     )
 
 
@@ -139,7 +156,7 @@ async def edit_schedule(
     expected: IfMatch,
     caller: Annotated[Caller, needs("schedules.edit")],
     effective_from: EffectiveFrom = None,
-) -> ScheduleAnswer:
+) -> SavedSchedule:
     """Puts a whole schedule in place, from an instant on; its overrides stay, and so does what was so before. Ask
     `POST /schedules/preview` what that changes. 409 `planned` when a version is planned for later."""
     before = await commands.read(tx.conn, key)
@@ -148,7 +165,7 @@ async def edit_schedule(
         tx.conn, tx.now, key, body, actor=caller.actor, version=expected, effective_from=effective_from
     )
     set_etag(response, stored.version)
-    return schedule_answer(stored)
+    return await _saved(tx, stored)
 
 
 @router.delete("/{key}", status_code=204)
