@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from api_client import api, as_person
 from sqlalchemy.ext.asyncio import AsyncEngine
 from test_api_schedules import NOON, PRIMARY, draft, edit, made, set_clock
 
+from app.db.engine import transaction
+from app.directory import people
+from app.directory.documents import UserEdit
 from app.web.api import on_call, overrides, policies, schedule_versions, schedules
 
 TUESDAYS = {"now": "2026-03-03T12:00:00Z", "next": "2026-03-10T12:00:00Z", "after": "2026-03-17T12:00:00Z"}
@@ -100,7 +103,7 @@ async def test_an_edit_is_undone_for_a_quarter_of_an_hour(client: httpx.AsyncCli
     later = NOON + timedelta(minutes=15)
     await set_clock(engine, later)
     undone = (await client.post("/schedules/primary/versions/2/undo")).json()
-    assert undone["layers"] == PRIMARY["layers"] or undone["layers"][0]["members"] == [["ana"], ["ben"]]
+    assert undone["layers"][0]["members"] == [["ana"], ["ben"]]
     assert await on_duty(client, "2026-03-03T12:14:59Z") == ["cara"], "what was so stays on record"
     assert await on_duty(client, "2026-03-03T12:15:00Z") == ["ana"]
     listed = await versions(client)
@@ -224,14 +227,9 @@ class TestLikeAnother:
         ]
 
     async def test_what_a_schedule_cannot_be_like(self, client: httpx.AsyncClient) -> None:
-        for schedule, message in (("primary", ""), ("third", "no schedule"), ("second", "no schedule")):
-            body = draft(key="second", layers=[], like={"schedule": schedule})
-            if schedule == "primary":
-                await self.made(client)
-                continue
-            refused = (await client.post("/schedules", json=body)).json()
-            assert refused["errors"][0]["field"] == "like.schedule"
-            assert message in refused["errors"][0]["message"]
+        await self.made(client)
+        unknown = (await client.post("/schedules", json=draft(key="x", layers=[], like={"schedule": "y"}))).json()
+        assert unknown["errors"] == [{"field": "like.schedule", "message": "there is no schedule 'y'"}]
         chained = (
             await client.post("/schedules", json=draft(key="x", layers=[], like={"schedule": "secondary"}))
         ).json()
@@ -253,10 +251,6 @@ class TestLikeAnother:
 
 async def test_who_was_on_call_stays_known_when_they_left(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     """Whom only the past names may be deactivated, and the past still has the name."""
-    from app.db.engine import transaction
-    from app.directory import people
-    from app.directory.documents import UserEdit
-
     await made(client)
     await put(client, members("cara"))
     await set_clock(engine, NOON + timedelta(days=1))
@@ -266,4 +260,4 @@ async def test_who_was_on_call_stays_known_when_they_left(client: httpx.AsyncCli
         await people.edit_user(conn, now, "ana", left, actor="user:cara")
     answer = await client.get("/schedules/primary/on-call", params={"at": "2026-03-03T02:30:00Z"})
     assert [u["name"] for u in answer.json()["users"]] == ["Ana"]
-    assert (answer.json()["version"], datetime(2026, 3, 3, 2, 30, tzinfo=UTC) < NOON) == (1, True)
+    assert answer.json()["version"] == 1
