@@ -27,7 +27,7 @@ YEAR: Final = timedelta(days=365)
 SHOWN: Final = 10
 
 
-class FindingAnswer(Answer):
+class ScheduleFinding(Answer):
     """One doubtful thing: a `warning`, or a `note` about what may well be meant. It occurs `count` times, `seconds` in
     all; `intervals` are the first ten."""
 
@@ -46,7 +46,7 @@ class LintAnswer(Answer):
     schedule: str
     starts_at: datetime
     ends_at: datetime
-    findings: list[FindingAnswer]
+    findings: list[ScheduleFinding]
 
 
 class Load(Answer):
@@ -139,7 +139,7 @@ def named(schedule: Schedule) -> set[int]:
     return users | {override.user_id for override in schedule.overrides if override.user_id is not None}
 
 
-async def findings_of(tx: Transaction, schedule: Schedule, window: tuple[datetime, datetime]) -> list[FindingAnswer]:
+async def findings_of(tx: Transaction, schedule: Schedule, window: tuple[datetime, datetime]) -> list[ScheduleFinding]:
     """Warnings before notes; `schedule` is complete for the window."""
     members = await store.members(tx.conn, named(schedule))
     names = {member.id: member.name for member in members.values()}
@@ -150,8 +150,8 @@ async def findings_of(tx: Transaction, schedule: Schedule, window: tuple[datetim
     return [_finding(finding, keys) for finding in ranked]
 
 
-def _finding(finding: Finding, names: dict[int, tuple[str, str]]) -> FindingAnswer:
-    return FindingAnswer(
+def _finding(finding: Finding, names: dict[int, tuple[str, str]]) -> ScheduleFinding:
+    return ScheduleFinding(
         code=finding.code,
         level=finding.level,
         message=finding.message,

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/schedules/{schedule}/versions", tags=["schedules"], 
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
-class VersionAnswer(Answer):
+class ScheduleVersionAnswer(Answer):
     """What a schedule says during `[effective_from, effective_until)` (null: since ever, until it is followed), who
     wrote it and when. `state`: `planned`, `in_force`, `past`, or `taken_back` for one that is in force at no instant.
     `undoes`: the version that it took back."""
@@ -43,14 +43,14 @@ class VersionAnswer(Answer):
 
 
 @router.get("", dependencies=[permission("schedules.read")])
-async def list_versions(schedule: Key, tx: Tx, page: Page) -> Listed[VersionAnswer]:
+async def list_versions(schedule: Key, tx: Tx, page: Page) -> Listed[ScheduleVersionAnswer]:
     """Its versions, the newest first."""
     found = await commands.versions(tx.conn, schedule, before=page.after_int, limit=page.fetch)
     return page.of(await _answers(tx, found), lambda version: version.number)
 
 
 @router.get("/{number}", dependencies=[permission("schedules.read")])
-async def read_version(schedule: Key, number: Number, tx: Tx) -> VersionAnswer:
+async def read_version(schedule: Key, number: Number, tx: Tx) -> ScheduleVersionAnswer:
     """One version of it."""
     found = await commands.versions(tx.conn, schedule, before=number + 1, limit=1)
     if not found or found[0].number != number:
@@ -71,12 +71,12 @@ async def undo_version(
     return schedule_answer(stored)
 
 
-async def _answers(tx: Tx, found: list[StoredVersion]) -> list[VersionAnswer]:
+async def _answers(tx: Tx, found: list[StoredVersion]) -> list[ScheduleVersionAnswer]:
     layers: list[dict[str, Any]] = [layer for version in found for layer in version.layers]
     members = {user for layer in layers for turn in layer["members"] for user in turn}
     users = {user_id: key for user_id, (key, _) in (await store.names(tx.conn, members)).items()}
     return [
-        VersionAnswer(
+        ScheduleVersionAnswer(
             number=version.number,
             state=_state(version, tx.now),
             effective_from=version.effective_from,

@@ -22,7 +22,7 @@ from app.web.api.on_call_answers import (
     shift_answers,
     this_era,
 )
-from app.web.api.schedule_checks import YEAR, FindingAnswer, findings_of
+from app.web.api.schedule_checks import YEAR, ScheduleFinding, findings_of
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Transaction, Tx
 from app.web.idempotency import Route, idempotent
@@ -51,7 +51,7 @@ class ScheduleAnswer(ScheduleDocument):
 class SavedSchedule(ScheduleAnswer):
     """A schedule that was saved, and what is doubtful about the year from when it takes effect."""
 
-    findings: list[FindingAnswer]
+    findings: list[ScheduleFinding]
 
 
 class Preview(Answer):
@@ -63,7 +63,7 @@ class Preview(Answer):
     changes: list[HoursChanged]
     shifts: list[ShiftAnswer]
     gaps: list[IntervalAnswer]
-    findings: list[FindingAnswer]
+    findings: list[ScheduleFinding]
 
 
 def schedule_answer(stored: StoredSchedule) -> ScheduleAnswer:
