@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -69,6 +70,7 @@ def open_seconds(week: Week, zone: ZoneInfo, t0: datetime, t1: datetime) -> int:
     return round(sum(open_parts, timedelta()).total_seconds())
 
 
+@lru_cache(maxsize=4096)
 def week(spans: tuple[Span, ...]) -> Week:
     """The union of `spans`, cut at the end of the week."""
     pieces: list[tuple[int, int]] = []

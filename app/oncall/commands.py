@@ -67,7 +67,8 @@ async def edit(
         )
     await store.update(conn, now, schedule_id, schedule, team_id)
     if _computed(after) != _computed(before.document):
-        at = _effective(before, now, effective_from)
+        at = effective(now, effective_from)
+        _refuse_before_planned(before, at)
         await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
     planned = {"effective_from": effective_from.isoformat()} if effective_from else {}
     await record(conn, now, actor, "edited", key, before=_json(before.document), after=_json(after) | planned)
@@ -79,11 +80,16 @@ def _computed(schedule: ScheduleDocument) -> dict[str, Any]:
     return schedule.model_dump(exclude={"name", "team"})
 
 
-def _effective(newest: StoredSchedule, now: datetime, effective_from: datetime | None) -> datetime:
+def effective(now: datetime, effective_from: datetime | None) -> datetime:
+    """When an edit takes effect. Raises `Invalid` for the past, and for more than 400 days ahead."""
     at = effective_from or now
     if at < now or at > now + MAX_WINDOW:
         message = f"an edit takes effect now or within {MAX_WINDOW.days} days; the past is not rewritten"
         raise invalid([{"field": "effective_from", "message": message}])
+    return at
+
+
+def _refuse_before_planned(newest: StoredSchedule, at: datetime) -> None:
     if newest.effective_from is not None and at < newest.effective_from:
         raise Conflict(
             f"version {newest.number} is planned for {newest.effective_from.isoformat()}: undo it, or edit from then",
@@ -91,7 +97,6 @@ def _effective(newest: StoredSchedule, now: datetime, effective_from: datetime |
             number=newest.number,
             effective_from=newest.effective_from.isoformat(),
         )
-    return at
 
 
 async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:

@@ -60,7 +60,7 @@ _STORED = """
 """
 # The newest first; a slice before a number.
 _LIST = text(f"""
-    {_STORED} WHERE v.schedule_id = :id AND (CAST(:before AS int) IS NULL OR v.number < CAST(:before AS int))
+    {_STORED} WHERE v.schedule_id = :id AND (CAST(:before AS bigint) IS NULL OR v.number < CAST(:before AS bigint))
     ORDER BY v.number DESC LIMIT :limit
 """)
 _INSERT = text("""
@@ -121,7 +121,7 @@ def _version(row: Any) -> Version:
         key=row.key,
         number=row.number,
         zone=row.time_zone,
-        layers=tuple(layer_of(layer, position) for position, layer in enumerate(row.layers, start=1)),
+        layers=tuple(layer_of(layer, n, row.time_zone) for n, layer in enumerate(row.layers, start=1)),
         like=row.like_schedule_id,
         like_turns=row.like_turns,
         starts_at=row.effective_from,

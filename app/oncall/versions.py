@@ -16,8 +16,8 @@ from app import hours
 from app.oncall.layers import Layer, shifted
 from app.oncall.schedule_document import LayerDocument, ScheduleDocument
 
-OWN = 100
-"""Positions of a schedule's own layers begin after those of the schedule that it is like."""
+BELOW = 100
+"""So much lower than its own are the layers of the schedule that it is like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +45,28 @@ def _of(version: Version, others: Mapping[int, Sequence[Version]]) -> Iterator[L
     for other in others.get(version.like, ()) if version.like is not None else ():
         for layer in other.layers:
             named = replace(shifted(layer, version.like_turns), name=f"{layer.name} of {other.key}")
-            yield _bounded(_bounded(named, other), version)
+            below = replace(named, id=layer.id - BELOW, position=layer.position - BELOW, zone=layer.zone or other.zone)
+            yield _bounded(below, other, version)
     for layer in version.layers:
-        yield _bounded(replace(layer, id=layer.id + OWN, position=layer.position + OWN), version)
+        yield _bounded(layer if layer.zone else replace(layer, zone=version.zone), version)
 
 
-def _bounded(layer: Layer, version: Version) -> Layer:
-    starts = [at for at in (layer.starts_at, version.starts_at) if at is not None]
-    ends = [at for at in (layer.ends_at, version.ends_at) if at is not None]
-    bounds = max(starts, default=None), min(ends, default=None)
-    return replace(layer, zone=layer.zone or version.zone, starts_at=bounds[0], ends_at=bounds[1])
+def _bounded(layer: Layer, *versions: Version) -> Layer:
+    """Counting only while all of the versions are in force."""
+    bounds: tuple[Layer | Version, ...] = (layer, *versions)
+    starts_at = max((b.starts_at for b in bounds if b.starts_at is not None), default=None)
+    ends_at = min((b.ends_at for b in bounds if b.ends_at is not None), default=None)
+    same = (layer.starts_at, layer.ends_at) == (starts_at, ends_at)
+    return layer if same else replace(layer, starts_at=starts_at, ends_at=ends_at)
 
 
 def drafted(
     document: ScheduleDocument, users: Mapping[str, int], schedule_id: int, like: int | None, starts_at: datetime | None
 ) -> Version:
     """A version that nobody has saved. `users`: the ids of all members; `like`: that of the schedule it is like."""
-    layers = (layer_of(stored_layer(layer, users), position) for position, layer in enumerate(document.layers, start=1))
-    turns = document.like.turns if document.like else 0
-    return Version(schedule_id, document.key, 0, document.time_zone, tuple(layers), like, turns, starts_at)
+    zone, turns = document.time_zone, document.like.turns if document.like else 0
+    layers = tuple(layer_of(stored_layer(layer, users), n, zone) for n, layer in enumerate(document.layers, start=1))
+    return Version(schedule_id, document.key, 0, zone, layers, like, turns, starts_at)
 
 
 def followed(versions: Iterable[Version], by: Version) -> list[Version]:
@@ -75,8 +78,8 @@ def followed(versions: Iterable[Version], by: Version) -> list[Version]:
     return [replace(v, ends_at=min(v.ends_at or at, at)) for v in earlier] + [by]
 
 
-def layer_of(stored: Mapping[str, Any], position: int) -> Layer:
-    """From a layer as a version stores it: a document with user ids in place of keys."""
+def layer_of(stored: Mapping[str, Any], position: int, zone: str) -> Layer:
+    """From a layer as a version stores it: a document with user ids in place of keys. `zone`: the version's."""
     return Layer(
         id=position,
         name=stored["name"],
@@ -91,7 +94,7 @@ def layer_of(stored: Mapping[str, Any], position: int) -> Layer:
         handoffs=tuple(hours.week_minute(f"{h['day']} {h['at']}") for h in stored.get("handoffs", ())),
         mode=stored.get("mode", "replace"),
         skips_uncovered=stored.get("uncovered_turns", "pass") == "skip",
-        zone=stored.get("time_zone"),
+        zone=stored.get("time_zone") or zone,
     )
 
 

@@ -20,7 +20,6 @@ from app.web.api.on_call_answers import (
     ShiftAnswer,
     change_answers,
     shift_answers,
-    this_era,
 )
 from app.web.api.schedule_checks import YEAR, ScheduleFinding, findings_of
 from app.web.auth import Caller, needs, permission
@@ -117,7 +116,7 @@ async def preview_schedule(
     """Compares a draft with the stored schedule of its key (or with none) over the next days. Stores nothing."""
     _, users = await commands.resolve(tx.conn, body, key=body.key)
     t0, t1 = tx.now, tx.now + timedelta(days=days)
-    at = max(t0, this_era(effective_from or t0, "effective_from"))
+    at = commands.effective(tx.now, effective_from)
     loaded = (t0, max(t1, at + YEAR))
     before, after = await store.compared(tx.conn, body, users, window=loaded, effective_from=at)
     changes, coming, gaps = await asyncio.to_thread(_compare, before, after, t0, t1)
