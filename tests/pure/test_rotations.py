@@ -162,6 +162,24 @@ class TestTurnsWithoutCoverage:
                     counted = sum(is_covered(one, name, j) for j in range(k))
                     assert covered_before(one.rotation, one.week, zone, k) == counted, (name, change, every)
 
+    @pytest.mark.parametrize(
+        ("anchor", "begins", "ends", "covered"),
+        [
+            ("00:00", "02:00", "02:30", [0, 0, 0, 1, 1, 1]),
+            ("00:00", "02:00", "03:00", [0, 0, 0, 1, 2, 2]),
+            ("00:30", "02:30", "02:45", [0, 0, 0, 1, 1, 1]),
+        ],
+    )
+    def test_when_an_hour_comes_twice_what_ended_in_the_first_is_over(
+        self, anchor: str, begins: str, ends: str, covered: list[int]
+    ) -> None:
+        """Until 02:30 is over in the first of the two hours, until 03:00 lasts through both."""
+        spans = hours.parse_spans([{"days": ["sun"], "from": begins, "to": ends}])
+        hourly = layer(ANA, BEN, every=(1, "hour"), anchor=f"2026-10-25 {anchor}", restrictions=spans)
+        berlin = ZoneInfo("Europe/Berlin")
+        assert [covered_before(hourly.rotation, hourly.week, berlin, k) for k in range(6)] == covered
+        assert [sum(is_covered(hourly, berlin.key, j) for j in range(k)) for k in range(6)] == covered
+
     def test_far_away_it_is_counted_not_stepped(self) -> None:
         """Four hundred years of hours: 8 of 24 on 5 of 7 days, as often as the weeks fit."""
         hourly = layer(ANA, BEN, CARA, every=(1, "hour"), anchor="2000-01-03 00:00", restrictions=OFFICE)

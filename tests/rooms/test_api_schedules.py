@@ -114,7 +114,7 @@ async def test_a_layer_with_all_it_may_have_comes_back_in_one_shape(client: http
     [
         ({"handoffs": [{"day": "mon", "at": "10:00"}]}, "handoffs", "the anchor is one of the handoffs"),
         ({"handoffs": HANDOFFS, "length": 2}, "handoffs", "several handoffs a week take the unit week"),
-        ({"handoffs": [{"day": "mon", "at": "9:00"}]}, "handoffs[0].at", "String should match pattern"),
+        ({"handoffs": [{"day": "mon", "at": "9:00"}]}, "handoffs[0].at", "give a time of day, like 09:00"),
         ({"mode": "shout"}, "mode", "'replace', 'add' or 'shadow'"),
         ({"uncovered_turns": "burn"}, "uncovered_turns", "'pass' or 'skip'"),
         ({"time_zone": "Europe/Berln"}, "time_zone", "did you mean Europe/Berlin"),
