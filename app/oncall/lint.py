@@ -25,7 +25,7 @@ SHORTEST_REST = timedelta(hours=11)
 
 Code = Literal[
     "gap", "inactive_member", "long_run", "short_rest", "missing_local_time", "ambiguous_local_time", "always_the_same",
-    "double_cover",
+    "double_cover", "same_person",
 ]  # fmt: skip
 
 
@@ -56,6 +56,17 @@ def lint(
         *(found for layer in schedule.stack for found in _always_the_same(layer)),
         *_double_cover(shifts),
     ]
+
+
+def same_people(
+    schedule: Schedule, other: Schedule, t0: datetime, t1: datetime, names: Mapping[int, str]
+) -> Iterator[Finding]:
+    """Who is on call in both at once: a secondary who is the primary is none. `other`: the one that it is like."""
+    own, others = by_user(final(schedule, t0, t1)), by_user(final(other, t0, t1))
+    for user in sorted(own.keys() & others.keys()):
+        if both := without(own[user], without(own[user], others[user])):
+            message = f"{_name(user, names)} is on call in {other.name} at the same time, {_long(both)} together"
+            yield Finding("same_person", "warning", message, (user,), tuple(both))
 
 
 def _gaps(found: Sequence[Interval]) -> Iterator[Finding]:

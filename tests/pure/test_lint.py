@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from app import hours
 from app.oncall.fairness import evenness, fairness
 from app.oncall.intervals import seconds
-from app.oncall.layers import Layer, Unit
-from app.oncall.lint import Finding, lint
+from app.oncall.layers import Layer, Unit, shifted
+from app.oncall.lint import Finding, lint, same_people
 from app.oncall.shifts import Override, Schedule, by_user, final
 
 ANA, BEN, CARA = 1, 2, 3
@@ -132,6 +132,16 @@ def test_four_members_and_two_handoffs_never_change_parts() -> None:
     finding = found(plan(layer(ANA, BEN, CARA, 4, handoffs=handoffs)))["always_the_same"]
     assert "4 turns and 2 handoffs" in finding.message
     assert "always_the_same" not in found(plan(layer(ANA, BEN, CARA, handoffs=handoffs)))
+
+
+def test_a_secondary_who_is_the_primary() -> None:
+    rotation = layer(ANA, BEN, CARA)
+    second = plan(shifted(rotation, 1))
+    assert list(same_people(second, plan(rotation), *YEAR, NAMES)) == []
+    cover = Override(1, BEN, at("2026-01-06 08:00"), at("2026-01-07 08:00"))
+    [finding] = same_people(second, plan(rotation, overrides=(cover,)), *YEAR, NAMES)
+    assert finding.message == "Ben is on call in Checkout at the same time, 1 d together"
+    assert finding.intervals == ((cover.starts_at, cover.ends_at),)
 
 
 class TestFairness:

@@ -210,6 +210,11 @@ class TestLikeAnother:
         assert await on_duty(client, TUESDAYS["now"]) == ["dan"]
         assert await on_duty(client, TUESDAYS["now"], "secondary") == ["ben"]
 
+    async def test_a_secondary_who_is_the_primary_is_told(self, client: httpx.AsyncClient) -> None:
+        assert (await self.made(client, turns=2)).json()["findings"][0]["code"] == "same_person"
+        moved = edit(layers=[], like={"schedule": "primary", "turns": 1})
+        assert (await client.put("/schedules/secondary", json=moved)).json()["findings"] == []
+
     async def test_its_own_layers_lie_on_top(self, client: httpx.AsyncClient) -> None:
         own = deepcopy(PRIMARY["layers"][0]) | {"members": [["cara"], []]}
         await self.made(client, layers=[own])

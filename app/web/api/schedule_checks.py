@@ -12,7 +12,8 @@ from app import hours
 from app.oncall import commands, store
 from app.oncall.fairness import Fairness, fairness
 from app.oncall.intervals import seconds
-from app.oncall.lint import Finding, lint
+from app.oncall.lint import Finding, lint, same_people
+from app.oncall.schedule_document import Like
 from app.oncall.shifts import Schedule
 from app.oncall.store import Member
 from app.web.api.on_call_answers import IntervalAnswer, Person, WindowWanted, person, this_era
@@ -92,7 +93,7 @@ async def lint_schedule(
     window = (t0, t0 + timedelta(days=days))
     stored = await commands.read(tx.conn, schedule)
     loaded = (await store.schedules(tx.conn, [stored.id], window=window))[stored.id]
-    findings = await findings_of(tx, loaded, window)
+    findings = await findings_of(tx, loaded, window, stored.document.like)
     return LintAnswer(schedule=schedule, starts_at=window[0], ends_at=window[1], findings=findings)
 
 
@@ -139,12 +140,17 @@ def named(schedule: Schedule) -> set[int]:
     return users | {override.user_id for override in schedule.overrides if override.user_id is not None}
 
 
-async def findings_of(tx: Transaction, schedule: Schedule, window: tuple[datetime, datetime]) -> list[ScheduleFinding]:
-    """Warnings before notes; `schedule` is complete for the window."""
+async def findings_of(
+    tx: Transaction, schedule: Schedule, window: tuple[datetime, datetime], like: Like | None
+) -> list[ScheduleFinding]:
+    """Warnings before notes; `schedule` is complete for the window, and is `like` another one."""
     members = await store.members(tx.conn, named(schedule))
     names = {member.id: member.name for member in members.values()}
     active = {member.id for member in members.values() if member.active}
     found = await asyncio.to_thread(lint, schedule, *window, names, active)
+    for stored in await store.documents(tx.conn, [like.schedule]) if like else []:
+        [other] = (await store.schedules(tx.conn, [stored.id], window=window)).values()
+        found += await asyncio.to_thread(list, same_people(schedule, other, *window, names))
     keys = {member.id: (member.key, member.name) for member in members.values()}
     ranked = sorted(found, key=lambda finding: finding.level, reverse=True)
     return [_finding(finding, keys) for finding in ranked]
