@@ -134,6 +134,7 @@ async def test_both_ways(client: httpx.AsyncClient) -> None:
         ("ben", "ana", FRIDAY["starts_at"]),
         ("ana", "ben", NEXT_FRIDAY["starts_at"]),
     ]
+    assert (await as_person(client, "cara").delete("/schedules/primary")).status_code == 204, "with all that is its"
 
 
 async def test_people_are_told_and_reminded(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
