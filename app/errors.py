@@ -56,6 +56,7 @@ PATTERNS: Final = (
     ("[A-Za-z_]", "a label's name takes letters, digits, _, . and -, and begins with a letter or _"),
     ("@", "give a mail address, like ana@example.org"),
     ("https?://", "give an address that begins with http:// or https://"),
+    (r"[01]\d", "give a time of day, like 09:00"),
     (r"\S", "it must not be blank"),
     (r"\x00-\x1f", "it must not be blank, nor hold line breaks or control characters"),
 )

@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "apply": Command("app.cli.apply", "Make the configuration as a YAML document says.", CONFIGURE),
     "export": Command("app.cli.export", "Write the configuration as one YAML document.", CONFIGURE),
     "dry-run": Command("app.cli.dry_run", "Say what would happen if a payload arrived at some time.", TRY),
+    "lint": Command("app.cli.lint", "Say what is doubtful about schedules in the coming year.", CONFIGURE),
     "demo": Command("app.cli.demo", "A playground: a service, two phones' worth of people and an alert.", TRY),
     "bench": Command(
         "app.cli.bench", "What Tocsin can do on this machine, beside a reference that runs in the same minutes.", TRY

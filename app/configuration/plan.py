@@ -135,9 +135,11 @@ def _section(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
 
 
 def _in_order(kind: Kind, changes: Iterator[Change]) -> list[Change]:
-    """Services after those that they depend on, policies after those that they hand over to; what is a cycle comes
-    last, and is refused when it is carried out."""
+    """Services after those that they depend on, policies after those that they hand over to, schedules after those that
+    they are like; what is a cycle comes last, and is refused when it is carried out."""
     left = list(changes)
+    if kind == "schedule":
+        return sorted(left, key=lambda change: getattr(change.after, "like", None) is not None)
     if kind not in ("service", "policy"):
         return left
     done: list[Change] = []
@@ -159,7 +161,8 @@ def _removed(kind: Kind, current: ConfigurationDocument, wanted: ConfigurationDo
     if named is None:
         return
     keys = {entry.key for entry in named}
-    for before in getattr(current, SECTIONS[kind]) or []:
+    there = getattr(current, SECTIONS[kind]) or []
+    for before in sorted(there, key=lambda entry: getattr(entry, "like", None) is None):
         if before.key not in keys:
             yield Change("delete", kind, before.key, bare(before))
 

@@ -18,8 +18,10 @@ _PAGED = text("""
         SELECT place, user_id FROM targets WHERE user_id IS NOT NULL
         UNION ALL SELECT t.place, m.user_id FROM targets t JOIN team_members m ON m.team_id = t.team_id
         UNION ALL SELECT 'schedule ' || c.key, CAST(member AS bigint)
-        FROM layers l JOIN schedules c ON c.id = l.schedule_id, jsonb_path_query(l.members, '$[*][*]') AS member
-        WHERE l.ends_at IS NULL OR l.ends_at > :now
+        FROM schedule_versions v JOIN schedules c ON c.id = v.schedule_id, jsonb_array_elements(v.layers) AS l,
+             jsonb_path_query(l, '$.members[*][*]') AS member
+        WHERE (v.effective_until IS NULL OR v.effective_until > :now) AND l->>'mode' IS DISTINCT FROM 'shadow'
+          AND (l->>'ends_at' IS NULL OR CAST(l->>'ends_at' AS timestamptz) > :now)
         UNION ALL SELECT 'schedule ' || c.key, o.user_id FROM overrides o JOIN schedules c ON c.id = o.schedule_id
         WHERE o.ends_at > :now
     )

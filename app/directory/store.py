@@ -88,9 +88,11 @@ _USER_PLACES = text("""
     SELECT 'policy' AS type, p.key FROM escalation_targets t JOIN escalation_steps s ON s.id = t.step_id
         JOIN escalation_policies p ON p.id = s.policy_id WHERE t.user_id = :id
     UNION SELECT 'last_resort', NULL FROM last_resort_targets WHERE user_id = :id
-    UNION SELECT 'schedule', c.key FROM layers l JOIN schedules c ON c.id = l.schedule_id
-        WHERE (l.ends_at IS NULL OR l.ends_at > :now)
-          AND jsonb_path_exists(l.members, '$[*][*] ? (@ == $id)', jsonb_build_object('id', CAST(:id AS bigint)))
+    UNION SELECT 'schedule', c.key FROM schedule_versions v JOIN schedules c ON c.id = v.schedule_id,
+            jsonb_array_elements(v.layers) AS l
+        WHERE (v.effective_until IS NULL OR v.effective_until > :now)
+          AND (l->>'ends_at' IS NULL OR CAST(l->>'ends_at' AS timestamptz) > :now)
+          AND jsonb_path_exists(l, '$.members[*][*] ? (@ == $id)', jsonb_build_object('id', CAST(:id AS bigint)))
     UNION SELECT 'override', c.key FROM overrides o JOIN schedules c ON c.id = o.schedule_id
         WHERE o.user_id = :id AND o.ends_at > :now
     ORDER BY 1, 2 LIMIT 50

@@ -1,22 +1,21 @@
-"""Hours that come back every week: support hours of services, restrictions of layers; and their JSON shape."""
+"""Hours that come back every week: support hours of services, restrictions of layers. Their JSON shape: `spans.py`."""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
 from app.hours.zones import DAY, reached, utc_second, wall_instant, zone
 
 WEEK = 7 * DAY
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _MONDAY = 3 * DAY  # 1970-01-01 was a Thursday
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,6 +63,14 @@ class Week:
                 wall = self.next_edge(wall, side)
 
 
+def open_seconds(week: Week, zone: ZoneInfo, t0: datetime, t1: datetime) -> int:
+    """How much of `[t0, t1)` lies in the parts of the week on the wall clock of `zone`, in real time."""
+    marks = sorted({t0, t1, *(edge for edge in week.edges(zone, t0, t1) if t0 < edge < t1)}) if t0 < t1 else []
+    open_parts = (b - a for a, b in pairwise(marks) if week.is_open(reached(utc_second(a), zone)))
+    return round(sum(open_parts, timedelta()).total_seconds())
+
+
+@lru_cache(maxsize=4096)
 def week(spans: tuple[Span, ...]) -> Week:
     """The union of `spans`, cut at the end of the week."""
     pieces: list[tuple[int, int]] = []
@@ -132,87 +139,3 @@ def advance_open(hours: WeeklyHours | None, at: datetime, seconds: int) -> datet
 def _next_edge(hours: WeeklyHours, at: datetime, side: int) -> datetime:
     where = zone(hours.zone)
     return wall_instant(hours.week.next_edge(reached(utc_second(at), where), side), where)
-
-
-def parse_hours(raw: object, field: str = "support_hours") -> WeeklyHours:
-    """From `{"time_zone": "Europe/Berlin", "spans": [...]}`, spans as in `parse_spans`. Raises `Invalid` likewise."""
-    if not isinstance(raw, dict) or raw.keys() != {"time_zone", "spans"} or not isinstance(raw["time_zone"], str):
-        raise _invalid([(field, 'give {"time_zone": "Europe/Berlin", "spans": [...]}, and nothing else')])
-    try:
-        zone(raw["time_zone"])
-    except Invalid as unknown:
-        raise _invalid([(f"{field}.time_zone", unknown.message)]) from unknown
-    return WeeklyHours(raw["time_zone"], parse_spans(raw["spans"], f"{field}.spans"))
-
-
-def parse_spans(raw: object, field: str = "restrictions") -> tuple[Span, ...]:
-    """From `[{"days": ["mon", "tue"], "from": "09:00", "to": "17:00"}]`; sorted, each day a span of its own.
-
-    A span whose `to` is earlier than its `from` ends on the next day; `to` may be 24:00. Raises `Invalid` whose
-    `errors` names every span that cannot be right.
-    """
-    if not isinstance(raw, list):
-        raise _invalid([(field, "give a list of spans")])
-    spans: set[Span] = set()
-    wrong: list[tuple[str, str]] = []
-    for i, item in enumerate(raw):
-        if complaint := _complaint(item):
-            wrong.append((f"{field}[{i}]", complaint))
-            continue
-        start, end = _minute(item["from"]), _minute(item["to"])
-        length = end - start if end > start else end - start + 1440
-        starts = [DAYS.index(day) * 1440 + start for day in item["days"]]
-        spans |= {Span(at, at + length) for at in starts}
-    if wrong:
-        raise _invalid(wrong)
-    return tuple(sorted(spans))
-
-
-def _complaint(item: object) -> str | None:
-    if not isinstance(item, dict) or item.keys() != {"days", "from", "to"}:
-        return 'a span is {"days": ["mon"], "from": "09:00", "to": "17:00"}, and nothing else'
-    days = item["days"]
-    if not isinstance(days, list) or not days or any(day not in DAYS for day in days) or len(set(days)) < len(days):
-        return f"days lists some of {', '.join(DAYS)}, each once"
-    for key, last in (("from", "23:59"), ("to", "24:00")):
-        if not isinstance(item[key], str) or not _TIME.fullmatch(item[key]) or item[key] > last:
-            return f"{key} is a time of day from 00:00 to {last}, not {item[key]!r:.40}"
-    if item["from"] == item["to"]:
-        return "from and to are equal; a whole day is 00:00 to 24:00"
-    return None
-
-
-def _minute(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:])
-
-
-def _invalid(wrong: list[tuple[str, str]]) -> Invalid:
-    return Invalid(
-        "; ".join(f"{field}: {message}" for field, message in wrong),
-        errors=[{"field": field, "message": message} for field, message in wrong],
-    )
-
-
-def spans_json(spans: tuple[Span, ...]) -> list[dict[str, object]]:
-    """The JSON shape of `parse_spans`, days with equal times together; spans of more than a day are cut at midnight."""
-    days: dict[tuple[int, int], set[int]] = {}
-    for span in spans:
-        start, end = span.from_minute, span.to_minute
-        while start < end:
-            midnight = start - start % 1440 + 1440
-            stop = end if end - start < 1440 else min(end, midnight)
-            days.setdefault((start % 1440, (stop - 1) % 1440 + 1), set()).add(start // 1440 % 7)
-            start = stop
-    return [
-        {"days": [DAYS[day] for day in sorted(on)], "from": _clock(start), "to": _clock(stop)}
-        for (start, stop), on in days.items()
-    ]
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
-
-
-def hours_json(hours: WeeklyHours) -> dict[str, object]:
-    """The JSON shape of `parse_hours`."""
-    return {"time_zone": hours.zone, "spans": spans_json(hours.spans)}

@@ -16,7 +16,9 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import pairwise
 from math import floor
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from app.errors import Invalid
@@ -102,3 +104,45 @@ def reached(second: int, zone: ZoneInfo) -> int:
     repeated = range(floor(shown.replace(fold=0).timestamp()), second + 1)
     changed = bisect_left(repeated, 1, key=lambda s: datetime.fromtimestamp(s, zone).fold)
     return wall_second(datetime.fromtimestamp(repeated[changed] - 1, zone))
+
+
+class ClockChange(NamedTuple):
+    """At the instant `second` (a `utc_second`) the clocks of a zone go from the offset `before` UTC to `after`, both in
+    seconds. Forward: the wall seconds in between are skipped; back: they are shown twice."""
+
+    second: int
+    before: int
+    after: int
+
+    @property
+    def skipped(self) -> tuple[int, int]:
+        """`[from, to)` in wall seconds; empty when the clocks go back."""
+        return self.second + self.before, max(self.second + self.before, self.second + self.after)
+
+    @property
+    def repeated(self) -> tuple[int, int]:
+        """`[from, to)` in wall seconds; empty when the clocks go forward."""
+        return min(self.second + self.after, self.second + self.before), self.second + self.before
+
+
+@lru_cache(maxsize=16_384)
+def clock_changes(zone: ZoneInfo, year: int) -> tuple[ClockChange, ...]:
+    """The changes of clocks of a year in UTC, in their order. No zone changes its clocks and back within a day."""
+    first, end = (utc_second(datetime(y, 1, 1, tzinfo=UTC)) for y in (year, year + 1))
+    days = [*range(first - DAY, end, DAY), end]
+    found = []
+    for (a, before), (b, after) in pairwise((second, _offset(second, zone)) for second in days):
+        if before != after:
+            seconds = range(a + 1, b + 1)
+            found.append(ClockChange(seconds[_first_other(seconds, before, zone)], before, after))
+    return tuple(change for change in found if first <= change.second < end)
+
+
+def _first_other(seconds: range, before: int, zone: ZoneInfo) -> int:
+    return bisect_left(seconds, 1, key=lambda second: _offset(second, zone) != before)
+
+
+def _offset(second: int, zone: ZoneInfo) -> int:
+    offset = datetime.fromtimestamp(second, zone).utcoffset()
+    assert offset is not None
+    return floor(offset.total_seconds())

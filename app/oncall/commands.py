@@ -1,4 +1,4 @@
-"""What people do with schedules and overrides. Schedules come as documents by keys."""
+"""What people do with schedules, which come as documents by keys. What an edit says takes effect at an instant."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit import commands as audit
 from app.errors import Conflict, Invalid, NotFound
-from app.oncall import override_store, store
-from app.oncall.override_store import StoredOverride
-from app.oncall.schedule_document import OverrideDocument, ScheduleDocument, ScheduleEdit
+from app.oncall import store, version_store
+from app.oncall.schedule_document import ScheduleDocument, ScheduleEdit
 from app.oncall.store import StoredSchedule
+from app.oncall.version_store import StoredVersion
 
 MAX_WINDOW = timedelta(days=400)
+UNDO_WITHIN = timedelta(minutes=15)
 
 
 async def read(conn: AsyncConnection, key: str) -> StoredSchedule:
@@ -27,108 +28,130 @@ async def read(conn: AsyncConnection, key: str) -> StoredSchedule:
 
 
 async def create(conn: AsyncConnection, now: datetime, schedule: ScheduleDocument, *, actor: str) -> StoredSchedule:
-    """Raises `Conflict` (`key_taken`) and `Invalid` for a team or member that does not exist."""
+    """Its first version counts since ever. Raises `Conflict` (`key_taken`) and `Invalid` for what does not exist."""
     team_id, users = await resolve(conn, schedule)
-    if not await store.insert(conn, now, schedule, team_id, users):
+    schedule_id = await store.insert(conn, now, schedule, team_id)
+    if schedule_id is None:
         raise Conflict(f"there is a schedule {schedule.key!r} already", code="key_taken", key=schedule.key)
-    await _record(conn, now, actor, "created", schedule.key, after=_json(schedule))
+    await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=None)
+    await record(conn, now, actor, "created", schedule.key, after=_json(schedule))
     return await read(conn, schedule.key)
 
 
 async def edit(
-    conn: AsyncConnection, now: datetime, key: str, schedule: ScheduleEdit, *, actor: str, version: int | None = None
+    conn: AsyncConnection,
+    now: datetime,
+    key: str,
+    schedule: ScheduleEdit,
+    *,
+    actor: str,
+    version: int | None = None,
+    effective_from: datetime | None = None,
 ) -> StoredSchedule:
-    """Puts a whole schedule in place of the stored one; its overrides stay.
+    """Puts a whole schedule in place of what was last written, from an instant on (now if left out); its overrides
+    stay, and so does what was so before. Name and team change at once.
 
     `version` is the one that the caller saw; None: whatever there is. An edit that changes nothing writes nothing.
-    Raises `NotFound`, `Conflict` (`outdated`) and `Invalid`.
+    Raises `NotFound`, `Conflict` (`outdated`; `planned` when a version is planned for later than this edit) and
+    `Invalid`.
     """
-    schedule_id = await _lock(conn, key, version)
+    schedule_id = await lock(conn, key, version)
     before = await read(conn, key)
     after = ScheduleDocument.model_validate(schedule.model_dump() | {"key": key})
     if after == before.document:
         return before
-    team_id, users = await resolve(conn, schedule)
-    await store.update(conn, now, schedule_id, schedule, team_id, users)
-    await _record(conn, now, actor, "edited", key, before=_json(before.document), after=_json(after))
+    team_id, users = await resolve(conn, schedule, key=key)
+    if schedule.like and (others := await version_store.followers(conn, schedule_id, now)):
+        raise Conflict(
+            f"{', '.join(others)} is like {key!r}, which must have layers of its own", code="in_use", key=key
+        )
+    await store.update(conn, now, schedule_id, schedule, team_id)
+    if _computed(after) != _computed(before.document):
+        at = effective(now, effective_from)
+        _refuse_before_planned(before, at)
+        await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
+    planned = {"effective_from": effective_from.isoformat()} if effective_from else {}
+    await record(conn, now, actor, "edited", key, before=_json(before.document), after=_json(after) | planned)
     return await read(conn, key)
 
 
+def _computed(schedule: ScheduleDocument) -> dict[str, Any]:
+    """All of it that decides who is on call."""
+    return schedule.model_dump(exclude={"name", "team"})
+
+
+def effective(now: datetime, effective_from: datetime | None) -> datetime:
+    """When an edit takes effect. Raises `Invalid` for the past, and for more than 400 days ahead."""
+    at = effective_from or now
+    if at < now or at > now + MAX_WINDOW:
+        message = f"an edit takes effect now or within {MAX_WINDOW.days} days; the past is not rewritten"
+        raise invalid([{"field": "effective_from", "message": message}])
+    return at
+
+
+def _refuse_before_planned(newest: StoredSchedule, at: datetime) -> None:
+    if newest.effective_from is not None and at < newest.effective_from:
+        raise Conflict(
+            f"version {newest.number} is planned for {newest.effective_from.isoformat()}: undo it, or edit from then",
+            code="planned",
+            number=newest.number,
+            effective_from=newest.effective_from.isoformat(),
+        )
+
+
 async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:
-    """Its overrides go with it. Raises `NotFound`, `Conflict` (`outdated`; `in_use` when a policy names it: who must
-    say which asks `escalation.policies.refuse_if_target` before)."""
-    schedule_id = await _lock(conn, key, version)
+    """Its overrides, swaps and history go with it. Raises `NotFound`, `Conflict` (`outdated`; `in_use` when a schedule
+    is like it, or a policy names it: who must say which asks `escalation.policies.refuse_if_target` before)."""
+    schedule_id = await lock(conn, key, version)
     before = await read(conn, key)
+    if others := await version_store.followers(conn, schedule_id, now):
+        places = [{"type": "schedule", "key": other} for other in others]
+        message = f"schedule {key!r} is in use: {', '.join(others)} is like it"
+        raise Conflict(message, code="in_use", key=key, used_by=places)
     try:
         await store.delete(conn, schedule_id)
     except IntegrityError as refused:
         raise Conflict(f"schedule {key!r} is in use", code="in_use", key=key) from refused
-    await _record(conn, now, actor, "deleted", key, before=_json(before.document))
+    await record(conn, now, actor, "deleted", key, before=_json(before.document))
 
 
-async def override(
-    conn: AsyncConnection, now: datetime, key: str, wanted: OverrideDocument, *, actor: str
-) -> StoredOverride:
-    """Puts a person in place of whoever is on call.
+async def versions(
+    conn: AsyncConnection, key: str, *, before: int | None = None, limit: int | None = None
+) -> list[StoredVersion]:
+    """Its versions, the newest first, from the one before a number on. Raises `NotFound`."""
+    return await version_store.listed(conn, (await read(conn, key)).id, before=before, limit=limit)
 
-    Raises `NotFound`, `Invalid` (an unknown or inactive person, a time that is over or longer than 400 days) and
-    `Conflict` (`overlapping`, with the overrides that are in the way).
+
+async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, actor: str) -> StoredSchedule:
+    """Takes the newest version back: a planned one never comes into force; one that is in force is followed at once by
+    a version that says what the one before it said. What was so meanwhile stays on record.
+
+    Raises `NotFound`, and `Conflict`: `not_last`, `too_late` after 15 minutes in force, `nothing_to_undo`.
     """
-    schedule_id = await _lock(conn, key, None)
-    users = await _people(conn, now, wanted)
-    window = (wanted.starts_at, wanted.ends_at)
-    values = {
-        "schedule_id": schedule_id,
-        "user_id": users[wanted.user],
-        "replaces_user_id": users[wanted.replaces] if wanted.replaces else None,
-        "starts_at": wanted.starts_at,
-        "ends_at": wanted.ends_at,
-        "actor": actor,
-        "now": now,
-    }
-    try:
-        override_id = await override_store.insert(conn, values)
-    except override_store.Overlaps as refused:
-        others = [o for o in await override_store.overrides(conn, key, window) if o.replaces is None]
-        raise Conflict(
-            f"another override of {key!r} replaces everybody at that time",
-            code="overlapping",
-            overrides=[{"id": o.id, "user": o.user, "starts_at": o.starts_at, "ends_at": o.ends_at} for o in others],
-        ) from refused
-    after = {"id": override_id} | wanted.model_dump(mode="json")
-    await _record(conn, now, actor, "created", key, after=after, entity="override")
-    stored = await override_store.one(conn, key, override_id)
-    assert stored is not None
-    return stored
-
-
-async def withdraw_override(conn: AsyncConnection, now: datetime, key: str, override_id: int, *, actor: str) -> None:
-    """An override to come is removed, one that runs ends now: what was so stays on record.
-
-    Raises `NotFound` and `Conflict` (`over`).
-    """
-    found = await override_store.one(conn, key, override_id)
-    if found is None:
-        raise NotFound(f"schedule {key!r} has no override {override_id}", key=key)
-    if found.ends_at <= now:
-        raise Conflict(f"override {override_id} is over; it stays on record", code="over")
-    before = {
-        "id": found.id,
-        "user": found.user,
-        "replaces": found.replaces,
-        "starts_at": found.starts_at,
-        "ends_at": found.ends_at,
-    }
-    if found.starts_at < now:
-        await override_store.end(conn, override_id, now)
-        await _record(conn, now, actor, "ended", key, before=before, after=before | {"ends_at": now}, entity="override")
+    schedule_id = await lock(conn, key, None)
+    found = await version_store.listed(conn, schedule_id)
+    if number not in {v.number for v in found}:
+        raise NotFound(f"schedule {key!r} has no version {number}", key=key)
+    newest = next(v for v in found if v.effective_until is None)
+    if number != newest.number:
+        raise Conflict(f"version {newest.number} came after it: undo that first", code="not_last")
+    former = next((v for v in found if v.number < number and v.was_ever), None)
+    if former is None or newest.effective_from is None:
+        raise Conflict("the first version can only be edited", code="nothing_to_undo")
+    if now - newest.effective_from > UNDO_WITHIN:
+        raise Conflict("a version can be undone for 15 minutes", code="too_late", at=newest.effective_from.isoformat())
+    if newest.effective_from > now:
+        await version_store.take_back(conn, schedule_id, number)
     else:
-        await override_store.delete(conn, override_id)
-        await _record(conn, now, actor, "deleted", key, before=before, entity="override")
+        await version_store.restore(conn, now, schedule_id, former, newest, actor=actor)
+    await store.touch(conn, now, schedule_id)
+    await record(conn, now, actor, "version_undone", key, before={"version": number}, after={"as": former.number})
+    return await read(conn, key)
 
 
-async def resolve(conn: AsyncConnection, schedule: ScheduleEdit) -> tuple[int | None, dict[str, int]]:
-    """The ids of the team and of all members. Raises `Invalid` naming every key that does not exist."""
+async def resolve(conn: AsyncConnection, schedule: ScheduleEdit, *, key: str = "") -> tuple[int | None, dict[str, int]]:
+    """The ids of the team and of all members. Raises `Invalid` naming every key that does not exist, and the schedule
+    `like` when that has no layers of its own."""
     users = await store.find_users(conn, {key for layer in schedule.layers for turn in layer.members for key in turn})
     team_id = await store.find_team(conn, schedule.team) if schedule.team else None
     errors = []
@@ -141,33 +164,31 @@ async def resolve(conn: AsyncConnection, schedule: ScheduleEdit) -> tuple[int | 
         for k, key in enumerate(turn)
         if key not in users
     ]
+    if schedule.like:
+        errors += await _unlike(conn, schedule.like.schedule, key)
     if errors:
-        raise _invalid(errors)
+        raise invalid(errors)
     return team_id, users
 
 
-async def _people(conn: AsyncConnection, now: datetime, wanted: OverrideDocument) -> dict[str, int]:
-    users = await override_store.find_active(conn, [wanted.user])
-    users |= await store.find_users(conn, [wanted.replaces] if wanted.replaces else [])
-    errors = []
-    if wanted.user not in users:
-        errors.append({"field": "user", "message": f"there is no active user {wanted.user!r}"})
-    if wanted.replaces and wanted.replaces not in users:
-        errors.append({"field": "replaces", "message": f"there is no user {wanted.replaces!r}"})
-    if wanted.ends_at <= now:
-        errors.append({"field": "ends_at", "message": "that is over already"})
-    if wanted.ends_at - wanted.starts_at > MAX_WINDOW:
-        errors.append({"field": "ends_at", "message": f"an override lasts {MAX_WINDOW.days} days at most"})
-    if errors:
-        raise _invalid(errors)
-    return users
+async def _unlike(conn: AsyncConnection, other: str, key: str) -> list[dict[str, str]]:
+    found = await version_store.like_of(conn, other)
+    if found is None:
+        return [{"field": "like.schedule", "message": f"there is no schedule {other!r}"}]
+    if other == key:
+        return [{"field": "like.schedule", "message": "a schedule is not like itself"}]
+    if found[1]:
+        return [{"field": "like.schedule", "message": f"{other!r} is itself like {found[1]!r}: name that one"}]
+    return []
 
 
-def _invalid(errors: list[dict[str, str]]) -> Invalid:
+def invalid(errors: list[dict[str, str]]) -> Invalid:
+    """The refusal that names these fields."""
     return Invalid("; ".join(f"{e['field']}: {e['message']}" for e in errors), errors=errors)
 
 
-async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:
+async def lock(conn: AsyncConnection, key: str, version: int | None) -> int:
+    """Its id, locked until the transaction ends. Raises `NotFound` and `Conflict` (`outdated`)."""
     locked = await store.lock(conn, key)
     if locked is None:
         raise NotFound(f"there is no schedule {key!r}", key=key)
@@ -181,7 +202,7 @@ def _json(schedule: ScheduleDocument) -> dict[str, Any]:
     return schedule.model_dump(mode="json")
 
 
-async def _record(
+async def record(
     conn: AsyncConnection,
     now: datetime,
     actor: str,
@@ -192,6 +213,7 @@ async def _record(
     after: dict[str, Any] | None = None,
     entity: str = "schedule",
 ) -> None:
+    """Writes an audit record about a schedule, or something of it."""
     await audit.record(
         conn,
         now,

@@ -10,17 +10,22 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.oncall.override_document import OverrideKind
+
 
 @dataclass(frozen=True, slots=True)
 class StoredOverride:
-    """`user` in place of whoever the layers of `schedule` say, or of `replaces` only, during `[starts_at, ends_at)`."""
+    """`user` in place of whoever the layers of `schedule` say, or of `replaces` only, or besides them, or nobody in the
+    place of `replaces` (`kind`), during `[starts_at, ends_at)`. `swap`: the one it carries out."""
 
     id: int
     schedule: str
-    user: str
+    kind: OverrideKind
+    user: str | None
     replaces: str | None
     starts_at: datetime
     ends_at: datetime
+    swap: int | None
     created_by: str
     created_at: datetime
 
@@ -30,8 +35,9 @@ class Overlaps(Exception):
 
 
 _OVERRIDES = """
-    SELECT o.id, s.key AS schedule, u.key AS user, r.key AS replaces, o.starts_at, o.ends_at, o.created_by, o.created_at
-    FROM overrides o JOIN schedules s ON s.id = o.schedule_id JOIN users u ON u.id = o.user_id
+    SELECT o.id, s.key AS schedule, o.kind, u.key AS user, r.key AS replaces, o.starts_at, o.ends_at, o.swap_id AS swap,
+           o.created_by, o.created_at
+    FROM overrides o JOIN schedules s ON s.id = o.schedule_id LEFT JOIN users u ON u.id = o.user_id
     LEFT JOIN users r ON r.id = o.replaces_user_id
 """
 # Overrides of a schedule that touch a window, in the order of their ids; a slice after an id.
@@ -42,8 +48,9 @@ _LIST = text(f"""
 _ONE = text(f"{_OVERRIDES} WHERE s.key = :schedule AND o.id = :id FOR UPDATE OF o")
 _ACTIVE_USERS = text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[])) AND active")
 _INSERT = text("""
-    INSERT INTO overrides (schedule_id, user_id, replaces_user_id, starts_at, ends_at, created_by, created_at)
-    VALUES (:schedule_id, :user_id, :replaces_user_id, :starts_at, :ends_at, :actor, :now) RETURNING id
+    INSERT INTO overrides (schedule_id, kind, user_id, replaces_user_id, starts_at, ends_at, swap_id, created_by,
+                           created_at)
+    VALUES (:schedule_id, :kind, :user_id, :replaces_user_id, :starts_at, :ends_at, :swap_id, :actor, :now) RETURNING id
 """)
 _END = text("UPDATE overrides SET ends_at = :now WHERE id = :id")
 _DELETE = text("DELETE FROM overrides WHERE id = :id")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -20,8 +20,8 @@ from pydantic import (
 
 from app import hours
 from app.errors import Invalid
-from app.oncall import shifts
-from app.oncall.layers import Layer
+from app.oncall.layers import Mode
+from app.oncall.rotations import Rotation
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["payments-primary"])]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
@@ -76,38 +76,90 @@ LocalMinute = Annotated[
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), PlainSerializer(_zulu, return_type=str, when_used="json")]
 
 
-def _later(ends_at: datetime | None, info: ValidationInfo) -> datetime | None:
+def later(ends_at: datetime | None, info: ValidationInfo) -> datetime | None:
+    """For `ends_at` of what has a `starts_at`."""
     starts_at = info.data.get("starts_at")
     if starts_at and ends_at and starts_at >= ends_at:
         raise ValueError("must be later than starts_at")
     return ends_at
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """What people write: strict, without unknown members."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, serialize_by_alias=True)
 
 
-class Restriction(_Document):
-    """Hours of the week; `to` before `from` ends on the next day, and may be 24:00."""
+def _zone(name: str) -> str:
+    try:
+        return hours.zone(name).key
+    except Invalid as refused:
+        raise ValueError(refused.message) from None
 
-    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]]
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
+
+
+class Restriction(Document):
+    """Hours of some days; `to` before `from` ends on the next day, and may be 24:00."""
+
+    days: list[Day]
     from_: Annotated[str, Field(alias="from", examples=["09:00"])]
     to: Annotated[str, Field(examples=["17:00"])]
 
 
-class LayerDocument(_Document):
-    """One repeating pattern. `anchor` is the first handoff; `members` lists the turns in order, each the users who are
-    on call together (an empty turn: nobody, lower layers show through); `restrictions` are the only hours covered,
-    none: all. The layer counts during `[starts_at, ends_at)`; without them always from its anchor on."""
+class WeekSpan(Document):
+    """From a time of the week to another, over midnight and over the end of the week."""
+
+    from_: Annotated[str, Field(alias="from", examples=["fri 17:00"])]
+    to: Annotated[str, Field(examples=["mon 08:00"])]
+
+
+class Handoff(Document):
+    """A time of the week at which a turn begins."""
+
+    day: Day
+    at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["09:00"])]
+
+    @property
+    def minute(self) -> int:
+        """Minutes since Monday 00:00."""
+        return hours.week_minute(f"{self.day} {self.at}")
+
+
+class LayerDocument(Document):
+    """One repeating pattern. `anchor` is the first handoff; `handoffs` are several in a week, the anchor one of them;
+    `members` lists the turns in order, each the users who are on call together (an empty turn: nobody, lower layers
+    show through); `restrictions` are the only hours covered, none: all. Turns without any covered time `pass` to
+    whoever has them, or the rotation `skip`s them. The layer counts during `[starts_at, ends_at)`; without them always
+    from its anchor on. `mode`: it replaces lower layers wherever it has somebody, adds to them, or names shadows, who
+    look on and are not paged. Its times are in `time_zone`, or that of the schedule."""
 
     name: Name
     unit: Literal["hour", "day", "week", "month"]
     length: Annotated[int, Field(ge=1, le=1000, description="units that one turn lasts")]
     anchor: LocalMinute
+    handoffs: Annotated[list[Handoff], Field(max_length=50)] = []
     members: Annotated[list[Annotated[list[Key], Field(max_length=20)]], Field(min_length=1, max_length=200)]
-    restrictions: Annotated[list[Restriction], Field(max_length=50)] = []
+    restrictions: Annotated[list[Restriction | WeekSpan], Field(max_length=50)] = []
+    uncovered_turns: Literal["pass", "skip"] = "pass"
+    mode: Mode = "replace"
+    time_zone: Zone | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
+
+    @field_validator("handoffs")
+    @classmethod
+    def _with_the_anchor(cls, handoffs: list[Handoff], info: ValidationInfo) -> list[Handoff]:
+        if not handoffs or not {"unit", "length", "anchor"} <= info.data.keys():
+            return handoffs
+        minutes = {handoff.minute: handoff for handoff in handoffs}
+        try:
+            Rotation(info.data["unit"], info.data["length"], info.data["anchor"], tuple(minutes))
+        except Invalid as refused:
+            raise ValueError(refused.message) from None
+        return [minutes[minute] for minute in sorted(minutes)]
 
     @field_validator("members")
     @classmethod
@@ -125,12 +177,12 @@ class LayerDocument(_Document):
         except Invalid as refused:
             raise ValueError(refused.message) from None
 
-    _bounds = field_validator("ends_at")(_later)
+    _bounds = field_validator("ends_at")(later)
 
 
 def _plain(raw: Any) -> Any:
     """Restrictions as the plain JSON that `app.hours` reads."""
-    return [r.model_dump() if isinstance(r, Restriction) else r for r in raw] if isinstance(raw, list) else raw
+    return [r.model_dump() if isinstance(r, Document) else r for r in raw] if isinstance(raw, list) else raw
 
 
 _WEEKLY = {"name": "weekly", "unit": "week", "length": 1, "anchor": "2026-03-02T09:00", "members": [["ana"], ["ben"]]}
@@ -142,23 +194,24 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class ScheduleEdit(_Document):
-    """All of a schedule that may change. Later layers win over earlier ones wherever they have somebody."""
+class Like(Document):
+    """The layers of another schedule, everybody's turn `turns` earlier: by 1, whoever is next there is on call here."""
+
+    schedule: Key
+    turns: Annotated[int, Field(ge=-200, le=200)] = 1
+
+
+class ScheduleEdit(Document):
+    """All of a schedule that may change. Later layers win over earlier ones wherever they have somebody. `like`: the
+    layers of another schedule lie under its own."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name
     team: Key | None = None
-    time_zone: Annotated[str, Field(examples=["Europe/Berlin"])]
+    time_zone: Zone
     layers: Annotated[list[LayerDocument], Field(max_length=20)] = []
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            return hours.zone(name).key
-        except Invalid as refused:
-            raise ValueError(refused.message) from None
+    like: Like | None = None
 
 
 class ScheduleDocument(ScheduleEdit):
@@ -167,49 +220,3 @@ class ScheduleDocument(ScheduleEdit):
     model_config = ConfigDict(json_schema_extra={"examples": [{"key": "payments-primary"} | _EXAMPLE]})
 
     key: Key
-
-
-class OverrideDocument(_Document):
-    """`user` in place of whoever the layers say, during `[starts_at, ends_at)`; with `replaces` only in that user's."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"user": "ben", "starts_at": "2030-03-04T18:00:00Z", "ends_at": "2030-03-05T06:00:00Z"}]
-        }
-    )
-
-    user: Key
-    replaces: Key | None = None
-    starts_at: Instant
-    ends_at: Instant
-
-    _bounds = field_validator("ends_at")(_later)
-
-    @field_validator("replaces")
-    @classmethod
-    def _somebody_else(cls, replaces: str | None, info: ValidationInfo) -> str | None:
-        if replaces is not None and replaces == info.data.get("user"):
-            raise ValueError("replaces must be somebody else than user")
-        return replaces
-
-
-def computable(
-    document: ScheduleEdit, users: Mapping[str, int], overrides: tuple[shifts.Override, ...] = (), *, schedule_id: int
-) -> shifts.Schedule:
-    """The schedule that `shifts` computes with. `users` has the ids of all members; layers are numbered from 1."""
-    layers = tuple(
-        Layer(
-            id=position,
-            name=layer.name,
-            position=position,
-            unit=layer.unit,
-            length=layer.length,
-            anchor=layer.anchor,
-            members=tuple(tuple(users[key] for key in turn) for turn in layer.members),
-            restrictions=hours.parse_spans(_plain(layer.restrictions)),
-            starts_at=layer.starts_at,
-            ends_at=layer.ends_at,
-        )
-        for position, layer in enumerate(document.layers, start=1)
-    )
-    return shifts.Schedule(schedule_id, document.name, document.time_zone, layers, overrides)

@@ -1,6 +1,7 @@
 """Who is on call: `who` at an instant, `final` over time, both pure and one computation (behaviour.md 9).
 
-Layers first: the highest position with somebody on it wins, layers of equal position are parallel and add up. Then the
+Layers first, laid over each other from the lowest position to the highest: one that replaces takes the place of what is
+below it wherever it has somebody, one that adds joins it, one of shadows is no part of it (`shadowed`). Then the
 overrides, in the order of their creation. `final` asks `who` once between every two instants at which anything could
 change, so paging, screens, API and calendar feed cannot disagree.
 """
@@ -8,25 +9,24 @@ change, so paging, screens, API and calendar feed cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from app import hours
 from app.errors import Invalid
+from app.oncall.intervals import Interval, joined, seconds, without
 from app.oncall.layers import Layer, OnCall, changes, covering
-
-Interval = tuple[datetime, datetime]
-"""`[start, end)` in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """`user_id` (None: nobody) in place of whoever the layers say, during `[starts_at, ends_at)`.
+    """`user_id` in place of whoever the layers say, during `[starts_at, ends_at)`; with `adds` besides them.
 
-    With `replaces_user_id` only that person's place is taken, and nothing happens while that person has none. Ids grow
-    with creation: where overrides overlap, the higher id has the last word. Raises `Invalid`.
+    With `replaces_user_id` only that person's place is taken, and nothing happens while that person has none. Without a
+    user the place stays empty: an override is about the people, so lower layers do not show through. Ids grow with
+    creation: where overrides overlap, the higher id has the last word. Raises `Invalid`.
     """
 
     id: int
@@ -34,14 +34,19 @@ class Override:
     starts_at: datetime
     ends_at: datetime
     replaces_user_id: int | None = None
+    adds: bool = False
+    because: str = ""
 
     def __post_init__(self) -> None:
         if self.starts_at.tzinfo is None or self.ends_at.tzinfo is None:
             raise Invalid("the start and the end of an override are instants with a zone", override=self.id)
         if self.starts_at >= self.ends_at:
             raise Invalid("an override ends after it starts", override=self.id)
+        if self.adds and (self.user_id is None or self.replaces_user_id is not None):
+            raise Invalid("who is added is somebody, in nobody's place", override=self.id)
         object.__setattr__(self, "starts_at", self.starts_at.astimezone(UTC))
         object.__setattr__(self, "ends_at", self.ends_at.astimezone(UTC))
+        object.__setattr__(self, "because", self.because or f"override {self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,13 @@ class Schedule:
     layers: tuple[Layer, ...]
     overrides: tuple[Override, ...]
     where: ZoneInfo = field(init=False, repr=False, compare=False)
-    levels: tuple[tuple[Layer, ...], ...] = field(init=False, repr=False, compare=False)
+    stack: tuple[Layer, ...] = field(init=False, repr=False, compare=False)
+    """The layers without those of shadows, the highest first."""
 
     def __post_init__(self) -> None:
-        ranked = sorted(self.layers, key=lambda layer: (-layer.position, layer.id))
-        levels = tuple(tuple(level) for _, level in groupby(ranked, key=lambda layer: layer.position))
+        responsible = (layer for layer in self.layers if layer.mode != "shadow")
         object.__setattr__(self, "where", hours.zone(self.zone))
-        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "stack", tuple(sorted(responsible, key=lambda layer: (-layer.position, layer.id))))
         object.__setattr__(self, "overrides", tuple(sorted(self.overrides, key=lambda override: override.id)))
 
 
@@ -88,21 +93,25 @@ class Change:
 
 
 def who(schedule: Schedule, at: datetime) -> tuple[OnCall, ...]:
-    """Everyone on call at the instant `at`, each user once; empty when nobody is."""
+    """Everyone on call at the instant `at`, each user once; empty when nobody is. Shadows are not on call."""
     second = hours.utc_second(at)
     wall = hours.reached(second, schedule.where)
     found: tuple[OnCall, ...] = ()
-    for level in schedule.levels:
-        if len(level) == 1:
-            found = covering(level[0], schedule.where, at, second, wall)
-        else:
-            found = _each_once(covering(layer, schedule.where, at, second, wall) for layer in level)
-        if found:
-            break
+    for layer in schedule.stack:
+        if here := covering(layer, schedule.where, at, second, wall):
+            found = _each_once((here, found)) if found else here
+            if layer.mode == "replace":
+                break
     if not schedule.overrides:
         return found
     active = [o for o in schedule.overrides if o.starts_at <= at < o.ends_at]
     return _overridden(found, active) if active else found
+
+
+def shadowed(schedule: Schedule) -> Schedule:
+    """The shadows of a schedule as one of its own, for the same questions: who looks on, without being responsible."""
+    shadows = (replace(layer, mode="add") for layer in schedule.layers if layer.mode == "shadow")
+    return replace(schedule, layers=tuple(shadows), overrides=())
 
 
 def _each_once(found: Iterable[tuple[OnCall, ...]]) -> tuple[OnCall, ...]:
@@ -119,8 +128,11 @@ def _overridden(found: tuple[OnCall, ...], active: list[Override]) -> tuple[OnCa
     places: list[tuple[OnCall | None, frozenset[int]]] = [(o, frozenset((o.user_id,))) for o in found]
     for override in active:
         user, replaced = override.user_id, override.replaces_user_id
-        instead = None if user is None else OnCall(user, None, override.id, f"override {override.id}")
+        instead = None if user is None else OnCall(user, None, override.id, override.because)
         had = frozenset[int]() if user is None else frozenset((user,))
+        if override.adds:
+            places.append((instead, had))
+            continue
         if replaced is None and not places:
             places = [(None, frozenset())]
         places = [
@@ -151,7 +163,7 @@ def _segments(schedule: Schedule, t0: datetime, t1: datetime) -> Iterator[tuple[
     if t0 >= t1:
         return
     marks = {t0}
-    for layer in schedule.layers:
+    for layer in schedule.stack:
         marks.update(changes(layer, schedule.where, t0, t1))
     for override in schedule.overrides:
         marks.update((override.starts_at, override.ends_at))
@@ -166,50 +178,26 @@ def _shift(entry: OnCall, start: datetime, end: datetime) -> Shift:
 def gaps(schedule: Schedule, t0: datetime, t1: datetime) -> list[Interval]:
     """The parts of `[t0, t1)` in which nobody is on call."""
     t0, t1 = hours.local(t0, UTC), hours.local(t1, UTC)
-    covered = _joined((shift.starts_at, shift.ends_at) for shift in final(schedule, t0, t1))
-    return _without([(t0, t1)] if t0 < t1 else [], covered)
+    covered = joined((shift.starts_at, shift.ends_at) for shift in final(schedule, t0, t1))
+    return without([(t0, t1)] if t0 < t1 else [], covered)
 
 
 def difference(before: Schedule, after: Schedule, t0: datetime, t1: datetime) -> list[Change]:
     """Who gains and who loses which hours of `[t0, t1)`, by user id; a user whose hours stay the same is left out."""
-    old, new = _held(before, t0, t1), _held(after, t0, t1)
+    old, new = by_user(final(before, t0, t1)), by_user(final(after, t0, t1))
     found = []
     for user in sorted(old.keys() | new.keys()):
-        gained = _without(new.get(user, []), old.get(user, []))
-        lost = _without(old.get(user, []), new.get(user, []))
+        gained = without(new.get(user, []), old.get(user, []))
+        lost = without(old.get(user, []), new.get(user, []))
         if gained or lost:
-            found.append(Change(user, _seconds(gained), _seconds(lost), tuple(gained), tuple(lost)))
+            found.append(Change(user, seconds(gained), seconds(lost), tuple(gained), tuple(lost)))
     return found
 
 
-def _held(schedule: Schedule, t0: datetime, t1: datetime) -> dict[int, list[Interval]]:
-    shifts = sorted(final(schedule, t0, t1), key=lambda shift: shift.user_id)
+def by_user(shifts: Iterable[Shift]) -> dict[int, list[Interval]]:
+    """The time in which each user is on call: sorted, disjoint, whatever the cause."""
+    ordered = sorted(shifts, key=lambda shift: shift.user_id)
     return {
-        user: _joined((shift.starts_at, shift.ends_at) for shift in own)
-        for user, own in groupby(shifts, key=lambda shift: shift.user_id)
+        user: joined((shift.starts_at, shift.ends_at) for shift in own)
+        for user, own in groupby(ordered, key=lambda shift: shift.user_id)
     }
-
-
-def _seconds(intervals: list[Interval]) -> int:
-    return round(sum((b - a for a, b in intervals), timedelta()).total_seconds())
-
-
-def _joined(intervals: Iterable[Interval]) -> list[Interval]:
-    """The union as sorted, disjoint intervals that do not touch."""
-    joined: list[Interval] = []
-    for start, end in sorted(intervals):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _without(intervals: list[Interval], others: list[Interval]) -> list[Interval]:
-    """`intervals` less `others`; both sorted and disjoint."""
-    left: list[Interval] = []
-    for start, end in intervals:
-        inner = [(max(a, start), min(b, end)) for a, b in others if a < end and start < b]
-        edges = [start, *(edge for pair in inner for edge in pair), end]
-        left += [(a, b) for a, b in list(pairwise(edges))[::2] if a < b]
-    return left

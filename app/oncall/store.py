@@ -1,4 +1,4 @@
-"""SQL of schedules, their layers and overrides."""
+"""SQL of schedules; of their versions: `version_store.py`."""
 
 from __future__ import annotations
 
@@ -7,76 +7,86 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import hours
-from app.db.engine import dumps
-from app.oncall.layers import Layer
-from app.oncall.schedule_document import LayerDocument, ScheduleDocument, ScheduleEdit
+from app.oncall import version_store
+from app.oncall.schedule_document import Like, ScheduleDocument, ScheduleEdit
 from app.oncall.shifts import Override, Schedule
+from app.oncall.version_store import IN_WINDOW
+from app.oncall.versions import drafted, followed, laid, layer_document
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSchedule:
-    """A schedule as it is now. `version` is its ETag."""
+    """A schedule as it was last written. `version` is its ETag; `number` that of its newest version, which is in force
+    from `effective_from` on (None: since ever)."""
 
     id: int
     document: ScheduleDocument
     version: int
     created_at: datetime
     updated_at: datetime
+    number: int
+    effective_from: datetime | None
 
 
 _SCHEDULES = text("""
-    SELECT s.id, s.key, s.name, t.key AS team, s.time_zone, s.version, s.created_at, s.updated_at
-    FROM schedules s LEFT JOIN teams t ON t.id = s.team_id
+    SELECT s.id, s.key, s.name, t.key AS team, s.version, s.created_at, s.updated_at, v.number, v.time_zone, v.layers,
+           l.key AS like, v.like_turns, v.effective_from
+    FROM schedules s JOIN schedule_versions v ON v.schedule_id = s.id AND v.effective_until IS NULL
+    LEFT JOIN teams t ON t.id = s.team_id LEFT JOIN schedules l ON l.id = v.like_schedule_id
     WHERE (CAST(:keys AS text[]) IS NULL OR s.key = ANY(CAST(:keys AS text[])))
       AND (CAST(:ids AS bigint[]) IS NULL OR s.id = ANY(CAST(:ids AS bigint[])))
       AND s.key > :after
     ORDER BY s.key LIMIT :limit
 """)
-_LAYERS = text("SELECT * FROM layers WHERE schedule_id = ANY(CAST(:ids AS bigint[])) ORDER BY schedule_id, position")
+_NAMES = text("""
+    SELECT id, name FROM schedules WHERE CAST(:ids AS bigint[]) IS NULL OR id = ANY(CAST(:ids AS bigint[])) ORDER BY key
+""")
 
 # Overrides that touch a window, its end included; one that ends as the window begins is over.
 _TOUCHING = text("""
-    SELECT id, schedule_id, user_id, replaces_user_id, starts_at, ends_at FROM overrides
+    SELECT id, schedule_id, kind, user_id, replaces_user_id, starts_at, ends_at, swap_id FROM overrides
     WHERE schedule_id = ANY(CAST(:ids AS bigint[])) AND starts_at <= :t1 AND ends_at > :t0
     ORDER BY id
 """)
 _USERS_BY_KEY = text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))")
 _USERS_BY_ID = text("SELECT id, key, name FROM users WHERE id = ANY(CAST(:ids AS bigint[]))")
-# Schedules in which a user may be on call during a window: named in a layer, or by an override that touches it.
-_OF_USER = text("""
+_MEMBERS = text("""
+    SELECT u.id, u.key, u.name, u.active, coalesce(u.time_zone, o.time_zone) AS time_zone
+    FROM users u LEFT JOIN organisation o ON o.id = 1 WHERE u.id = ANY(CAST(:ids AS bigint[]))
+""")
+# Schedules in which a user may be on call during a window: named by a version of then, or of the schedule that such a
+# version is like, or by an override that touches it.
+_OF_USER = text(f"""
+    WITH named AS (
+        SELECT v.schedule_id FROM schedule_versions v
+        WHERE {IN_WINDOW} AND jsonb_path_exists(
+            v.layers, '$[*].members[*][*] ? (@ == $id)', jsonb_build_object('id', CAST(:user_id AS bigint))))
     SELECT s.id, s.key FROM schedules s
-    WHERE EXISTS (SELECT 1 FROM layers l, jsonb_array_elements(l.members) AS turn
-                  WHERE l.schedule_id = s.id AND turn @> to_jsonb(CAST(:user_id AS bigint)))
+    WHERE s.id IN (SELECT schedule_id FROM named)
+       OR EXISTS (SELECT 1 FROM schedule_versions v
+                  WHERE v.schedule_id = s.id AND {IN_WINDOW}
+                    AND v.like_schedule_id IN (SELECT schedule_id FROM named))
        OR EXISTS (SELECT 1 FROM overrides o
                   WHERE o.schedule_id = s.id AND o.user_id = :user_id AND o.starts_at <= :t1 AND o.ends_at > :t0)
     ORDER BY s.key
 """)
+_LIKE = text("""
+    SELECT (SELECT id FROM schedules WHERE key = :key) AS id, (SELECT id FROM schedules WHERE key = :like) AS "like"
+""")
 _TEAM = text("SELECT id FROM teams WHERE key = :key")
 _LOCK = text("SELECT id, version FROM schedules WHERE key = :key FOR UPDATE")
 _INSERT = text("""
-    INSERT INTO schedules (key, name, team_id, time_zone, created_at, updated_at)
-    VALUES (:key, :name, :team_id, :zone, :now, :now)
+    INSERT INTO schedules (key, name, team_id, created_at, updated_at) VALUES (:key, :name, :team_id, :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
 _UPDATE = text("""
-    UPDATE schedules SET name = :name, team_id = :team_id, time_zone = :zone, version = version + 1, updated_at = :now
-    WHERE id = :id
+    UPDATE schedules SET name = :name, team_id = :team_id, version = version + 1, updated_at = :now WHERE id = :id
 """)
+_TOUCH = text("UPDATE schedules SET version = version + 1, updated_at = :now WHERE id = :id")
 _DELETE = text("DELETE FROM schedules WHERE id = :id")
-_DELETE_LAYERS = text("DELETE FROM layers WHERE schedule_id = :id")
-_INSERT_LAYERS = text("""
-    INSERT INTO layers
-        (schedule_id, position, name, unit, length, anchor, members, restrictions, starts_at, ends_at)
-    SELECT :id, l.position, l.name, l.unit, l.length, l.anchor, l.members, l.restrictions, l.starts_at, l.ends_at
-    FROM jsonb_to_recordset(CAST(:layers AS jsonb)) AS l (
-        position int, name text, unit text, length int, anchor timestamp, members jsonb, restrictions jsonb,
-        starts_at timestamptz, ends_at timestamptz
-    )
-""")
 
 
 async def schedules(
@@ -84,18 +94,34 @@ async def schedules(
 ) -> dict[int, Schedule]:
     """What `shifts` computes with, for these schedules or all, complete for every instant of `window`, both ends
     included."""
-    named = {"keys": None, "ids": None if ids is None else list(ids), "after": "", "limit": None}
-    found = (await conn.execute(_SCHEDULES, named)).all()
-    layers = await _layers(conn, [r.id for r in found])
-    overrides = await _touching(conn, [r.id for r in found], window)
-    return {r.id: Schedule(r.id, r.name, r.time_zone, tuple(map(_layer, layers[r.id])), overrides[r.id]) for r in found}
+    names = {r.id: r.name for r in await conn.execute(_NAMES, {"ids": None if ids is None else list(ids)})}
+    versions = await version_store.in_window(conn, names, window)
+    overrides = await _touching(conn, list(names), window)
+    return {
+        i: Schedule(i, name, versions[i][-1].zone, laid(versions[i], versions), overrides[i])
+        for i, name in names.items()
+    }
 
 
-async def _layers(conn: AsyncConnection, schedule_ids: list[int]) -> defaultdict[int, list[RowMapping]]:
-    layers: defaultdict[int, list[RowMapping]] = defaultdict(list)
-    for row in (await conn.execute(_LAYERS, {"ids": schedule_ids})).mappings():
-        layers[row["schedule_id"]].append(row)
-    return layers
+async def compared(
+    conn: AsyncConnection,
+    document: ScheduleDocument,
+    users: Mapping[str, int],
+    *,
+    window: tuple[datetime, datetime],
+    effective_from: datetime,
+) -> tuple[Schedule, Schedule]:
+    """A schedule as it is (without layers when there is none of this key), and as it would be if `document` came into
+    force at an instant. `users`: the ids of all members."""
+    found = (await conn.execute(_LIKE, {"key": document.key, "like": document.like and document.like.schedule})).one()
+    versions = await version_store.in_window(conn, [i for i in found if i is not None], window)
+    overrides = (await _touching(conn, [found.id], window))[found.id] if found.id else ()
+    schedule_id, zone = found.id or 0, document.time_zone
+    before = versions.get(schedule_id, [])
+    draft = drafted(document, users, schedule_id, found.like, effective_from if before else None)
+    now, then = laid(before, versions), laid(followed(before, draft), versions)
+    name = document.name
+    return Schedule(schedule_id, name, zone, now, overrides), Schedule(schedule_id, name, zone, then, overrides)
 
 
 async def _touching(
@@ -103,23 +129,11 @@ async def _touching(
 ) -> defaultdict[int, tuple[Override, ...]]:
     overrides: defaultdict[int, tuple[Override, ...]] = defaultdict(tuple)
     for r in await conn.execute(_TOUCHING, {"ids": schedule_ids, "t0": window[0], "t1": window[1]}):
-        overrides[r.schedule_id] += (Override(r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id),)
+        adds = r.kind == "add"
+        because = f"override {r.id}" + (f", swap {r.swap_id}" if r.swap_id else ", in addition" if adds else "")
+        override = Override(r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because)
+        overrides[r.schedule_id] += (override,)
     return overrides
-
-
-def _layer(row: RowMapping) -> Layer:
-    return Layer(
-        id=row["id"],
-        name=row["name"],
-        position=row["position"],
-        unit=row["unit"],
-        length=row["length"],
-        anchor=row["anchor"],
-        members=tuple(tuple(turn) for turn in row["members"]),
-        restrictions=hours.parse_spans(row["restrictions"]),
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-    )
 
 
 async def documents(
@@ -128,8 +142,7 @@ async def documents(
     """Schedules as people write them, in the order of their keys: all, those of `keys`, or a slice after a key."""
     named = {"keys": None if keys is None else list(keys), "ids": None, "after": after, "limit": limit}
     found = (await conn.execute(_SCHEDULES, named)).all()
-    layers = await _layers(conn, [r.id for r in found])
-    members = {user for rows in layers.values() for row in rows for turn in row["members"] for user in turn}
+    members = {user for r in found for layer in r.layers for turn in layer["members"] for user in turn}
     users = {user_id: key for user_id, (key, _) in (await names(conn, members)).items()}
     return [
         StoredSchedule(
@@ -139,21 +152,17 @@ async def documents(
                 name=r.name,
                 team=r.team,
                 time_zone=r.time_zone,
-                layers=[_layer_document(row, users) for row in layers[r.id]],
+                layers=[layer_document(layer, users) for layer in r.layers],
+                like=Like(schedule=r.like, turns=r.like_turns) if r.like else None,
             ),
             r.version,
             r.created_at,
             r.updated_at,
+            r.number,
+            r.effective_from,
         )
         for r in found
     ]
-
-
-def _layer_document(row: RowMapping, users: Mapping[int, str]) -> LayerDocument:
-    wanted = {name: row[name] for name in LayerDocument.model_fields}
-    return LayerDocument.model_validate(
-        wanted | {"members": [[users[u] for u in turn if u in users] for turn in row["members"]]}
-    )
 
 
 async def schedules_of_user(
@@ -168,6 +177,22 @@ async def names(conn: AsyncConnection, user_ids: Iterable[int]) -> dict[int, tup
     """Key and name of users."""
     rows = await conn.execute(_USERS_BY_ID, {"ids": list(user_ids)})
     return {r.id: (r.key, r.name) for r in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user as checks of a schedule see one. `time_zone`: the user's own, or the organisation's, if any."""
+
+    id: int
+    key: str
+    name: str
+    active: bool
+    time_zone: str | None
+
+
+async def members(conn: AsyncConnection, user_ids: Iterable[int]) -> dict[int, Member]:
+    """By id."""
+    return {r.id: Member(*r) for r in await conn.execute(_MEMBERS, {"ids": list(user_ids)})}
 
 
 async def find_users(conn: AsyncConnection, keys: Iterable[str]) -> dict[str, int]:
@@ -185,41 +210,23 @@ async def lock(conn: AsyncConnection, key: str) -> tuple[int, int] | None:
     return None if row is None else (row.id, row.version)
 
 
-async def insert(
-    conn: AsyncConnection, now: datetime, schedule: ScheduleDocument, team_id: int | None, users: Mapping[str, int]
-) -> bool:
-    """False when the key is taken."""
-    values = {"key": schedule.key, "name": schedule.name, "team_id": team_id, "zone": schedule.time_zone, "now": now}
-    schedule_id = (await conn.execute(_INSERT, values)).scalar()
-    if schedule_id is not None:
-        await _insert_layers(conn, schedule_id, schedule, users)
-    return schedule_id is not None
+async def insert(conn: AsyncConnection, now: datetime, schedule: ScheduleDocument, team_id: int | None) -> int | None:
+    """Its id, without a version yet; None when the key is taken."""
+    values = {"key": schedule.key, "name": schedule.name, "team_id": team_id, "now": now}
+    found: int | None = (await conn.execute(_INSERT, values)).scalar()
+    return found
 
 
 async def update(
-    conn: AsyncConnection,
-    now: datetime,
-    schedule_id: int,
-    schedule: ScheduleEdit,
-    team_id: int | None,
-    users: Mapping[str, int],
+    conn: AsyncConnection, now: datetime, schedule_id: int, schedule: ScheduleEdit, team_id: int | None
 ) -> None:
-    """Puts other layers in place of the stored ones; overrides stay."""
-    values = {"id": schedule_id, "name": schedule.name, "team_id": team_id, "zone": schedule.time_zone, "now": now}
-    await conn.execute(_UPDATE, values)
-    await conn.execute(_DELETE_LAYERS, {"id": schedule_id})
-    await _insert_layers(conn, schedule_id, schedule, users)
+    """What is so at once; its versions stay."""
+    await conn.execute(_UPDATE, {"id": schedule_id, "name": schedule.name, "team_id": team_id, "now": now})
 
 
-async def _insert_layers(
-    conn: AsyncConnection, schedule_id: int, schedule: ScheduleEdit, users: Mapping[str, int]
-) -> None:
-    layers = [
-        layer.model_dump(mode="json")
-        | {"position": position, "members": [[users[key] for key in turn] for turn in layer.members]}
-        for position, layer in enumerate(schedule.layers, start=1)
-    ]
-    await conn.execute(_INSERT_LAYERS, {"id": schedule_id, "layers": dumps(layers)})
+async def touch(conn: AsyncConnection, now: datetime, schedule_id: int) -> None:
+    """Whoever saw it before an undo edits something else than they think."""
+    await conn.execute(_TOUCH, {"id": schedule_id, "now": now})
 
 
 async def delete(conn: AsyncConnection, schedule_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,6 +13,8 @@ from app.db.base import KEY_CHECK, Base, Instant, Key, RowId, Version
 
 
 class ScheduleRow(Base):
+    """What is so at once: its name and who owns it. All that decides who is on call is in its versions."""
+
     __tablename__ = "schedules"
     __table_args__ = (CheckConstraint(KEY_CHECK, name="key"),)
 
@@ -20,57 +22,115 @@ class ScheduleRow(Base):
     key: Mapped[Key]
     name: Mapped[str]
     team_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("teams.id"), index=True)
-    time_zone: Mapped[str]
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
 
 
-class LayerRow(Base):
-    """One repeating pattern. `anchor` is wall clock in the schedule's zone: date of the first turn and handoff time.
-    `members` lists one entry per turn, each a list of user ids (empty: nobody); `restrictions` are weekly spans."""
+class ScheduleVersionRow(Base):
+    """What a schedule says during `[effective_from, effective_until)`; the first one since ever, the newest for ever.
 
-    __tablename__ = "layers"
+    `layers` are documents with user ids in place of keys, never edited. A planned version that was taken back is in
+    force at no instant. Versions of one schedule do not overlap.
+    """
+
+    __tablename__ = "schedule_versions"
     __table_args__ = (
-        UniqueConstraint("schedule_id", "position"),
-        CheckConstraint("unit IN ('hour', 'day', 'week', 'month')", name="unit"),
-        CheckConstraint("length BETWEEN 1 AND 1000", name="length"),
-        CheckConstraint("ends_at IS NULL OR starts_at IS NULL OR starts_at < ends_at", name="bounds"),
+        UniqueConstraint("schedule_id", "number"),
+        CheckConstraint("effective_from <= effective_until", name="effective"),
+        CheckConstraint("(number = 1) = (effective_from IS NULL)", name="first"),
+        CheckConstraint("like_schedule_id <> schedule_id", name="like"),
+        ExcludeConstraint(
+            (text("int8range(schedule_id, schedule_id, '[]')"), "&&"),
+            (text("tstzrange(effective_from, effective_until)"), "&&"),
+            name="ex_schedule_versions_overlap",
+            using="gist",
+        ),
     )
 
     id: Mapped[RowId]
     schedule_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("schedules.id", ondelete="CASCADE"))
-    position: Mapped[int]
-    name: Mapped[str]
-    unit: Mapped[str]
-    length: Mapped[int]
-    anchor: Mapped[datetime] = mapped_column(DateTime(timezone=False))
-    members: Mapped[list[Any]]
-    restrictions: Mapped[list[Any]]
-    starts_at: Mapped[datetime | None]
-    ends_at: Mapped[datetime | None]
+    number: Mapped[int]
+    time_zone: Mapped[str]
+    layers: Mapped[list[Any]]
+    like_schedule_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("schedules.id", ondelete="SET NULL"), index=True
+    )
+    like_turns: Mapped[int] = mapped_column(server_default="0")
+    effective_from: Mapped[datetime | None]
+    effective_until: Mapped[datetime | None]
+    undoes: Mapped[int | None]
+    """The number of the version that this one took back."""
+    created_by: Mapped[str]
+    created_at: Mapped[Instant]
 
 
 class OverrideRow(Base):
-    """A person put in place of whoever the layers say. Two that replace everybody cannot overlap in one schedule."""
+    """For a time: a person in place of whoever the layers say (`replace`), besides them (`add`), or nobody in the place
+    of one (`remove`). Two that replace everybody cannot overlap in one schedule."""
 
     __tablename__ = "overrides"
     __table_args__ = (
         CheckConstraint("starts_at < ends_at", name="bounds"),
+        CheckConstraint(
+            "CASE kind WHEN 'replace' THEN user_id IS NOT NULL WHEN 'add' THEN user_id IS NOT NULL AND"
+            " replaces_user_id IS NULL WHEN 'remove' THEN user_id IS NULL AND replaces_user_id IS NOT NULL"
+            " ELSE false END",
+            name="kind",
+        ),
         ExcludeConstraint(
             (text("int8range(schedule_id, schedule_id, '[]')"), "&&"),
             (text("tstzrange(starts_at, ends_at)"), "&&"),
             name="ex_overrides_overlap",
             using="gist",
-            where=text("replaces_user_id IS NULL"),
+            where=text("kind = 'replace' AND replaces_user_id IS NULL"),
         ),
     )
 
     id: Mapped[RowId]
     schedule_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("schedules.id", ondelete="CASCADE"), index=True)
-    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    kind: Mapped[str] = mapped_column(server_default="replace")
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
     replaces_user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     starts_at: Mapped[Instant]
     ends_at: Mapped[Instant]
+    swap_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("swaps.id"), index=True)
+    """The swap that this override carries out."""
     created_by: Mapped[str]
     created_at: Mapped[Instant]
+
+
+class SwapRow(Base):
+    """A request that somebody takes a user's shifts of `[starts_at, ends_at)`; until it is taken nothing changes.
+
+    `offered_to_user_id`: only that person may take it; nobody: whoever wants. With `return_starts_at` and
+    `return_ends_at` the user takes that person's shifts of that time in return. `state`: `open` -> `taken`, `declined`
+    or `withdrawn`.
+    """
+
+    __tablename__ = "swaps"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="bounds"),
+        CheckConstraint("return_starts_at < return_ends_at", name="return_bounds"),
+        CheckConstraint("(return_starts_at IS NULL) = (return_ends_at IS NULL)", name="return_both"),
+        CheckConstraint("return_starts_at IS NULL OR offered_to_user_id IS NOT NULL", name="return_of"),
+        CheckConstraint("state IN ('open', 'taken', 'declined', 'withdrawn')", name="state"),
+        CheckConstraint("(state = 'taken') = (taken_by_user_id IS NOT NULL)", name="taken_by"),
+        CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided_at"),
+    )
+
+    id: Mapped[RowId]
+    schedule_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("schedules.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    offered_to_user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[Instant]
+    return_starts_at: Mapped[datetime | None]
+    return_ends_at: Mapped[datetime | None]
+    comment: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str] = mapped_column(server_default="open")
+    taken_by_user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    created_by: Mapped[str]
+    created_at: Mapped[Instant]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]

@@ -217,15 +217,41 @@ def test_json_joins_days_of_equal_times() -> None:
     }
 
 
-def test_json_cuts_long_spans_at_midnight_and_means_the_same() -> None:
-    weekend = (Span(4 * 1440 + 1020, 7 * 1440 + 540),)
-    shape = hours.spans_json(weekend)
-    assert shape == [
-        {"days": ["fri"], "from": "17:00", "to": "24:00"},
-        {"days": ["sat", "sun"], "from": "00:00", "to": "24:00"},
-        {"days": ["mon"], "from": "00:00", "to": "09:00"},
-    ]
-    assert hours.week(hours.parse_spans(shape)) == hours.week(weekend)
+def test_a_span_over_a_weekend_is_one_span_in_json() -> None:
+    weekend = (Span(4 * 1440 + 1020, 7 * 1440 + 480),)
+    shape = [{"from": "fri 17:00", "to": "mon 08:00"}]
+    assert hours.spans_json(weekend) == shape
+    assert hours.parse_spans(shape) == weekend
+
+
+@pytest.mark.parametrize(
+    ("short", "canonical"),
+    [
+        ({"from": "fri 17:00", "to": "fri 20:00"}, {"days": ["fri"], "from": "17:00", "to": "20:00"}),
+        ({"from": "sun 22:00", "to": "mon 06:00"}, {"days": ["sun"], "from": "22:00", "to": "06:00"}),
+        ({"from": "fri 17:00", "to": "mon 00:00"}, {"from": "fri 17:00", "to": "sun 24:00"}),
+        ({"from": "tue 24:00", "to": "fri 24:00"}, {"from": "wed 00:00", "to": "fri 24:00"}),
+        ({"from": "mon 09:00", "to": "mon 08:00"}, {"from": "mon 09:00", "to": "mon 08:00"}),
+    ],
+)
+def test_times_of_the_week_have_one_shape(short: dict[str, str], canonical: dict[str, object]) -> None:
+    spans = hours.parse_spans([short])
+    assert hours.spans_json(spans) == [canonical]
+    assert hours.parse_spans([canonical]) == spans
+
+
+def test_a_whole_week_is_seven_days() -> None:
+    assert hours.spans_json((Span(600, 600 + 10_080),)) == [{"days": list(hours.DAYS), "from": "00:00", "to": "24:00"}]
+
+
+def test_changes_of_clocks_say_what_is_skipped_and_what_comes_twice() -> None:
+    spring, autumn = hours.clock_changes(BERLIN, 2026)
+    assert (spring.before, spring.after, autumn.before, autumn.after) == (3600, 7200, 7200, 3600)
+    assert [hours.wall_time(w) for w in spring.skipped] == [datetime(2026, 3, 29, 2), datetime(2026, 3, 29, 3)]
+    assert [hours.wall_time(w) for w in autumn.repeated] == [datetime(2026, 10, 25, 2), datetime(2026, 10, 25, 3)]
+    assert spring.repeated[0] == spring.repeated[1]
+    assert autumn.skipped[0] == autumn.skipped[1]
+    assert hours.clock_changes(hours.zone("UTC"), 2026) == ()
 
 
 @pytest.mark.parametrize(
@@ -271,6 +297,21 @@ def test_wrong_span_is_refused_by_name(change: dict[str, object], message: str) 
     with pytest.raises(Invalid, match=message) as refusal:
         hours.parse_spans([GOOD, GOOD | change], "layers[0].restrictions")
     assert [error["field"] for error in refusal.value.errors] == ["layers[0].restrictions[1]"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"from": "fri 17:00", "to": "08:00"}, "to is a time of the week"),
+        ({"from": "friday 17:00", "to": "mon 08:00"}, "from is a time of the week"),
+        ({"from": "fri 17:00", "to": "mon 24:01"}, "to is a time of the week"),
+        ({"from": "sun 24:00", "to": "mon 00:00"}, "whole week needs no span"),
+        ({"from": 1, "to": "mon 00:00"}, "from is a time of the week"),
+    ],
+)
+def test_wrong_times_of_the_week_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        hours.parse_spans([wrong])
 
 
 def test_every_wrong_span_is_named() -> None:

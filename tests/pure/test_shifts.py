@@ -10,8 +10,8 @@ import pytest
 
 from app import hours
 from app.errors import Invalid
-from app.oncall.layers import Layer, Unit
-from app.oncall.shifts import Override, Schedule, difference, final, gaps, who
+from app.oncall.layers import Layer, Unit, shifted
+from app.oncall.shifts import Override, Schedule, difference, final, gaps, shadowed, who
 
 ANA, BEN, CARA, DAN = 1, 2, 3, 4
 NAMES = {ANA: "Ana", BEN: "Ben", CARA: "Cara", DAN: "Dan"}
@@ -262,11 +262,63 @@ class TestLayers:
         plan = schedule("UTC", layer(ANA), layer(position=1))
         assert told(plan, "2026-02-01 00:00", "2026-03-01 00:00") == ["02-01 00:00+0000 Ana"]
 
-    def test_layers_of_equal_position_are_parallel(self) -> None:
-        second = replace(layer(BEN, ANA), id=99)
+    def test_a_layer_that_adds_is_parallel(self) -> None:
+        second = replace(layer(BEN, ANA, position=1), mode="add")
         plan = schedule("UTC", layer(ANA), second)
         assert names(plan, "2026-01-01 10:00") == ["Ana", "Ben"]
         assert names(plan, "2026-01-02 10:00") == ["Ana"]
+
+    def test_a_layer_that_adds_adds_to_whatever_shows_below_it(self) -> None:
+        nights = hours.parse_spans([{"days": ["thu"], "from": "22:00", "to": "06:00"}])
+        plan = schedule(
+            "UTC",
+            layer(ANA),
+            replace(layer(BEN, position=1), restrictions=nights),
+            replace(layer(CARA, position=2), mode="add"),
+            replace(layer(DAN, position=3), restrictions=hours.parse_spans([{"from": "sat 00:00", "to": "sun 24:00"}])),
+        )
+        assert names(plan, "2026-01-01 10:00") == ["Ana", "Cara"]
+        assert names(plan, "2026-01-01 23:00") == ["Ben", "Cara"]
+        assert names(plan, "2026-01-03 23:00") == ["Dan"], "a layer that replaces also replaces what was added below it"
+
+    def test_a_layer_that_adds_covers_where_nobody_else_does(self) -> None:
+        plan = schedule("UTC", replace(layer(ANA), restrictions=OFFICE), replace(layer(BEN, position=1), mode="add"))
+        assert names(plan, "2026-01-01 23:00") == ["Ben"]
+        assert gaps(plan, at("2026-01-02 00:00"), at("2026-01-09 00:00")) == []
+
+    def test_shadows_look_on_and_cover_nothing(self) -> None:
+        shadow = replace(layer(CARA, None, position=1), mode="shadow")
+        plan = schedule("UTC", replace(layer(ANA, BEN), restrictions=OFFICE), shadow)
+        assert [names(plan, f"2026-01-0{day} 10:00") for day in (1, 2)] == [["Ana"], ["Ben"]]
+        assert [names(shadowed(plan), f"2026-01-0{day} 10:00") for day in (1, 2)] == [["Cara"], []]
+        assert names(plan, "2026-01-01 23:00") == []
+        assert told(plan, "2026-01-01 09:00", "2026-01-02 09:00") == ["01-01 09:00+0000 Ana"]
+
+    def test_following_the_sun_with_a_zone_a_layer(self) -> None:
+        day = hours.parse_spans([{"days": list(hours.DAYS), "from": "08:00", "to": "16:00"}])
+        zones = ("Asia/Singapore", "Europe/Berlin", "America/Los_Angeles")
+        layers = [replace(layer(user, position=n), zone=zones[n], restrictions=day) for n, user in enumerate((1, 2, 3))]
+        plan = schedule("UTC", *layers)
+        assert told(plan, "2026-07-14 00:00", "2026-07-15 00:00") == [
+            "07-14 00:00+0000 Ana",
+            "07-14 06:00+0000 Ben",
+            "07-14 15:00+0000 Cara",
+        ]
+        assert gaps(plan, at("2026-07-14 00:00"), at("2026-07-15 00:00")) == [
+            (at("2026-07-14 14:00"), at("2026-07-14 15:00")),
+            (at("2026-07-14 23:00"), at("2026-07-15 00:00")),
+        ]
+        assert told(plan, "2026-01-14 00:00", "2026-01-14 12:00")[1] == "01-14 07:00+0000 Ben"
+
+    def test_a_secondary_is_the_next_of_the_same_rotation(self) -> None:
+        primary = layer(ANA, BEN, CARA, every=(1, "week"), anchor="2026-01-05 09:00")
+        plan, second = schedule("UTC", primary), schedule("UTC", shifted(primary, 1))
+        for day in range(5, 30):
+            assert names(plan, f"2026-01-{day:02} 12:00") != names(second, f"2026-01-{day:02} 12:00")
+            if day < 23:
+                assert names(second, f"2026-01-{day:02} 12:00") == names(plan, f"2026-01-{day + 7:02} 12:00")
+        assert shifted(primary, -1) == shifted(primary, 2)
+        assert shifted(primary, 3) == primary
 
     def test_empty_schedule_is_one_gap(self) -> None:
         plan = schedule("UTC")
@@ -380,6 +432,39 @@ class TestOverrides:
     def test_somebody_where_the_layers_say_nobody(self) -> None:
         plan = self.plan(override(7, CARA, "2026-01-01 00:00", "2026-01-06 00:00"))
         assert told(plan, "2026-01-01 00:00", "2026-01-07 00:00") == ["01-01 00:00+0000 Cara", "01-06 00:00+0000 Ana"]
+
+    def test_somebody_besides(self) -> None:
+        plan = self.plan(replace(override(7, CARA, "2026-01-06 00:00", "2026-01-07 00:00"), adds=True))
+        assert names(plan, "2026-01-06 12:00") == ["Ana", "Cara"]
+        assert [entry.because for entry in who(plan, at("2026-01-06 12:00"))] == ["layer layer-0", "override 7"]
+        assert names(plan, "2026-01-07 00:00") == ["Ana"]
+
+    def test_who_is_added_is_alone_where_nobody_is(self) -> None:
+        plan = self.plan(replace(override(7, CARA, "2026-01-01 00:00", "2026-01-06 00:00"), adds=True))
+        assert told(plan, "2026-01-01 00:00", "2026-01-07 00:00")[0] == "01-01 00:00+0000 Cara"
+
+    def test_who_is_added_and_there_already_is_there_once(self) -> None:
+        plan = self.plan(replace(override(7, ANA, "2026-01-06 00:00", "2026-01-07 00:00"), adds=True))
+        assert names(plan, "2026-01-06 12:00") == ["Ana"]
+
+    def test_a_later_replacement_of_everybody_replaces_who_was_added(self) -> None:
+        added = replace(override(7, CARA, "2026-01-06 00:00", "2026-01-08 00:00"), adds=True)
+        plan = self.plan(added, override(8, DAN, "2026-01-07 00:00", "2026-01-08 00:00"))
+        assert names(plan, "2026-01-07 12:00") == ["Dan"]
+        plan = self.plan(replace(added, id=9), override(8, DAN, "2026-01-07 00:00", "2026-01-08 00:00"))
+        assert names(plan, "2026-01-07 12:00") == ["Dan", "Cara"]
+
+    def test_who_is_removed_leaves_an_empty_place_and_lower_layers_do_not_show_through(self) -> None:
+        removed = override(7, None, "2026-01-06 00:00", "2026-01-07 00:00", replaces=ANA)
+        plan = schedule("UTC", layer(DAN), replace(self.WEEK, id=20, position=1), overrides=(removed,))
+        assert names(plan, "2026-01-05 23:00") == ["Ana"]
+        assert names(plan, "2026-01-06 12:00") == []
+        pair = schedule("UTC", layer((ANA, BEN)), overrides=(removed,))
+        assert names(pair, "2026-01-06 12:00") == ["Ben"]
+
+    def test_nobody_cannot_be_added(self) -> None:
+        with pytest.raises(Invalid, match="somebody"):
+            replace(override(7, None, "2026-01-06 00:00", "2026-01-07 00:00"), adds=True)
 
 
 class TestDifference:

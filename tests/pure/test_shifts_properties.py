@@ -1,129 +1,35 @@
-"""What holds for every schedule in every zone, held against an oracle written from the definition with `whenever`.
-
-The oracle knows three sentences: a local time is the first instant that shows it or a later time; turn k begins at the
-anchor plus k lengths and ends where turn k + 1 begins; the highest layer that covers wins, then the last override.
-"""
+"""What holds for every schedule in every zone, held against an oracle written from the definition, `oncall_oracle`."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from datetime import datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from whenever import Date, Instant, PlainDateTime, RepeatedTime, SkippedTime
+from oncall_oracle import (
+    FIRST,
+    HOUR,
+    LAST,
+    WEEK,
+    ZONES,
+    changes_of_clocks,
+    distinct_zones,
+    first_instant,
+    handoff,
+    in_restrictions,
+    turn_by_definition,
+    users_by_definition,
+)
+from whenever import Instant, PlainDateTime
 
 from app import hours
 from app.hours import Span, WeeklyHours
 from app.oncall.layers import Layer
 from app.oncall.shifts import Override, Schedule, Shift, difference, final, gaps, who
 
-ZONES = sorted(available_timezones() - {"localtime", "Factory"})
-FIRST, LAST = datetime(2008, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
-HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
 ordinary = settings(max_examples=60, deadline=None)
-
-
-@cache
-def changes_of_clocks(name: str) -> list[datetime]:
-    """Every instant of the 20 years at which the offset of the zone changes."""
-    zone = ZoneInfo(name)
-
-    def offset(second: int) -> timedelta | None:
-        return datetime.fromtimestamp(second, zone).utcoffset()
-
-    weeks = range(int(FIRST.timestamp()), int(LAST.timestamp()) + 1, 7 * 86_400)
-    found = []
-    for (a, before), (b, after) in pairwise((week, offset(week)) for week in weeks):
-        if before != after:
-            seconds = range(a, b + 1)
-            found.append(seconds[bisect_left(seconds, 1, key=lambda s, was=before: offset(s) != was)])
-    return [datetime.fromtimestamp(second, UTC) for second in found]
-
-
-@cache
-def distinct_zones() -> list[str]:
-    """One name for each way the clocks went in these years; the others are links or differ before."""
-    ways = {}
-    for name in ZONES:
-        shown = tuple(datetime.fromtimestamp(t.timestamp(), ZoneInfo(name)).utcoffset() for t in (FIRST, LAST))
-        ways.setdefault((shown, *changes_of_clocks(name)), name)
-    return list(ways.values())
-
-
-# --- the oracle
-
-
-@lru_cache(maxsize=100_000)
-def first_instant(local: PlainDateTime, name: str) -> Instant:
-    try:
-        return local.assume_tz(name, disambiguation="raise").to_instant()
-    except RepeatedTime:
-        return local.assume_tz(name, disambiguation="earlier").to_instant()
-    except SkippedTime:
-        at = local.assume_tz(name, disambiguation="earlier").to_instant()
-        while at.to_tz(name).to_plain() < local:  # changes fall on whole minutes, here since 1972
-            at = at.add(minutes=1)
-        return at.subtract(seconds=at.timestamp() % 60)
-
-
-def handoff(layer: Layer, name: str, k: int) -> Instant:
-    anchor = PlainDateTime(layer.anchor)
-    n = k * layer.length
-    if layer.unit == "hour":
-        return first_instant(anchor, name).add(hours=n)
-    day = {"day": lambda d: d.add(days=n), "week": lambda d: d.add(weeks=n), "month": lambda d: d.add(months=n)}
-    return first_instant(day[layer.unit](anchor.date()).at(anchor.time()), name)
-
-
-def turn_by_definition(layer: Layer, name: str, at: Instant) -> int:
-    shortest = {"hour": 1, "day": 24, "week": 168, "month": 672}[layer.unit] * layer.length * 3600
-    elapsed = at.timestamp() - first_instant(PlainDateTime(layer.anchor), name).timestamp()
-    return bisect_right(range(int(max(0, elapsed) // shortest) + 4), at, key=lambda k: handoff(layer, name, k)) - 1
-
-
-def in_restrictions(spans: tuple[Span, ...], name: str, at: Instant) -> bool:
-    today = at.to_tz(name).date()
-    for week in range(-2, 2):
-        monday = today.subtract(days=today.day_of_week().value - 1).add(weeks=week)
-        for span in spans:
-            start, end = (
-                first_instant(minute_of(monday, minute), name) for minute in (span.from_minute, span.to_minute)
-            )
-            if start <= at < end:
-                return True
-    return not spans
-
-
-def minute_of(monday: Date, minute: int) -> PlainDateTime:
-    day = monday.add(days=minute // 1440)
-    return PlainDateTime(day.year, day.month, day.day, minute // 60 % 24, minute % 60)
-
-
-def users_by_definition(schedule: Schedule, at: Instant) -> set[int]:
-    """For overrides without `replaces_user_id`."""
-    now = at.to_stdlib()
-    for override in sorted(schedule.overrides, key=lambda o: -o.id):
-        if override.starts_at <= now < override.ends_at:
-            return {override.user_id} - {None}
-    for position in sorted({layer.position for layer in schedule.layers}, reverse=True):
-        found = {
-            user
-            for layer in schedule.layers
-            if layer.position == position
-            and (layer.starts_at or FIRST - 1000 * WEEK) <= now < (layer.ends_at or LAST + 1000 * WEEK)
-            and in_restrictions(layer.restrictions, schedule.zone, at)
-            and (k := turn_by_definition(layer, schedule.zone, at)) >= 0
-            for user in layer.members[k % len(layer.members)]
-            if user is not None
-        }
-        if found:
-            return found
-    return set()
 
 
 # --- what is drawn
@@ -153,17 +59,30 @@ def layers(draw: st.DrawFn, name: str, position: int) -> Layer:
     anchor = anchor.replace(minute=draw(st.sampled_from([0, 15, 30, 45])), second=0, microsecond=0)
     turns = st.lists(st.one_of(st.none(), USERS), max_size=2).map(tuple)
     bounds = st.one_of(st.none(), st.none(), near_changes(name))
+    unit = draw(st.sampled_from(["hour", "day", "day", "week", "week", "month"]))
+    length = draw(st.sampled_from([1, 1, 2, 3, 12]))
+    skips = draw(st.booleans())
+    before = [0, 0, 1, 3, 30] + ([] if skips and unit == "hour" else [200] if skips else [365, 3650])
+    anchor -= timedelta(days=draw(st.sampled_from(before)))
+    handoffs: set[int] = set()
+    if (unit, length) == ("week", 1):
+        handoffs = draw(st.sets(st.integers(0, 671).map(lambda n: n * 15), max_size=3))
+        handoffs |= {anchor.weekday() * 1440 + anchor.hour * 60 + anchor.minute}
     return Layer(
         id=position,
         name=f"layer {position}",
-        position=draw(st.integers(position - 1, position)),
-        unit=draw(st.sampled_from(["hour", "day", "day", "week", "month"])),
-        length=draw(st.sampled_from([1, 1, 2, 3, 12])),
-        anchor=anchor - timedelta(days=draw(st.sampled_from([0, 0, 1, 3, 30, 365, 3650]))),
+        position=position,
+        unit=unit,
+        length=length,
+        anchor=anchor,
         members=tuple(draw(st.lists(turns, min_size=1, max_size=4))),
         restrictions=tuple(draw(st.lists(SPANS, max_size=2))),
         starts_at=draw(bounds),
         ends_at=draw(bounds),
+        handoffs=tuple(handoffs),
+        mode=draw(st.sampled_from(["replace", "replace", "add", "shadow"])),
+        skips_uncovered=skips,
+        zone=draw(st.one_of(st.none(), st.none(), st.sampled_from(ZONES))),
     )
 
 
@@ -177,7 +96,8 @@ def schedules(draw: st.DrawFn, replacing: bool) -> tuple[Schedule, datetime]:
         start = at + draw(QUARTERS) * HOUR / 8
         user = draw(st.one_of(st.none(), USERS, USERS, USERS))
         replaced = draw(st.one_of(st.none(), USERS, USERS)) if replacing else None
-        overrides.append(Override(number, user, start, start + draw(st.integers(1, 100)) * HOUR / 4, replaced))
+        adds = user is not None and replaced is None and draw(st.booleans())
+        overrides.append(Override(number, user, start, start + draw(st.integers(1, 100)) * HOUR / 4, replaced, adds))
     drawn = tuple(draw(layers(name, position)) for position in range(draw(st.integers(1, 3))))
     return Schedule(1, "any", name, drawn, tuple(overrides)), at
 

@@ -14,7 +14,7 @@ from api_client import api, as_person
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.web.api import on_call, overrides, policies, schedules
+from app.web.api import on_call, overrides, policies, schedule_checks, schedules
 
 PRIMARY: dict[str, Any] = {
     "key": "primary",
@@ -30,7 +30,7 @@ NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def client(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    routers = (schedules.router, overrides.router, on_call.router, policies.router)
+    routers = (schedules.router, schedule_checks.router, overrides.router, on_call.router, policies.router)
     async with api(engine, tmp_path, *routers) as client:
         await set_clock(engine, NOON)
         yield client
@@ -67,7 +67,7 @@ async def test_create_read_edit_delete(client: httpx.AsyncClient) -> None:
     assert created.headers["location"] == "/api/v1/schedules/primary"
     assert created.headers["etag"] == '"1"'
     read = (await client.get("/schedules/primary")).json()
-    assert read == created.json()
+    assert created.json() == read | {"findings": []}
     assert read["layers"][0]["anchor"] == "2026-03-02T09:00"
     edited = await client.put("/schedules/primary", json=edit(name="First"), headers={"If-Match": '"1"'})
     assert (edited.status_code, edited.json()["name"], edited.headers["etag"]) == (200, "First", '"2"')
@@ -84,6 +84,130 @@ async def test_lists_come_in_pages(client: httpx.AsyncClient) -> None:
     rest = (await client.get("/schedules", params={"limit": 2, "cursor": first["next"]})).json()
     assert [s["key"] for s in first["items"] + rest["items"]] == ["a", "b", "c"]
     assert rest["next"] is None
+
+
+LAYER = PRIMARY["layers"][0]
+HANDOFFS = [{"day": "sat", "at": "09:00"}, {"day": "mon", "at": "09:00"}]
+
+
+async def test_a_layer_with_all_it_may_have_comes_back_in_one_shape(client: httpx.AsyncClient) -> None:
+    layer = LAYER | {
+        "handoffs": HANDOFFS,
+        "restrictions": [{"from": "fri 17:00", "to": "mon 00:00"}, {"from": "tue 09:00", "to": "tue 17:00"}],
+        "mode": "add",
+        "uncovered_turns": "skip",
+        "time_zone": "Asia/Tokyo",
+    }
+    stored = (await made(client, layers=[layer]))["layers"][0]
+    assert stored["handoffs"] == HANDOFFS[::-1]
+    assert stored["restrictions"] == [
+        {"days": ["tue"], "from": "09:00", "to": "17:00"},
+        {"from": "fri 17:00", "to": "sun 24:00"},
+    ]
+    assert (stored["mode"], stored["uncovered_turns"], stored["time_zone"]) == ("add", "skip", "Asia/Tokyo")
+    again = await client.put("/schedules/primary", json=edit(layers=[stored]))
+    assert again.json()["version"] == 1, "what comes back is what is there"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"handoffs": [{"day": "mon", "at": "10:00"}]}, "handoffs", "the anchor is one of the handoffs"),
+        ({"handoffs": HANDOFFS, "length": 2}, "handoffs", "several handoffs a week take the unit week"),
+        ({"handoffs": [{"day": "mon", "at": "9:00"}]}, "handoffs[0].at", "give a time of day, like 09:00"),
+        ({"mode": "shout"}, "mode", "'replace', 'add' or 'shadow'"),
+        ({"uncovered_turns": "burn"}, "uncovered_turns", "'pass' or 'skip'"),
+        ({"time_zone": "Europe/Berln"}, "time_zone", "did you mean Europe/Berlin"),
+        ({"restrictions": [{"from": "fri 17:00", "to": "17:00"}]}, "restrictions", "to is a time of the week"),
+    ],
+)
+async def test_what_a_layer_cannot_be(
+    client: httpx.AsyncClient, change: dict[str, Any], field: str, message: str
+) -> None:
+    answer = await client.post("/schedules", json=draft(layers=[LAYER | change]))
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["field"] == f"layers[0].{field}"
+    assert message in error["message"]
+
+
+async def test_shadows_are_told_apart(client: httpx.AsyncClient) -> None:
+    shadow = LAYER | {"name": "learning", "members": [["cara", "ana"]], "mode": "shadow"}
+    await made(client, layers=[LAYER, shadow])
+    answer = (await client.get("/schedules/primary/on-call")).json()
+    assert [(u["key"], u["because"]) for u in answer["users"]] == [("ana", "layer base")]
+    assert [u["key"] for u in answer["shadows"]] == ["cara"], "who is responsible is no shadow"
+
+
+async def test_overrides_add_and_remove(client: httpx.AsyncClient) -> None:
+    await made(client)
+    window = {"starts_at": "2026-03-03T13:00:00Z", "ends_at": "2026-03-03T15:00:00Z"}
+    added = await client.post("/schedules/primary/overrides", json={"kind": "add", "user": "dan"} | window)
+    assert (added.status_code, added.json()["kind"], added.json()["swap"]) == (201, "add", None)
+    asked = {"at": "2026-03-03T14:00:00Z"}
+    both = (await client.get("/schedules/primary/on-call", params=asked)).json()["users"]
+    because = f"override {added.json()['id']}, in addition"
+    assert [(u["key"], u["because"]) for u in both] == [("ana", "layer base"), ("dan", because)]
+    removed = await client.post("/schedules/primary/overrides", json={"kind": "remove", "replaces": "ana"} | window)
+    assert (removed.status_code, removed.json()["user"]) == (201, None)
+    left = (await client.get("/schedules/primary/on-call", params=asked)).json()["users"]
+    assert [u["key"] for u in left] == ["dan"]
+    listed = (await client.get("/schedules/primary/overrides")).json()["items"]
+    assert [o["kind"] for o in listed] == ["add", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("override", "fields"),
+    [
+        ({}, ["user"]),
+        ({"kind": "add"}, ["user"]),
+        ({"kind": "add", "user": "dan", "replaces": "ana"}, ["replaces"]),
+        ({"kind": "remove"}, ["replaces"]),
+        ({"kind": "remove", "user": "dan", "replaces": "ana"}, ["user"]),
+        ({"kind": "shout", "user": "dan"}, ["kind"]),
+    ],
+)
+async def test_an_override_says_who_comes_and_who_goes(
+    client: httpx.AsyncClient, override: dict[str, str], fields: list[str]
+) -> None:
+    await made(client)
+    window = {"starts_at": "2026-03-03T13:00:00Z", "ends_at": "2026-03-03T15:00:00Z"}
+    refused = await client.post("/schedules/primary/overrides", json=override | window)
+    assert [e["field"] for e in refused.json()["errors"]] == fields
+
+
+async def test_what_is_doubtful_is_told_when_saving_previewing_and_asked(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    mondays = [{"days": ["mon"], "from": "09:00", "to": "17:00"}]
+    office = LAYER | {"restrictions": mondays, "members": [["ana"], ["dan"]]}
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE users SET active = false WHERE key = 'dan'"))
+    saved = await made(client, layers=[office])
+    assert [(f["code"], f["level"]) for f in saved["findings"]] == [("gap", "warning"), ("inactive_member", "warning")]
+    assert (saved["findings"][0]["count"], len(saved["findings"][0]["intervals"])) == (53, 10)
+    assert [u["name"] for u in saved["findings"][1]["users"]] == ["Dan"]
+    asked = (await client.get("/schedules/primary/lint")).json()
+    assert asked["findings"] == saved["findings"]
+    assert (asked["starts_at"], asked["ends_at"]) == ("2026-03-03T12:00:00Z", "2027-03-03T12:00:00Z")
+    assert (await client.get("/schedules/primary/lint", params={"days": 1})).json()["findings"][0]["count"] == 1
+    edited = (await client.put("/schedules/primary", json=edit())).json()
+    assert edited["findings"] == []
+    preview = (await client.post("/schedules/preview", json=draft(layers=[office]))).json()
+    assert [f["code"] for f in preview["findings"]] == ["gap", "inactive_member"]
+
+
+async def test_fairness(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE users SET time_zone = 'Asia/Tokyo' WHERE key = 'ben'"))
+    await made(client)
+    window = {"from": "2026-03-02T08:00:00Z", "to": "2026-03-16T08:00:00Z"}
+    answer = (await client.get("/schedules/primary/fairness", params=window)).json()
+    assert (answer["score"], answer["parts"]) == (1.0, {"hours": 1.0, "nights": 1.0, "weekends": 1.0})
+    assert [(p["user"]["key"], p["time_zone"], p["on_call_seconds"] // 3600) for p in answer["people"]] == [
+        ("ana", "Europe/Berlin", 168),
+        ("ben", "Asia/Tokyo", 168),
+    ]
 
 
 async def test_errors_name_their_fields(client: httpx.AsyncClient) -> None:

@@ -418,10 +418,11 @@ def test_doctor_names_whoever_is_paged_and_cannot_be_reached(
             )
         await conn.execute(
             text("""
-                WITH s AS (INSERT INTO schedules (key, name, time_zone, created_at, updated_at)
-                           VALUES ('night', 'Night', 'UTC', :now, :now) RETURNING id)
-                INSERT INTO layers (schedule_id, position, name, unit, length, anchor, members, restrictions)
-                SELECT s.id, 1, 'all', 'day', 1, '2026-01-01', jsonb_build_array(jsonb_build_array(u.id)), '[]'
+                WITH s AS (INSERT INTO schedules (key, name, created_at, updated_at)
+                           VALUES ('night', 'Night', :now, :now) RETURNING id)
+                INSERT INTO schedule_versions (schedule_id, number, time_zone, layers, created_by, created_at)
+                SELECT s.id, 1, 'UTC', jsonb_build_array(jsonb_build_object(
+                    'members', jsonb_build_array(jsonb_build_array(u.id)))), 'x', :now
                 FROM s, users u WHERE u.key = 'ben'
             """),
             {"now": now},

@@ -60,6 +60,7 @@ users:
 teams:
   - {key: payments, name: Payments, members: [{user: ben, role: manager}, {user: ana}]}
 schedules:
+  - {key: a-secondary, name: Secondary, time_zone: Europe/Berlin, like: {schedule: primary, turns: 1}}
   - key: primary
     name: Primary
     team: payments
@@ -73,6 +74,17 @@ schedules:
         members: [[cara, ana], []]
         restrictions: [{days: [mon, tue], from: 17:00, to: 09:00}]
         ends_at: 2027-01-01T00:00:00Z
+      - name: weekends
+        unit: week
+        length: 1
+        anchor: 2026-03-06T17:00
+        handoffs: [{day: mon, at: 08:00}, {day: fri, at: 17:00}]
+        members: [[ana], [ben]]
+        restrictions: [{from: fri 17:00, to: mon 08:00}]
+        mode: add
+        uncovered_turns: skip
+        time_zone: Europe/London
+      - {name: learning, unit: week, length: 1, anchor: 2026-03-02T09:00, members: [[cara]], mode: shadow}
 policies:
   - key: everybody
     name: Everybody
@@ -173,7 +185,7 @@ async def test_what_was_written_is_what_is_there(conn: AsyncConnection, now: dat
         {"channel": "mail", "address": "ana@example.org"},
         {"channel": "sms", "address": "+4930901820", "label": "work"},
     ]
-    assert found["schedules"][0]["layers"][1]["restrictions"] == [
+    assert found["schedules"][1]["layers"][1]["restrictions"] == [
         {"days": ["mon", "tue"], "from": "17:00", "to": "09:00"}
     ]
     assert found["services"][0]["runbook_text"] == "Look at the queue.\nThen at the bank.\n"

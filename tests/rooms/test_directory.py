@@ -162,18 +162,19 @@ def test_users_that_cannot_be(wrong):
 async def test_a_user_who_is_paged_by_something_cannot_be_deactivated(conn, now, ids):
     await conn.execute(
         text("""
-        WITH s AS (INSERT INTO schedules (key, name, time_zone, created_at, updated_at)
-                   VALUES ('primary', 'Primary', 'UTC', :now, :now), ('past', 'Past', 'UTC', :now, :now)
+        WITH s AS (INSERT INTO schedules (key, name, created_at, updated_at)
+                   VALUES ('primary', 'Primary', :now, :now), ('past', 'Past', :now, :now), ('old', 'Old', :now, :now)
                    RETURNING id, key),
-             l AS (INSERT INTO layers
-                       (schedule_id, position, name, unit, length, anchor, members, restrictions, ends_at)
-                   SELECT id, 0, 'l', 'week', 1, '2026-01-01', jsonb_build_array(
-                       jsonb_build_array(CAST(:ben AS bigint), CAST(:ana AS bigint))), '[]',
-                       CASE WHEN key = 'past' THEN CAST(:now AS timestamptz) END FROM s),
+             v AS (INSERT INTO schedule_versions
+                       (schedule_id, number, time_zone, layers, effective_until, created_by, created_at)
+                   SELECT id, 1, 'UTC', jsonb_build_array(jsonb_build_object(
+                       'members', jsonb_build_array(jsonb_build_array(CAST(:ben AS bigint), CAST(:ana AS bigint))),
+                       'ends_at', CASE WHEN key = 'past' THEN CAST(:now AS timestamptz) END)),
+                       CASE WHEN key = 'old' THEN CAST(:now AS timestamptz) END, 'x', :now FROM s),
              o AS (INSERT INTO overrides (schedule_id, user_id, starts_at, ends_at, created_by, created_at)
                    SELECT id, :ana, CAST(:now AS timestamptz) - interval '1 hour',
                        CAST(:now AS timestamptz) + CASE WHEN key = 'past' THEN interval '0' ELSE interval '1 hour' END,
-                       'x', :now FROM s),
+                       'x', :now FROM s WHERE key <> 'old'),
              p AS (INSERT INTO escalation_policies (key, name, repeats, created_at, updated_at)
                    VALUES ('web', 'Web', 0, :now, :now) RETURNING id),
              t AS (INSERT INTO escalation_steps (policy_id, position, delay_s) SELECT id, 0, 60 FROM p RETURNING id),

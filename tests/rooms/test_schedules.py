@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, Invalid, NotFound
-from app.oncall import commands, override_store, shifts, store
-from app.oncall.schedule_document import OverrideDocument, ScheduleDocument
+from app.oncall import commands, override_store, overriding, shifts, store
+from app.oncall.override_document import OverrideDocument
+from app.oncall.schedule_document import ScheduleDocument
 
 ACTOR = "user:cara"
 SCHEDULE = {
@@ -80,9 +81,11 @@ async def test_many_schedules_load_with_the_overrides_that_touch_the_window(
     first = await commands.create(conn, MONDAY, document(), actor=ACTOR)
     second = await commands.create(conn, MONDAY, document(key="secondary", layers=[]), actor=ACTOR)
     third = await commands.create(conn, MONDAY, document(key="third"), actor=ACTOR)
-    before = await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY, 1), actor=ACTOR)
-    within = await commands.override(conn, MONDAY, "primary", cover("ben", MONDAY + timedelta(hours=1), 1), actor=ACTOR)
-    await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY + timedelta(hours=9), 1), actor=ACTOR)
+    before = await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY, 1), actor=ACTOR)
+    within = await overriding.override(
+        conn, MONDAY, "primary", cover("ben", MONDAY + timedelta(hours=1), 1), actor=ACTOR
+    )
+    await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY + timedelta(hours=9), 1), actor=ACTOR)
     window = (MONDAY + timedelta(hours=1), MONDAY + timedelta(hours=2))
     loaded = await store.schedules(conn, [first.id, second.id], window=window)
     assert set(loaded) == {first.id, second.id}
@@ -96,7 +99,7 @@ async def test_an_override_counts_from_its_first_instant(
     conn: AsyncConnection, now: datetime, ids: dict[str, int]
 ) -> None:
     await commands.create(conn, MONDAY, document(), actor=ACTOR)
-    await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY, 1), actor="user:dan")
+    await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY, 1), actor="user:dan")
     assert await on_call(conn, MONDAY) == [ids["dan"]]
     assert await on_call(conn, MONDAY + timedelta(hours=1)) == [ids["ana"]]
 
@@ -105,13 +108,13 @@ async def test_two_overrides_for_everybody_cannot_overlap(
     conn: AsyncConnection, now: datetime, ids: dict[str, int]
 ) -> None:
     await commands.create(conn, MONDAY, document(), actor=ACTOR)
-    first = await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY, 2), actor=ACTOR)
+    first = await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY, 2), actor=ACTOR)
     with pytest.raises(Conflict) as refused:
-        await commands.override(conn, MONDAY, "primary", cover("ben", MONDAY + timedelta(hours=1), 2), actor=ACTOR)
+        await overriding.override(conn, MONDAY, "primary", cover("ben", MONDAY + timedelta(hours=1), 2), actor=ACTOR)
     assert refused.value.code == "overlapping"
     assert [o["id"] for o in refused.value.fields["overrides"]] == [first.id]
-    await commands.override(conn, MONDAY, "primary", cover("ben", MONDAY + timedelta(hours=2), 2), actor=ACTOR)
-    await commands.override(conn, MONDAY, "primary", cover("cara", MONDAY, 2, replaces="dan"), actor=ACTOR)
+    await overriding.override(conn, MONDAY, "primary", cover("ben", MONDAY + timedelta(hours=2), 2), actor=ACTOR)
+    await overriding.override(conn, MONDAY, "primary", cover("cara", MONDAY, 2, replaces="dan"), actor=ACTOR)
     assert await on_call(conn, MONDAY) == [ids["cara"]]
 
 
@@ -121,37 +124,37 @@ async def test_overrides_need_a_person_who_can_be_paged_and_a_time_to_come(
     await commands.create(conn, MONDAY, document(), actor=ACTOR)
     await conn.execute(text("UPDATE users SET active = false WHERE key = 'dan'"))
     with pytest.raises(Invalid) as refused:
-        await commands.override(
+        await overriding.override(
             conn, MONDAY, "primary", cover("dan", MONDAY - timedelta(hours=2), 1, replaces="eve"), actor=ACTOR
         )
     assert [e["field"] for e in refused.value.errors] == ["user", "replaces", "ends_at"]
     with pytest.raises(Invalid, match="400 days"):
-        await commands.override(conn, MONDAY, "primary", cover("ben", MONDAY, 401 * 24), actor=ACTOR)
+        await overriding.override(conn, MONDAY, "primary", cover("ben", MONDAY, 401 * 24), actor=ACTOR)
     with pytest.raises(NotFound):
-        await commands.override(conn, MONDAY, "nowhere", cover("ben", MONDAY, 1), actor=ACTOR)
+        await overriding.override(conn, MONDAY, "nowhere", cover("ben", MONDAY, 1), actor=ACTOR)
 
 
 async def test_a_withdrawn_override_keeps_what_was_so(
     conn: AsyncConnection, now: datetime, ids: dict[str, int]
 ) -> None:
     await commands.create(conn, MONDAY, document(), actor=ACTOR)
-    override = await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY, 4), actor=ACTOR)
+    override = await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY, 4), actor=ACTOR)
     later = MONDAY + timedelta(hours=1)
-    await commands.withdraw_override(conn, later, "primary", override.id, actor=ACTOR)
+    await overriding.withdraw_override(conn, later, "primary", override.id, actor=ACTOR)
     assert await on_call(conn, MONDAY) == [ids["dan"]]
     assert await on_call(conn, later) == [ids["ana"]]
     with pytest.raises(Conflict, match="over"):
-        await commands.withdraw_override(conn, later, "primary", override.id, actor=ACTOR)
-    future = await commands.override(conn, MONDAY, "primary", cover("dan", later, 4), actor=ACTOR)
-    await commands.withdraw_override(conn, MONDAY, "primary", future.id, actor=ACTOR)
+        await overriding.withdraw_override(conn, later, "primary", override.id, actor=ACTOR)
+    future = await overriding.override(conn, MONDAY, "primary", cover("dan", later, 4), actor=ACTOR)
+    await overriding.withdraw_override(conn, MONDAY, "primary", future.id, actor=ACTOR)
     assert await override_store.one(conn, "primary", future.id) is None
     with pytest.raises(NotFound):
-        await commands.withdraw_override(conn, MONDAY, "primary", future.id, actor=ACTOR)
+        await overriding.withdraw_override(conn, MONDAY, "primary", future.id, actor=ACTOR)
 
 
 async def test_an_edit_keeps_overrides(conn: AsyncConnection, now: datetime, ids: dict[str, int]) -> None:
     await commands.create(conn, MONDAY, document(), actor=ACTOR)
-    await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY, 4), actor=ACTOR)
+    await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY, 4), actor=ACTOR)
     edited = await commands.edit(conn, MONDAY, "primary", document(layers=[]), actor=ACTOR, version=1)
     assert (edited.version, edited.document.layers) == (2, [])
     assert await on_call(conn, MONDAY) == [ids["dan"]]
@@ -172,7 +175,7 @@ async def test_every_unknown_name_is_told(conn: AsyncConnection, now: datetime, 
 
 async def test_deleted_with_its_overrides(conn: AsyncConnection, now: datetime, ids: dict[str, int]) -> None:
     await commands.create(conn, MONDAY, document(), actor=ACTOR)
-    await commands.override(conn, MONDAY, "primary", cover("dan", MONDAY, 4), actor=ACTOR)
+    await overriding.override(conn, MONDAY, "primary", cover("dan", MONDAY, 4), actor=ACTOR)
     await commands.delete(conn, MONDAY, "primary", actor=ACTOR)
     assert await store.schedules(conn, window=(MONDAY, MONDAY)) == {}
 

@@ -29,6 +29,8 @@ FOUNDING = ("--organisation", "Example Inc", "--time-zone", "UTC", "--name", "An
 TOWN = """
 services:
   - {key: checkout, name: Checkout, criticality: 1}
+schedules:
+  - {key: night, name: Night, time_zone: UTC}
 integrations:
   - {key: checkout-alertmanager, name: Alertmanager, source: alertmanager, service: checkout}
 """
@@ -122,6 +124,7 @@ async def test_what_was_answered_survives_a_stop_and_a_kill(place: Path) -> None
         assert f"is ready at {url_of(settings)} (web and worker, its own PostgreSQL in {place}/data)" in first.greeting
         client, key = await furnish(settings, place)
         await exported_and_applied_again_changes_nothing(client, settings, place)
+        await lint_says_what_is_doubtful(client, settings)
         for path in ("/healthz", "/readyz", "/metrics"):
             assert (await client.request("GET", path)).status == 200, path
 
@@ -185,6 +188,17 @@ async def exported_and_applied_again_changes_nothing(client: Client, settings: M
     assert (code, plan) == (0, '~ organisation\n    name: "Example Inc" -> "Another Inc"\n1 to edit.\n')
     assert (await tocsin(remote, "apply", "-f", str(file)))[0] == 1, "nobody was there to be asked"
     assert (await client.get("/api/v1/organisation"))["name"] == "Example Inc"
+
+
+async def lint_says_what_is_doubtful(client: Client, settings: Mapping[str, str]) -> None:
+    key = str(client.headers["Authorization"]).removeprefix("Bearer ")
+    remote = {"url": url_of(settings), "api_key": key}
+    code, said, err = await tocsin(remote, "lint")
+    assert (code, err) == (0, "")
+    assert said.startswith("night: warning: nobody is on call once, 365 d together (first 20")
+    assert (await tocsin(remote, "lint", "night", "--strict"))[0] == 1
+    code, _, err = await tocsin(remote, "lint", "nowhere")
+    assert (code, err) == (1, "tocsin: there is no schedule 'nowhere'\n")
 
 
 async def test_web_and_worker_may_be_processes_of_their_own(

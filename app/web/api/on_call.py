@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from app.errors import NotFound
-from app.oncall import commands, handoffs, shifts, store
+from app.oncall import commands, handoffs, shifts, store, version_store
 from app.oncall.handoffs import Handoff
 from app.oncall.layers import OnCall
 from app.oncall.shifts import Schedule
@@ -42,13 +43,22 @@ class Shifts(Answer):
     gaps: list[IntervalAnswer]
 
 
+class OnCallPerson(Person):
+    """Somebody on call, and why: the layer, override or swap."""
+
+    because: str
+
+
 class OnCallAnswer(Answer):
-    """Who is on call at `at` (nobody: a gap), until when (null: no handoff within 128 days), and who is next."""
+    """Who is on call at `at` and why (nobody: a gap), by which version of the schedule, until when (null: no handoff
+    within 128 days), and who is next. `shadows` look on and are not paged."""
 
     schedule: str
     name: str
     at: datetime
-    users: list[Person]
+    version: int
+    users: list[OnCallPerson]
+    shadows: list[Person]
     until: datetime | None
     next: list[Person]
 
@@ -65,7 +75,7 @@ async def list_shifts(key: Key, tx: Tx, window: WindowWanted) -> Shifts:
         schedule=key,
         starts_at=window.t0,
         ends_at=window.t1,
-        shifts=shift_answers(coming, schedule, names, key),
+        shifts=shift_answers(coming, names, key),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
     )
 
@@ -104,7 +114,7 @@ async def my_shifts(
     for schedule in loaded.values():
         coming = await asyncio.to_thread(shifts.final, schedule, t0, t1)
         mine = [shift for shift in coming if shift.user_id == caller.user_id]
-        found += shift_answers(mine, schedule, names, ids[schedule.id])
+        found += shift_answers(mine, names, ids[schedule.id])
     return sorted(found, key=lambda shift: (shift.starts_at, shift.schedule))
 
 
@@ -112,24 +122,44 @@ async def _on_call(tx: Tx, found: list[StoredSchedule], at: datetime) -> list[On
     window = (at, at + handoffs.LOOK_AHEAD)
     loaded = await store.schedules(tx.conn, [s.id for s in found], window=window)
     answers = await asyncio.to_thread(_compute, loaded, at)
-    concerned = {entry.user_id for entries, _ in answers.values() for entry in entries}
-    concerned |= {user for _, handoff in answers.values() if handoff for user in handoff.user_ids}
-    names = await store.names(tx.conn, concerned)
-    return [_answer(stored, at, *answers[stored.id], names) for stored in found]
+    names = await store.names(tx.conn, {user for answer in answers.values() for user in answer.user_ids})
+    numbers = await version_store.numbers(tx.conn, list(answers), at)
+    return [_answer(stored, at, answers[stored.id], names, numbers[stored.id]) for stored in found]
 
 
-def _compute(loaded: dict[int, Schedule], at: datetime) -> dict[int, tuple[tuple[OnCall, ...], Handoff | None]]:
-    return {i: (shifts.who(schedule, at), handoffs.next_handoff(schedule, at)) for i, schedule in loaded.items()}
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    entries: tuple[OnCall, ...]
+    shadows: tuple[int, ...]
+    handoff: Handoff | None
+
+    @property
+    def user_ids(self) -> set[int]:
+        return {e.user_id for e in self.entries} | {*self.shadows, *(self.handoff.user_ids if self.handoff else ())}
 
 
-def _answer(
-    stored: StoredSchedule, at: datetime, entries: tuple[OnCall, ...], handoff: Handoff | None, names: Names
-) -> OnCallAnswer:
+def _compute(loaded: dict[int, Schedule], at: datetime) -> dict[int, _Computed]:
+    return {schedule_id: _of_schedule(schedule, at) for schedule_id, schedule in loaded.items()}
+
+
+def _of_schedule(schedule: Schedule, at: datetime) -> _Computed:
+    entries = shifts.who(schedule, at)
+    responsible = {entry.user_id for entry in entries}
+    shadows = (entry.user_id for entry in shifts.who(shifts.shadowed(schedule), at))
+    looking_on = tuple(user for user in shadows if user not in responsible)
+    return _Computed(entries, looking_on, handoffs.next_handoff(schedule, at))
+
+
+def _answer(stored: StoredSchedule, at: datetime, found: _Computed, names: Names, number: int) -> OnCallAnswer:
     return OnCallAnswer(
         schedule=stored.document.key,
         name=stored.document.name,
         at=at,
-        users=[person(entry.user_id, names) for entry in entries],
-        until=handoff.at if handoff else None,
-        next=[person(user_id, names) for user_id in handoff.user_ids] if handoff else [],
+        version=number,
+        users=[
+            OnCallPerson(**person(entry.user_id, names).model_dump(), because=entry.because) for entry in found.entries
+        ],
+        shadows=[person(user_id, names) for user_id in found.shadows],
+        until=found.handoff.at if found.handoff else None,
+        next=[person(user_id, names) for user_id in found.handoff.user_ids] if found.handoff else [],
     )

@@ -11,7 +11,8 @@ from fastapi import Depends, Query
 
 from app.errors import Invalid
 from app.oncall.commands import MAX_WINDOW
-from app.oncall.shifts import Change, Interval, Schedule, Shift
+from app.oncall.intervals import Interval
+from app.oncall.shifts import Change, Shift
 from app.web.dependencies import Tx
 from app.web.models import Answer, Instant
 
@@ -44,6 +45,7 @@ class ShiftAnswer(Answer):
     ends_at: datetime
     layer: str | None
     override: int | None
+    because: str
 
 
 class HoursChanged(Answer):
@@ -62,16 +64,16 @@ def person(user_id: int, names: Names) -> Person:
     return Person(key=key, name=name)
 
 
-def shift_answers(shifts: Iterable[Shift], schedule: Schedule, names: Names, key: str = "") -> list[ShiftAnswer]:
-    layers = {layer.id: layer.name for layer in schedule.layers}
+def shift_answers(shifts: Iterable[Shift], names: Names, key: str = "") -> list[ShiftAnswer]:
     return [
         ShiftAnswer(
             schedule=key,
             user=person(shift.user_id, names),
             starts_at=shift.starts_at,
             ends_at=shift.ends_at,
-            layer=None if shift.layer_id is None else layers[shift.layer_id],
+            layer=None if shift.layer_id is None else shift.because.removeprefix("layer "),
             override=shift.override_id,
+            because=shift.because,
         )
         for shift in shifts
     ]

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from app.oncall import commands, override_store
-from app.oncall.schedule_document import OverrideDocument
+from app.notifications import swap_notices
+from app.oncall import commands, override_store, overriding
+from app.oncall.override_document import OverrideDocument, OverrideKind
 from app.web.api.on_call_answers import WindowWanted
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import Tx
@@ -20,14 +21,17 @@ router = APIRouter(prefix="/schedules/{schedule}/overrides", tags=["schedules"],
 
 
 class OverrideAnswer(Answer):
-    """`user` in place of everybody, or of `replaces`, during `[starts_at, ends_at)`."""
+    """`user` in place of everybody, or of `replaces`; besides them (`add`); nobody in the place of `replaces`
+    (`remove`): during `[starts_at, ends_at)`. `swap`: the one it carries out."""
 
     id: int
     schedule: str
-    user: str
+    kind: OverrideKind
+    user: str | None
     replaces: str | None
     starts_at: datetime
     ends_at: datetime
+    swap: int | None
     created_by: str
     created_at: datetime
 
@@ -50,8 +54,9 @@ async def create_override(
     tx: Tx,
     caller: Annotated[Caller, needs("overrides.edit")],
 ) -> OverrideAnswer:
-    """Puts a person in place. 409 `overlapping` when another override replaces everybody at that time."""
-    stored = await commands.override(tx.conn, tx.now, schedule, body, actor=caller.actor)
+    """Puts a person in place, or besides whoever is on call, or takes one away. 409 `overlapping` when
+    another override replaces everybody at that time."""
+    stored = await overriding.override(tx.conn, tx.now, schedule, body, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/schedules/{schedule}/overrides/{stored.id}"
     return OverrideAnswer.model_validate(stored)
 
@@ -64,4 +69,6 @@ async def withdraw_override(
     caller: Annotated[Caller, needs("overrides.edit")],
 ) -> None:
     """Removes an override to come, ends one that runs; one that is over stays on record (409 `over`)."""
-    await commands.withdraw_override(tx.conn, tx.now, schedule, override_id, actor=caller.actor)
+    swap = await overriding.withdraw_override(tx.conn, tx.now, schedule, override_id, actor=caller.actor)
+    if swap is not None:
+        await swap_notices.called_off(tx.conn, tx.now, swap)

@@ -33,6 +33,8 @@ from app.web.api import (
     rule_drafts,
     rule_sets,
     rule_simulations,
+    schedule_checks,
+    schedule_versions,
     schedules,
     services,
     sessions,
@@ -41,6 +43,7 @@ from app.web.api import (
     similar,
     storms,
     suppressed,
+    swaps,
     teams,
     time_intervals,
     users,
@@ -130,6 +133,9 @@ router.include_router(heartbeats.router)
 router.include_router(integration_trial.router)
 router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
+router.include_router(schedule_versions.router)
+router.include_router(schedule_checks.router)
+router.include_router(swaps.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)

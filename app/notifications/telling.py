@@ -1,0 +1,50 @@
+"""Notices to one person that are about no incident: a swap is offered, a shift is near. Quiet, and once per key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import ids
+from app.directory import contacts
+from app.notifications import store
+from app.notifications.plan import Planned
+
+_CALL_OFF = text("""
+    UPDATE notifications SET state = 'cancelled', because = :because, finished_at = :now
+    WHERE key = ANY (CAST(:keys AS text[])) AND state = 'pending'
+""")
+
+
+async def tell(
+    conn: AsyncConnection,
+    now: datetime,
+    user_id: int,
+    *,
+    subject: str,
+    words: str,
+    key: str,
+    channels: Collection[str],
+    due_at: datetime | None = None,
+) -> int:
+    """Queues one message along the first of the person's quiet notification rules, for `due_at` or now. `key` names
+    what it is about: told once. Returns how many messages; none for somebody who cannot be reached."""
+    person = (await contacts.people(conn, [user_id], channels)).get(user_id)
+    if person is None or not person.active:
+        return 0
+    planned = [
+        Planned(
+            ids.new(now), key, "notice", "quiet", user_id, rule.method.id, rule.method.channel,
+            rule.method.address, due_at or now, content={"subject": subject, "text": words},
+        )
+        for rule in person.rules_for("quiet")[:1]
+    ]  # fmt: skip
+    return await store.insert(conn, planned, now)
+
+
+async def call_off(conn: AsyncConnection, now: datetime, keys: Sequence[str], because: str) -> None:
+    """Notices of these keys that have not been sent are not needed any more."""
+    await conn.execute(_CALL_OFF, {"keys": list(keys), "because": because, "now": now})

@@ -1,0 +1,106 @@
+"""SQL of swaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+State = Literal["open", "taken", "declined", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSwap:
+    """Somebody is asked to take the shifts of `user` in `[starts_at, ends_at)`; `to`: only this person. `overrides`:
+    what carries it out once it is taken."""
+
+    id: int
+    schedule: str
+    user: str
+    user_id: int
+    to: str | None
+    to_id: int | None
+    starts_at: datetime
+    ends_at: datetime
+    return_starts_at: datetime | None
+    return_ends_at: datetime | None
+    comment: str
+    state: State
+    taken_by: str | None
+    taken_by_id: int | None
+    overrides: list[int]
+    created_by: str
+    created_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+_SWAPS = """
+    SELECT w.id, s.key AS schedule, u.key AS user, w.user_id, t.key AS to, w.offered_to_user_id AS to_id, w.starts_at,
+           w.ends_at, w.return_starts_at, w.return_ends_at, w.comment, w.state, b.key AS taken_by,
+           w.taken_by_user_id AS taken_by_id,
+           ARRAY(SELECT o.id FROM overrides o WHERE o.swap_id = w.id ORDER BY o.id) AS overrides,
+           w.created_by, w.created_at, w.decided_by, w.decided_at
+    FROM swaps w JOIN schedules s ON s.id = w.schedule_id JOIN users u ON u.id = w.user_id
+    LEFT JOIN users t ON t.id = w.offered_to_user_id LEFT JOIN users b ON b.id = w.taken_by_user_id
+"""
+# Swaps of a schedule, the newest first, from the one before an id on.
+_LIST = text(f"""
+    {_SWAPS} WHERE s.key = :schedule AND (CAST(:before AS bigint) IS NULL OR w.id < CAST(:before AS bigint))
+      AND (CAST(:state AS text) IS NULL OR w.state = CAST(:state AS text))
+    ORDER BY w.id DESC LIMIT :limit
+""")
+_ONE = text(f"{_SWAPS} WHERE s.key = :schedule AND w.id = :id FOR UPDATE OF w")
+# Open swaps of somebody that touch a window.
+_OPEN = text("""
+    SELECT id FROM swaps
+    WHERE schedule_id = :schedule_id AND user_id = :user_id AND state = 'open' AND starts_at < :t1 AND ends_at > :t0
+    ORDER BY id LIMIT 1
+""")
+_INSERT = text("""
+    INSERT INTO swaps (schedule_id, user_id, offered_to_user_id, starts_at, ends_at, return_starts_at, return_ends_at,
+                       comment, created_by, created_at)
+    VALUES (:schedule_id, :user_id, :to_id, :starts_at, :ends_at, :return_starts_at, :return_ends_at, :comment, :actor,
+            :now)
+    RETURNING id
+""")
+_DECIDE = text("""
+    UPDATE swaps SET state = :state, taken_by_user_id = :taken_by, decided_by = :actor, decided_at = :now WHERE id = :id
+""")
+
+
+async def swaps(
+    conn: AsyncConnection, schedule: str, *, state: State | None = None, before: int | None = None, limit: int
+) -> list[StoredSwap]:
+    """Of a schedule, the newest first, from the one before an id on."""
+    values = {"schedule": schedule, "state": state, "before": before, "limit": limit}
+    return [StoredSwap(**row) for row in (await conn.execute(_LIST, values)).mappings()]
+
+
+async def one(conn: AsyncConnection, schedule: str, swap_id: int) -> StoredSwap | None:
+    """The swap, locked until the transaction ends."""
+    row = (await conn.execute(_ONE, {"schedule": schedule, "id": swap_id})).mappings().first()
+    return None if row is None else StoredSwap(**row)
+
+
+async def open_one(
+    conn: AsyncConnection, schedule_id: int, user_id: int, window: tuple[datetime, datetime]
+) -> int | None:
+    """An open swap of this user that touches the window."""
+    values = {"schedule_id": schedule_id, "user_id": user_id, "t0": window[0], "t1": window[1]}
+    found: int | None = (await conn.execute(_OPEN, values)).scalar()
+    return found
+
+
+async def insert(conn: AsyncConnection, values: dict[str, Any]) -> int:
+    return int((await conn.execute(_INSERT, values)).scalar_one())
+
+
+async def decide(
+    conn: AsyncConnection, now: datetime, swap_id: int, state: State, actor: str, taken_by: int | None = None
+) -> None:
+    values = {"id": swap_id, "state": state, "actor": actor, "taken_by": taken_by, "now": now}
+    await conn.execute(_DECIDE, values)

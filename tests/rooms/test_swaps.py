@@ -1,0 +1,201 @@
+"""Swaps through HTTP: until one is taken nothing changes; once it is, overrides carry it out and people are told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_client import api, as_person
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from test_api_schedules import NOON, made, set_clock
+
+from app.channels.mail import MailChannel
+from app.settings import Settings
+from app.web.api import on_call, overrides, schedules, swaps
+
+FRIDAY = {"starts_at": "2026-03-06T08:00:00Z", "ends_at": "2026-03-07T08:00:00Z"}
+NEXT_FRIDAY = {"starts_at": "2026-03-13T08:00:00Z", "ends_at": "2026-03-14T08:00:00Z"}
+IN_THE_MIDDLE = {"at": "2026-03-06T12:00:00Z"}
+MAIL = {
+    "mail": MailChannel(
+        Settings(data_dir=Path("/nowhere"), smtp_url="smtp://127.0.0.1:1", mail_from="tocsin@example.org")
+    )
+}
+PATH = "/schedules/primary/swaps"
+
+
+@pytest.fixture
+async def client(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A weekly rotation of Ana and Ben, who have mail; it is Tuesday, and Ana's week."""
+    routers = (schedules.router, overrides.router, swaps.router, on_call.router)
+    async with api(engine, tmp_path, *routers, channels=MAIL) as client:
+        await set_clock(engine, NOON)
+        async with engine.begin() as conn:
+            await conn.execute(
+                text("""
+                    INSERT INTO contact_methods (user_id, channel, address, verified_at, created_at, updated_at)
+                    SELECT id, 'mail', email, :now, :now, :now FROM users
+                """),
+                {"now": NOON},
+            )
+        await made(client)
+        yield client
+
+
+async def asked(client: httpx.AsyncClient, person: str = "ana", **body: Any) -> dict[str, Any]:
+    answer = await as_person(client, person).post(PATH, json=FRIDAY | body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def refused(client: httpx.AsyncClient, person: str, path: str, body: dict[str, Any] | None = None) -> str:
+    answer = await as_person(client, person).post(path, json=body)
+    assert answer.status_code >= 400
+    return str(answer.json()["code"])
+
+
+async def on_friday(client: httpx.AsyncClient) -> list[tuple[str, str]]:
+    users = (await client.get("/schedules/primary/on-call", params=IN_THE_MIDDLE)).json()["users"]
+    return [(user["key"], user["because"]) for user in users]
+
+
+async def notices(engine: AsyncEngine) -> list[tuple[str, str, str, str]]:
+    """To whom, what, in which state, due when."""
+    async with engine.connect() as conn:
+        rows = await conn.execute(
+            text("""
+                SELECT u.key, n.content->>'text' AS text, n.state, n.due_at FROM notifications n
+                JOIN users u ON u.id = n.user_id WHERE n.purpose = 'notice' ORDER BY n.due_at, n.id
+            """)
+        )
+        return [(r.key, r.text, r.state, f"{r.due_at:%m-%dT%H:%M}") for r in rows]
+
+
+async def test_until_it_is_taken_nothing_changes(client: httpx.AsyncClient) -> None:
+    swap = await asked(client, comment="a wedding")
+    assert (swap["user"], swap["to"], swap["state"], swap["created_by"]) == ("ana", None, "open", "api_key:ana-key")
+    assert await on_friday(client) == [("ana", "layer base")]
+    assert (await client.get(PATH)).json()["items"] == [swap]
+    assert (await client.get(f"{PATH}/{swap['id']}")).json() == swap
+
+
+async def test_whoever_wants_takes_it_and_an_override_says_so(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    swap = await asked(client)
+    taken = (await as_person(client, "dan").post(f"{PATH}/{swap['id']}/take")).json()
+    assert (taken["state"], taken["taken_by"], taken["decided_by"]) == ("taken", "dan", "api_key:dan-key")
+    [override] = (await client.get("/schedules/primary/overrides")).json()["items"]
+    assert (override["user"], override["replaces"], override["swap"]) == ("dan", "ana", swap["id"])
+    assert taken["overrides"] == [override["id"]]
+    assert await on_friday(client) == [("dan", f"override {override['id']}, swap {swap['id']}")]
+    async with engine.connect() as conn:
+        rows = await conn.execute(text("SELECT action FROM audit_records ORDER BY id"))
+        assert list(rows.scalars())[1:] == ["swap.asked", "override.created", "swap.taken"]
+
+
+async def test_an_offer_is_for_one_person_who_may_decline(client: httpx.AsyncClient) -> None:
+    swap = await asked(client, to="ben")
+    path = f"{PATH}/{swap['id']}"
+    assert await refused(client, "dan", f"{path}/take") == "not_yours"
+    assert await refused(client, "dan", f"{path}/decline") == "not_yours"
+    declined = (await as_person(client, "ben").post(f"{path}/decline")).json()
+    assert (declined["state"], declined["taken_by"]) == ("declined", None)
+    assert await refused(client, "ben", f"{path}/take") == "decided"
+    assert await on_friday(client) == [("ana", "layer base")]
+
+
+async def test_who_asked_withdraws(client: httpx.AsyncClient) -> None:
+    swap = await asked(client)
+    path = f"{PATH}/{swap['id']}"
+    assert await refused(client, "ben", f"{path}/withdraw") == "not_yours"
+    assert await refused(client, "ana", f"{path}/take") == "own"
+    assert await refused(client, "ben", f"{path}/decline") == "not_offered"
+    assert (await as_person(client, "ana").post(f"{path}/withdraw")).json()["state"] == "withdrawn"
+    assert await refused(client, "ben", f"{path}/take") == "decided"
+    assert (await client.get(PATH, params={"state": "open"})).json()["items"] == []
+
+
+async def test_an_admin_acts_for_others(client: httpx.AsyncClient) -> None:
+    swap = await asked(client, "cara", user="ana", to="ben")
+    assert swap["created_by"] == "api_key:cara-key"
+    taken = (await as_person(client, "cara").post(f"{PATH}/{swap['id']}/take")).json()
+    assert (taken["taken_by"], taken["decided_by"]) == ("ben", "api_key:cara-key")
+
+
+async def test_both_ways(client: httpx.AsyncClient) -> None:
+    swap = await asked(client, to="ben", in_return=NEXT_FRIDAY)
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    found = (await client.get("/schedules/primary/overrides")).json()["items"]
+    assert [(o["user"], o["replaces"], o["starts_at"]) for o in found] == [
+        ("ben", "ana", FRIDAY["starts_at"]),
+        ("ana", "ben", NEXT_FRIDAY["starts_at"]),
+    ]
+    assert (await as_person(client, "cara").delete("/schedules/primary")).status_code == 204, "with all that is its"
+
+
+async def test_people_are_told_and_reminded(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    swap = await asked(client, to="ben", in_return=NEXT_FRIDAY)
+    friday, next_friday = "Fri 06 Mar 09:00 to Sat 07 Mar 09:00 CET", "Fri 13 Mar 09:00 to Sat 14 Mar 09:00 CET"
+    offer = f"ana asks you to take Primary from {friday}, and takes yours from {next_friday}."
+    assert await notices(engine) == [("ben", offer, "pending", "03-03T12:00")]
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    assert (await notices(engine))[1:] == [
+        ("ana", f"ben takes Primary from {friday} for you.", "pending", "03-03T12:00"),
+        ("ben", f"You are on call in Primary from {friday}, for ana.", "pending", "03-05T08:00"),
+        ("ana", f"You are on call in Primary from {next_friday}, for ben.", "pending", "03-12T08:00"),
+    ]
+
+
+async def test_nobody_is_reminded_of_what_was_called_off(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    swap = await asked(client, to="ben")
+    taken = (await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")).json()
+    gone = await client.delete(f"/schedules/primary/overrides/{taken['overrides'][0]}")
+    assert gone.status_code == 204
+    assert (await notices(engine))[-1][2] == "cancelled"
+    assert await on_friday(client) == [("ana", "layer base")]
+
+
+async def test_a_swap_taken_late_counts_from_then(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    swap = await asked(client)
+    await set_clock(engine, NOON + timedelta(days=3))
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    [override] = (await client.get("/schedules/primary/overrides")).json()["items"]
+    assert override["starts_at"] == "2026-03-06T12:00:00Z"
+
+
+async def test_a_swap_whose_time_is_over_stays_as_it_was(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    swap = await asked(client)
+    await set_clock(engine, NOON + timedelta(days=30))
+    assert await refused(client, "ben", f"{PATH}/{swap['id']}/take") == "over"
+    assert await on_friday(client) == [("ana", "layer base")]
+
+
+@pytest.mark.parametrize(
+    ("person", "body", "expected"),
+    [
+        ("ana", {"user": "ben"}, "not_yours"),
+        ("ana", {"to": "ana"}, "to"),
+        ("ana", {"to": "eve"}, "to"),
+        ("ana", {"in_return": NEXT_FRIDAY}, ""),
+        ("ana", {"to": "ben", "in_return": FRIDAY}, "in_return.starts_at"),
+        ("ana", NEXT_FRIDAY, "starts_at"),
+        ("ana", {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-03-02T00:00:00Z"}, "ends_at"),
+        ("ana", {"ends_at": FRIDAY["starts_at"]}, "ends_at"),
+        ("ana", {"ends_at": "2027-12-01T00:00:00Z"}, "ends_at"),
+    ],
+)
+async def test_what_cannot_be_asked(
+    client: httpx.AsyncClient, person: str, body: dict[str, Any], expected: str
+) -> None:
+    answer = (await as_person(client, person).post(PATH, json=FRIDAY | body)).json()
+    assert expected in ([e["field"] for e in answer["errors"]] if "errors" in answer else [answer["code"]])
+
+
+async def test_the_same_is_asked_once(client: httpx.AsyncClient) -> None:
+    swap = await asked(client)
+    again = await client.post(PATH, json=FRIDAY)
+    assert (again.json()["code"], again.json()["swap"]) == ("asked_already", swap["id"])
