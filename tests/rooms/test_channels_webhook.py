@@ -41,8 +41,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 def message(port: int) -> Message:
     return Message(
-        notification_id="n-1", attempt=1, purpose="page", to=f"http://127.0.0.1:{port}/hook", at=NOW, subject="", text="",
-        data={"type": "incident.escalated"}, signing_key=KEY,
+        notification_id="n-1", attempt=1, purpose="page", to=f"http://127.0.0.1:{port}/hook", at=NOW, subject="",
+        text="", data={"type": "incident.escalated"}, signing_key=KEY,
     )  # fmt: skip
 
 
