@@ -22,7 +22,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.escalation.policy_copy import Rung, Target
-from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Situation
+from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Situation, orders
 from app.escalation.turns import People, Turns
 from app.hours import advance_open
 from app.incidents.states import OPEN
@@ -247,15 +247,7 @@ class _Climber:
         ladder = self.result.ladder
         inform = ladder.policy.inform
         loudness = inform.loudness if inform is not None else self.incident.loudness
-        whom: list[tuple[int | None, str, int | None]] = [(u, because, None) for u, _, because in reach.people]
-        whom += [(None, "named in the policy", webhook) for webhook, _ in reach.webhooks]
-        for user_id, because, webhook_id in whom:
-            self.result.pages.append(
-                PageOrder(
-                    ladder.id, ladder.incident_id, ladder.purpose, ladder.epoch, ladder.round, ladder.step, user_id,
-                    loudness, because, webhook_id, lasts,
-                )
-            )  # fmt: skip
+        self.result.pages += orders(ladder, reach, loudness, lasts=lasts)
 
     def _say(self, kind: str, **data: Any) -> None:
         self.result.entries.append(Entry(self.result.ladder.incident_id, kind, data=data))

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit import commands as audit
 from app.errors import Conflict, Invalid, NotFound
+from app.escalation import place_store
 from app.escalation import policy_store as store
 from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit, StepDocument, Target
 from app.escalation.policy_store import Places, StoredPolicy, TargetIds
@@ -77,7 +78,7 @@ async def edit(
 async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:
     """Raises `NotFound`, `Conflict` (`outdated`; `in_use` with `used_by`, the places that name it)."""
     policy_id = await _lock(conn, key, version)
-    if used_by := await store.places_of_policy(conn, policy_id):
+    if used_by := await place_store.places_of_policy(conn, policy_id):
         raise _in_use("escalation policy", key, used_by)
     before = await read(conn, key)
     await store.delete(conn, policy_id)
@@ -94,7 +95,7 @@ async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, 
 
 async def refuse_if_target(conn: AsyncConnection, kind: str, key: str) -> None:
     """Raises `Conflict` (`in_use`) when a policy or the last resort names this user, schedule or team."""
-    if used_by := await store.places_of_target(conn, kind, key):
+    if used_by := await place_store.places_of_target(conn, kind, key):
         raise _in_use(kind, key, used_by)
 
 
@@ -138,7 +139,7 @@ async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:
 async def _check_legs(conn: AsyncConnection, policy_id: int) -> None:
     """After the audit record, which makes writers of the configuration wait for one another: two edits at once cannot
     make a cycle together. Raises `Invalid`."""
-    legs = await store.legs(conn, policy_id)
+    legs = await place_store.legs(conn, policy_id)
     message = ""
     if len(set(legs)) < len(legs):
         message = f"hands over in a circle: {' to '.join(legs)}"

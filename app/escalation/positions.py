@@ -88,3 +88,16 @@ class PageOrder(Struct, frozen=True, gc=False):
     because: str
     webhook_id: int | None = None
     lasts: bool = False
+
+
+def orders(ladder: Ladder, reach: Reach, loudness: str, *, lasts: bool) -> list[PageOrder]:
+    """An order for everybody, and every webhook, that the ladder's step has reached."""
+    whom: list[tuple[int | None, str, int | None]] = [(u, because, None) for u, _, because in reach.people]
+    whom += [(None, "named in the policy", webhook) for webhook, _ in reach.webhooks]
+    return [
+        PageOrder(
+            ladder.id, ladder.incident_id, ladder.purpose, ladder.epoch, ladder.round, ladder.step, user_id, loudness,
+            because, webhook_id, lasts,
+        )
+        for user_id, because, webhook_id in whom
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.directory.changes import Stored, check_version, in_use, missing, record, taken
-from app.escalation import policy_store
+from app.escalation import place_store
 from app.escalation import webhook_store as store
 from app.escalation.list_documents import WebhookDocument, WebhookEdit
 
@@ -55,7 +55,7 @@ async def renew_secret(conn: AsyncConnection, now: datetime, key: str, *, actor:
 async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:
     """Raises `NotFound`, `Conflict` (`outdated`; `in_use` while a policy names it)."""
     webhook_id = await _lock(conn, key, version)
-    if places := await policy_store.places_of_target(conn, "webhook", key):
+    if places := await place_store.places_of_target(conn, "webhook", key):
         raise in_use("webhook", key, places)
     before = await read(conn, key)
     await store.delete(conn, webhook_id)

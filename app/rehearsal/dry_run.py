@@ -46,8 +46,8 @@ class Arrives:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A message: `address` as a hint, `to` by name, `user` by key (None: a webhook). `step` counts from 1; None: it
-    belongs to no step."""
+    """A message: `address` as a hint, `to` by name, `user` by key (None: a webhook). `step` counts from 1; one
+    more than there are: the last resort; None: it belongs to no step."""
 
     at: datetime
     incident: int

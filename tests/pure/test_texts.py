@@ -9,7 +9,7 @@ from email.headerregistry import Address
 from app.channels.channel import Message
 from app.channels.letter import letter
 from app.incidents.recurrence import Earlier, Recurrence
-from app.notifications.texts import About, page
+from app.notifications.texts import About, for_information, page, update_is_due
 
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
 ABOUT = About(
@@ -66,3 +66,16 @@ def test_the_first_time_says_nothing_about_others() -> None:
 def test_a_text_says_the_priority_first_and_how_much_more_there_is() -> None:
     words = page(ABOUT, {}, "Europe/Berlin", NOW, repeated=True)
     assert words.text == "P1 #42 (repeat) A quarter of all payments fail +1 more (Checkout)"
+
+
+def test_what_is_for_information_asks_for_nothing() -> None:
+    words = for_information(ABOUT, {"why": "named in the policy"}, "acknowledged", "Europe/Berlin", repeated=False)
+    assert words.text == ("For your information: P1 #42 A quarter of all payments fail (Checkout), it is acknowledged")
+    assert "You need not do anything" in words.text_long
+    assert "cknowledge" not in words.link_label
+    assert "nobody has it yet" in for_information(ABOUT, {}, "triggered", "UTC", repeated=True).text
+
+
+def test_a_reminder_says_that_an_update_is_due() -> None:
+    words = update_is_due(ABOUT, "Europe/Berlin", repeated=True)
+    assert words.text == "P1 #42 (repeat): an update is due on A quarter of all payments fail (Checkout)"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from bodies import body_of
 from databases import TestServer
+from typer.testing import CliRunner
 from whole import Whole, shared
 
 from app.cli import dry_run as cli
@@ -129,3 +133,17 @@ async def test_the_terminal_shows_it_in_order_and_in_local_time(house: Whole) ->
     assert shown[0].startswith("Sun 01 Nov 01:30:00 (UTC), watched until Sun 01 Nov 02:30:00")
     step = shown.index("Sun 01 Nov 01:30:00  Step 2 of round 1: paging Ana")
     assert "-> Ana by mail a…@example.org" in "\n".join(shown[step:])
+
+
+async def test_the_command_asks_over_http(house: Whole, tmp_path: Path) -> None:
+    await furnish(house)
+    payload = tmp_path / "alert.json"
+    payload.write_text(json.dumps(body_of("alertmanager", "HighErrorRate")))
+    asked = ["checkout-alertmanager", "-f", str(payload), "--at", "2026-11-01T01:30", "--url", house.url]
+    environment = {"TOCSIN_API_KEY": "tocsin_ana"}
+    ran = await asyncio.to_thread(CliRunner().invoke, cli.app, asked, env=environment)
+    assert ran.exit_code == 0, ran.output
+    assert "Incident “HighErrorRate”: P1, loud, policy “Night”" in ran.output
+    assert "Last resort: paging Cara" in ran.output
+    wrong = await asyncio.to_thread(CliRunner().invoke, cli.app, ["nowhere", *asked[1:]], env=environment)
+    assert wrong.exit_code != 0

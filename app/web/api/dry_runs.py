@@ -71,7 +71,8 @@ class DryRunEntry(Answer):
 
 
 class DryRunMessage(Answer):
-    """What would be sent to whom. `user` null: to a webhook."""
+    """What would be sent to whom. `user` null: to a webhook. `step` counts from 1; one more than the policy has is the
+    last resort; null: it belongs to no step."""
 
     at: datetime
     incident: int
