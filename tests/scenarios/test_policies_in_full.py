@@ -311,6 +311,48 @@ async def test_a_higher_tier_gets_it_with_a_reason_and_the_clock_runs_on(town: T
     await ben.acknowledges()
 
 
+async def test_a_tier_must_exist_be_higher_and_have_a_reason(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await town.build.policy("checkout", {"targets": [ana], "delay_s": 3600})
+    await town.build.policy("experts", {"targets": [ben], "delay_s": 3600})
+    await town.service("checkout", policy="checkout")
+    await town.build.tiers({"service": "checkout", "tier": 2, "policy": "experts"})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    path = f"/api/v1/incidents/{(await town.incident()).number}/escalate"
+    headers = {"Authorization": f"Bearer {ana.api_key}"}
+
+    async def refused(**body: object) -> tuple[int, str]:
+        answer = await town.http.post(path, json=body, headers=headers)
+        errors = answer.json().get("errors") or [{"field": answer.json()["code"]}]
+        return answer.status_code, errors[0]["field"]
+
+    assert await refused(tier=2) == (422, "reason")
+    assert await refused(tier=3, reason="why not") == (422, "tier")
+    assert await refused(tier=1, reason="back") == (422, "tier")
+    assert (await town.http.post(path, json={"tier": 2, "reason": "help"}, headers=headers)).status_code == 200
+    await town.settle()
+    await ben.expects_mail("HighErrorRate")
+    assert await refused(tier=2, reason="again") == (409, "tier_reached")
+
+
+# -- before the upgrade
+
+
+async def test_a_ladder_that_began_before_all_this_is_climbed_to_its_end(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(5), ben, minutes(5)], repeats=1)
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await town.execute("UPDATE ladders SET policy = policy - 'id'")  # which is all that a plain copy has more by now
+    for person in (ben, ana, ben):
+        await town.wait(minutes(5))
+        await person.expects_mail("HighErrorRate")
+        town.nothing_else_arrived()
+    await town.wait(minutes(5))
+    await town.residents["Cara"].phone.expects_sms("HighErrorRate")
+
+
 # -- a worker that dies
 
 
