@@ -53,6 +53,7 @@ TOLD: Final = {
     "explained": "Kept, for the next time.",
     "noted": "The note is on the timeline.",
     "split": "Split off: this is an incident of its own now.",
+    "moved": "Moved: the alert belongs to this incident now.",
     "merged": "Merged: this incident has all its alerts now.",
     "undone": "Taken back.",
     "pinned": "Pinned open: only a person resolves it.",
