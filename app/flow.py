@@ -105,7 +105,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     if await symptoms.explain(conn, standing.topology, now):
         return Climbed(0, (), 0, 0.0, again=True)
     await _expire(conn, standing.recovery_delays, now)
-    await _let_go(conn, standing, now)
+    standing = await _let_go(conn, standing, standings, now)
     await _notice(conn, standing, now)
     await passing.pass_time(conn, standing.suppressions, now)
     over = await storming.look(conn, now)
@@ -131,13 +131,22 @@ async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: d
     await silent.mark(conn, integrations, now)
 
 
-async def _let_go(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
-    """What nothing suppresses any more enters as new; what silences hold for by now makes its incident quiet."""
-    routed, incidents = await alerts.recheck(conn, standing.ways(now), now)
+async def _let_go(conn: AsyncConnection, standing: Standing, standings: Standings, now: datetime) -> Standing:
+    """What nothing suppresses any more enters as new; what silences hold for by now makes its incident quiet.
+
+    What is due is judged by the configuration as it is once that is locked, which is returned for the rest of the
+    pass: a silence that somebody made or ended since the pass began may be why it is due, and nothing would look again.
+    """
+    due = await alerts.due(conn, now)
+    if not due:
+        return standing
+    _, standing = await standings.begin(conn)
+    routed, incidents = await alerts.recheck(conn, due, standing.ways(now), now)
     await quieting.look(conn, incidents, standing.suppressions, now)
     if routed:
         async with unless_raced(conn):
             await _respond(conn, routed, standing, now)
+    return standing
 
 
 async def _notice(conn: AsyncConnection, standing: Standing, now: datetime) -> None:

@@ -19,7 +19,7 @@ from app.alerts import dedup, inhibiting, store, suppression_store
 from app.alerts.dedup import Arrival, Decision, Folded, Outcome
 from app.alerts.inhibiting import Fired
 from app.alerts.routing import Route, Router, built_in
-from app.alerts.store import Belongs, OccurrenceRow
+from app.alerts.store import Belongs, OccurrenceRow, Rechecked
 from app.alerts.suppression import Suppressed, Suppressions
 from app.alerts.words import completed
 from app.db import ids
@@ -205,10 +205,17 @@ def _row(
     )  # fmt: skip
 
 
-async def recheck(conn: AsyncConnection, ways: Ways, now: datetime, limit: int = 500) -> tuple[list[Routed], set[UUID]]:
-    """⓪ Firing occurrences whose suppression is to be looked at again. Those that nothing suppresses any more enter as
-    new (behaviour.md 10): whoever calls correlates them and keeps them. And the incidents in which others count."""
-    due = await store.to_recheck(conn, now, limit)
+async def due(conn: AsyncConnection, now: datetime, limit: int = 500) -> list[Rechecked]:
+    """⓪ Firing occurrences whose suppression is to be looked at again, their alerts locked."""
+    return await store.to_recheck(conn, now, limit)
+
+
+async def recheck(
+    conn: AsyncConnection, due: Sequence[Rechecked], ways: Ways, now: datetime
+) -> tuple[list[Routed], set[UUID]]:
+    """⓪ Those that nothing suppresses any more enter as new (behaviour.md 10): whoever calls correlates them and keeps
+    them. And the incidents in which others count. `ways` are to be read after `due`: a silence that ended meanwhile
+    has made it due."""
     counting = [r for r in due if r.before.counts]
     await store.looked_at(conn, [r.alert.occurrence_id for r in counting])
     found = [r for r in due if not r.before.counts]

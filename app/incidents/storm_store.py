@@ -120,6 +120,18 @@ STORMS = text("""
     ORDER BY s.id DESC LIMIT :limit
 """)
 
+MEMBERS = text("""
+    SELECT i.number, i.title, i.priority, i.state, s.name AS service_name, i.opened_at
+    FROM incidents i JOIN services s ON s.id = i.service_id WHERE i.storm_id = :id
+    ORDER BY i.priority, i.id LIMIT :limit
+""")
+
+OF_INCIDENT = text("""
+    SELECT s.key, s.name FROM storms s
+    WHERE s.incident_id = :id OR s.id = (SELECT i.storm_id FROM incidents i WHERE i.id = :id)
+    ORDER BY s.id DESC LIMIT 1
+""")
+
 
 async def opened(conn: AsyncConnection, now: datetime, most: int) -> tuple[int, UUID | None]:
     """Incidents of the last minute, at most so many, and the id of the storm that lasts."""
@@ -164,3 +176,15 @@ async def storms(
     """Newest first, as people see them."""
     rows = await conn.execute(STORMS, {"key": key, "before": before, "limit": limit})
     return [dict(r) for r in rows.mappings()]
+
+
+async def members(conn: AsyncConnection, storm_id: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Its incidents, the most important first: `number`, `title`, `priority`, `state`, `service_name`, `opened_at`."""
+    rows = await conn.execute(MEMBERS, {"id": storm_id, "limit": limit})
+    return [dict(r) for r in rows.mappings()]
+
+
+async def of_incident(conn: AsyncConnection, incident_id: UUID) -> tuple[str, str] | None:
+    """Key and name of the storm that it speaks for, or that it is part of."""
+    row = (await conn.execute(OF_INCIDENT, {"id": incident_id})).first()
+    return None if row is None else (row.key, row.name)

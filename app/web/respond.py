@@ -163,6 +163,7 @@ async def _show(
 ) -> Response:
     """`ask`: so many alerts still fire; the screen asks before it resolves."""
     view = str(View.of(seen))
+    message, one_of_several, _ = token.partition("/")
     actions: list[Action] = ["resolve_anyway"] if ask else list(offered(seen, link.user_id))
     given: Links = request.app.state.links
     return link_screen(
@@ -172,6 +173,7 @@ async def _show(
         mine=seen.acknowledged_by_id == link.user_id,
         user_name=link.user_name,
         token=token,
+        among=message if one_of_several else "",
         view=view,
         actions=[(action, given.action_token(token, action, view)) for action in actions],
         told=told,

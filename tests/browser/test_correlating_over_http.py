@@ -63,6 +63,30 @@ async def test_merge_asks_first_and_is_undone(house: House, ana: httpx.AsyncClie
     assert (await ana.post(f"/incidents/{first}/merge", data={"into": "99"})).status_code == 404
 
 
+async def test_an_alert_is_moved_and_a_wrong_number_changes_nothing(house: House, ana: httpx.AsyncClient) -> None:
+    first, second, third = await house.fires("A"), await house.fires("B"), await house.fires("C")
+    for _ in range(3):
+        await house.phone("ana").expects_sms(within_s=15)
+    await press(ana, f"/incidents/{second}/merge", into=str(first), confirmed="yes")
+    shown = (await ana.get(f"/incidents/{first}")).text
+    assert f'action="/incidents/{first}/move"' in shown
+    [_, chosen] = dict.fromkeys(re.findall(r'name="alert" value="([^"]+)"', shown))
+    for to, status, said in ((99, 404, "no incident 99"), (first, 422, "the same"), (second, 409, "is closed")):
+        refused = await ana.post(f"/incidents/{first}/move", data={"alert": chosen, "to": str(to)})
+        assert (refused.status_code, "Nothing was moved: " in refused.text) == (status, True)
+        assert said in refused.text
+    assert await press(ana, f"/incidents/{first}/move", alert=chosen, to=str(third)) == (
+        f"/incidents/{third}",
+        "Moved: the alert belongs to this incident now.",
+    )
+    assert [i[2] for i in await incidents(house)] == [1, 0, 2]
+    assert (await press(ana, f"/incidents/{third}/undo"))[1] == "Taken back."
+    assert [i[2] for i in await incidents(house)] == [2, 0, 1]
+    for into, status in ((first, 422), (second, 409)):
+        refused = await ana.post(f"/incidents/{first}/merge", data={"into": str(into), "confirmed": "yes"})
+        assert (refused.status_code, "Nothing was merged: " in refused.text) == (status, True)
+
+
 async def test_split_off_with_one_click(house: House, ana: httpx.AsyncClient) -> None:
     first, second = await house.fires("A"), await house.fires("B")
     for _ in range(2):
@@ -70,7 +94,7 @@ async def test_split_off_with_one_click(house: House, ana: httpx.AsyncClient) ->
     assert "Split off" not in (await ana.get(f"/incidents/{first}")).text  # it has one alert only
     await press(ana, f"/incidents/{second}/merge", into=str(first), confirmed="yes")
     shown = (await ana.get(f"/incidents/{first}")).text
-    chosen = re.findall(r'name="alert" value="([^"]+)"', shown)
+    chosen = list(dict.fromkeys(re.findall(r'name="alert" value="([^"]+)"', shown)))
     assert len(chosen) == 2
     address, told = await press(ana, f"/incidents/{first}/split", alert=chosen[1])
     assert told == "Split off: this is an incident of its own now."

@@ -209,3 +209,13 @@ async def test_an_end_before_its_start_and_other_teams(house: Whole) -> None:
     fields = ONCE | {"name": "Other", "press": "make", "previewed": f"{ONCE['starts_at']} {ONCE['ends_at']}"}
     assert (await send(house, PATH, "ben", fields)).status_code == 403
     assert (await send(house, "/maintenance/database-upgrade/end", "ana", version="1")).status_code == 403
+
+
+async def test_what_is_held_says_how_long_it_still_is(house: Whole) -> None:
+    rules = [{"key": "blips", "name": "Blips", "when": '{alertname="Blip"}', "then": {"hold_minutes": 15}}]
+    machine = house.as_person("machine")
+    published = await house.http.put("/api/v1/routing-rules", json={"rules": rules}, headers=machine)
+    assert published.status_code == 200, published.text
+    await house.post("alertmanager", body_of("alertmanager", "Blip"))
+    shown = await get(house, "/suppressed", "dan")
+    assert re.search(r"in <time datetime=\"[^\"]+\" data-until>1[45]:\d\d</time>", shown), "and scripts count it down"

@@ -35,6 +35,7 @@ async def test_the_third_text_carries_the_rest_and_each_incident_is_acknowledged
     form = screen.forms[0]
     screen = await town.browser.presses(screen, "Acknowledge")
     assert "You have it" in screen.words
+    assert "Back to the list of this message" in screen.words, "four more wait there"
     taken = [i for i in await town.incidents() if i.state == "acknowledged"]
     assert [i.number for i in taken] == [int(form.address.rsplit("/", 1)[1])]
     assert "5 incidents, 4 of them unanswered" in (await ana.follows_link(link=link)).words

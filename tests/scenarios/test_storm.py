@@ -105,6 +105,11 @@ async def test_when_it_is_over_a_report_goes_out_and_what_still_fires_is_paged_b
     assert (over["withheld"], over["report"]["waiting"], over["report"]["services"]) == (40, 30, [["Checkout", 40]])
     screen = await town.http.get(f"/storms/{key}", headers={"Authorization": f"Bearer {ana.api_key}"})
     assert "40 incidents were not paged separately" in screen.text
+    children = [i.number for i in await town.incidents() if i.storm_id is not None]
+    assert [f'href="/incidents/{n}"' in screen.text for n in children] == [True] * 40
+    for number in (children[0], speaker.number):
+        screen = await town.http.get(f"/incidents/{number}", headers={"Authorization": f"Bearer {ana.api_key}"})
+        assert f'<a href="/storms/{key}">Storm 2026-11-23 11:00</a>' in screen.text
     after = next(i for i in await town.incidents() if i.number == speaker.number)
     assert after.state == "resolved"
     assert any("is over after" in line for line in await town.story(after))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from town import Town, minutes
 
+from app import flow
 from app.alerts import silences, suppression_rules
 from app.alerts.silence_store import StoredSilence
 from app.alerts.silences import Wanted
 from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
+from app.standing import Standing, Standings
 
 
 async def silenced(town: Town, lasts: timedelta, **labels: str) -> StoredSilence:
@@ -299,3 +303,45 @@ async def test_a_time_interval_ends(town: Town) -> None:
     assert [why["by"] for why in await suppressed(town)] == ["time interval"]
     await town.wait_until(until)
     await ana.expects_mail("Slow")
+
+
+class Overtaken(Standings):
+    """Somebody's transaction commits just after a pass of the clock has read the configuration."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__()
+        self._meanwhile: Callable[[], Awaitable[Any]] | None = meanwhile
+
+    async def begin(self, conn: AsyncConnection) -> tuple[datetime, Standing]:
+        read = await super().begin(conn)
+        if self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            await meanwhile()
+        return read
+
+
+async def overtaken(town: Town, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+    async with town.transaction() as (conn, _):
+        await flow.climb(conn, ["mail"], Overtaken(meanwhile))
+
+
+async def test_a_silence_that_begins_during_a_pass_of_the_clock_stops_the_ladder(town: Town) -> None:
+    await opened(town, "a")
+    await overtaken(town, lambda: silenced(town, minutes(60), alertname="HighErrorRate"))
+    await town.settle()
+    assert (await town.incident()).state == "acknowledged"
+
+
+async def test_what_fires_when_its_silence_is_ended_during_a_pass_of_the_clock_pages(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(300)])
+    silence = await silenced(town, minutes(600), alertname="HighErrorRate")
+    await town.alertmanager.fires("HighErrorRate")
+
+    async def ends() -> None:
+        async with town.transaction() as (conn, now):
+            await silences.expire(conn, now, silence.id, actor="user:ana")
+
+    await overtaken(town, ends)
+    await town.settle()
+    await ana.expects_mail("HighErrorRate")

@@ -12,10 +12,12 @@ from fastapi.responses import RedirectResponse
 
 from app import opening
 from app.directory import service_store
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, NotFound
 from app.incidents import by_hand, commands
+from app.incidents.reading import IncidentDetail
 from app.opening import Wish
 from app.web.dependencies import StandingsGiven
+from app.web.problems import status_of
 from app.web.screens.actions import back, responder, storable
 from app.web.screens.incident import Number, found, show
 from app.web.screens.reader import Reader, reads
@@ -51,7 +53,11 @@ async def merge(
     confirmed: Annotated[Literal["", "yes"], Form()] = "",
 ) -> Response:
     """Shows both titles and asks before it does so."""
-    detail, other = await found(reader, number), await found(reader, into)
+    detail = await found(reader, number)
+    try:
+        other = await found(reader, into)
+    except NotFound as refused:
+        return await _refused(request, reader, detail, "merged", refused)
     why = storable(reason).strip()[:500]
     if not confirmed:
         ask = {
@@ -62,9 +68,38 @@ async def merge(
             "fields": {"into": into, "reason": why, "confirmed": "yes"},
         }
         return await show(request, reader, detail, confirm=ask)
-    await by_hand.merge(reader.tx.conn, reader.tx.now, detail.id, other.id, responder(reader), why)
+    try:
+        await by_hand.merge(reader.tx.conn, reader.tx.now, detail.id, other.id, responder(reader), why)
+    except (Conflict, Invalid) as refused:
+        return await _refused(request, reader, detail, "merged", refused)
     reader.tx.after_commit(request.app.state.wake)
     return back(into, "merged")
+
+
+@router.post("/incidents/{number}/move")
+async def move(
+    number: Number,
+    request: Request,
+    reader: Responding,
+    alert: Annotated[UUID, Form()],
+    to: Annotated[int, Form(ge=1, le=2**63 - 1)],
+) -> Response:
+    """One alert; what was wrong can be undone."""
+    detail = await found(reader, number)
+    try:
+        other = await found(reader, to)
+        await by_hand.move(reader.tx.conn, reader.tx.now, detail.id, [alert], other.id, responder(reader))
+    except (NotFound, Conflict, Invalid) as refused:
+        return await _refused(request, reader, detail, "moved", refused)
+    reader.tx.after_commit(request.app.state.wake)
+    return back(to, "moved")
+
+
+async def _refused(
+    request: Request, reader: Reader, detail: IncidentDetail, what: str, refused: NotFound | Conflict | Invalid
+) -> Response:
+    """The screen on which the button was, so that another number can be entered."""
+    return await show(request, reader, detail, f"Nothing was {what}: {refused.message}.", status=status_of(refused))
 
 
 @router.post("/incidents/{number}/undo")

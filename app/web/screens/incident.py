@@ -14,7 +14,7 @@ from app.directory import store as directory
 from app.errors import NotFound
 from app.escalation import answering
 from app.escalation.reading import NextStep, beside, next_step
-from app.incidents import by_hand, reading, recurrence, recurrence_store
+from app.incidents import by_hand, reading, recurrence, recurrence_store, storm_store
 from app.incidents.similar import similar
 from app.ingest import change_store
 from app.notifications import reading as notification_reading
@@ -54,6 +54,7 @@ TOLD: Final = {
     "explained": "Kept, for the next time.",
     "noted": "The note is on the timeline.",
     "split": "Split off: this is an incident of its own now.",
+    "moved": "Moved: the alert belongs to this incident now.",
     "merged": "Merged: this incident has all its alerts now.",
     "undone": "Taken back.",
     "pinned": "Pinned open: only a person resolves it.",
@@ -139,6 +140,7 @@ async def show(
         returned=returned,
         returned_line=recurrence.line(returned, now),
         alike=await similar(conn, detail.id),
+        storm_of=await storm_store.of_incident(conn, detail.id),
         changes=await change_store.around_incident(
             conn, detail.service_id, detail.opened_at, detail.resolved_at or now, limit=CHANGES
         ),

@@ -26,7 +26,7 @@ from app.web.problems import status_of
 from app.web.screens import rule_adding, rule_text, rules
 from app.web.screens.entered import wrongs
 from app.web.screens.reader import Reader, reads
-from app.web.screens.rendering import HEADERS
+from app.web.screens.rendering import HEADERS, who
 from app.web.screens.rule_adding import RuleForm
 from app.web.screens.rule_text import Mistake
 
@@ -183,7 +183,7 @@ async def edit(draft_id: Id, reader: Editing, form: Annotated[DraftForm, Form()]
 
 async def _outdated(reader: Reader, draft_id: int, refused: Conflict, form: DraftForm) -> Response:
     return await show(
-        reader, draft_id, Refused(refused.message, status_of(refused), text=form.text, adding=form, outdated=True)
+        reader, draft_id, Refused(_why(refused), status_of(refused), text=form.text, adding=form, outdated=True)
     )
 
 
@@ -208,7 +208,7 @@ async def rebase(draft_id: Id, reader: Editing, version: Seen, base: Annotated[i
         body = DraftEdit(rules=[DraftRule.model_validate(rule) for rule in draft.rules], base_version=base)
         await api.edit_rule_draft(draft_id, body, reader.tx, Response(), version, reader.caller)
     except (Conflict, Invalid) as refused:
-        return await show(reader, draft_id, Refused(f"Nothing was done: {refused.message}.", status_of(refused)))
+        return await show(reader, draft_id, Refused(f"Nothing was done: {_why(refused)}.", status_of(refused)))
     return _back(draft_id, "rebased")
 
 
@@ -219,7 +219,7 @@ async def publish(draft_id: Id, reader: Editing, version: Seen) -> Response:
     try:
         await api.publish_rule_draft(draft_id, reader.tx, version, reader.caller)
     except (Conflict, Invalid) as refused:
-        return await show(reader, draft_id, Refused(f"Nothing was published: {refused.message}.", status_of(refused)))
+        return await show(reader, draft_id, Refused(f"Nothing was published: {_why(refused)}.", status_of(refused)))
     return rules.to_rules(draft.scope, "published")
 
 
@@ -230,8 +230,14 @@ async def discard(draft_id: Id, reader: Editing, version: Seen) -> Response:
     try:
         await api.delete_rule_draft(draft_id, reader.tx, version, reader.caller)
     except Conflict as refused:
-        return await show(reader, draft_id, Refused(f"Nothing was done: {refused.message}.", status_of(refused)))
+        return await show(reader, draft_id, Refused(f"Nothing was done: {_why(refused)}.", status_of(refused)))
     return rules.to_rules(draft.scope, "discarded")
+
+
+def _why(refused: Conflict | Invalid) -> str:
+    """Its message, with people as they are named elsewhere on the screen."""
+    editor = refused.fields.get("edited_by")
+    return refused.message if editor is None else refused.message.replace(str(editor), who(str(editor)))
 
 
 def _back(draft_id: int, told: str, place: str = "") -> Response:
