@@ -5,6 +5,7 @@ What is normal is not an error: `acknowledge` returns `AlreadyAcknowledged`, it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -114,8 +115,13 @@ def _path(document: Any, error: Mapping[str, Any]) -> tuple[str | int, ...]:
             document = document[part] if part < len(document) else None
         elif isinstance(part, str) and isinstance(document, Mapping) and part in document:
             document = document[part]
-        elif error["type"] != "missing" or at + 1 < len(location):
+        elif at + 1 < len(location) or not _absent(error["type"], part):
             continue
         path.append(part)
     inner = (error.get("ctx") or {}).get("error")
     return (*path, inner.path) if isinstance(inner, WrongMember) and inner.path else tuple(path)
+
+
+def _absent(error_type: str, part: str | int) -> bool:
+    """Whether the error is about a member that its author left out: it is missing, or its default cannot be right."""
+    return error_type == "missing" or (error_type == "value_error" and re.fullmatch("[a-z_]+", str(part)) is not None)

@@ -139,7 +139,7 @@ def _in_order(kind: Kind, changes: Iterator[Change]) -> list[Change]:
     they are like; what is a cycle comes last, and is refused when it is carried out."""
     left = list(changes)
     if kind == "schedule":
-        return sorted(left, key=lambda change: getattr(change.after, "like", None) is not None)
+        return sorted(left, key=lambda change: getattr(change.after or change.before, "like", None) is not None)
     if kind not in ("service", "policy"):
         return left
     done: list[Change] = []

@@ -65,7 +65,7 @@ async def test_from_the_request_to_the_incident(house: Whole) -> None:
     number = await house.one("SELECT number FROM incidents")
     stages = await explanation(house, f"receipts/{receipt}")
     assert [s["stage"] for s in stages] == [
-        "receipt", "event", "correlation", "priority", "priority", "priority", "escalation",
+        "receipt", "event", "routing", "correlation", "priority", "priority", "priority", "escalation",
     ]  # fmt: skip
     assert of(stages, "event") == ["“HighErrorRate” from checkout-alertmanager, firing, severity critical: opened"]
     assert of(stages, "priority") == ["priority P1", "impact 1", "urgency 1"]

@@ -123,11 +123,11 @@ async def test_pinned_open_only_a_person_resolves_it(town: Town) -> None:
     await town.service("checkout", policy=[ana, minutes(600)])
     await town.alertmanager.fires("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
-    await ana.holds_open()
+    await ana.pins_open()
     await town.alertmanager.resolves("HighErrorRate")
     await town.wait(minutes(30))
     assert (await town.incident()).state == "triggered"
-    await ana.holds_open(False)
+    await ana.pins_open(pinned=False)
     assert (await town.incident()).state == "resolved"
 
 

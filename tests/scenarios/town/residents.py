@@ -84,8 +84,8 @@ class Resident:
         body = {"impact": impact, "urgency": urgency, "reason": reason}
         return await self._does("priority", number, body, method="PUT")
 
-    async def pins_open(self, number: int | None = None) -> dict[str, Any]:
-        return await self._does("pin-open", number, {"pinned": True, "reason": "it is watched"})
+    async def pins_open(self, number: int | None = None, *, pinned: bool = True) -> dict[str, Any]:
+        return await self._does("pin-open", number, {"pinned": pinned, "reason": "it is watched"})
 
     async def _does(
         self, what: str, number: int | None, body: dict[str, Any] | None = None, method: str = "POST"
