@@ -56,8 +56,7 @@ async def _absorb(
     """③ to ⑥ for what arrived. Returns what was decided of each, and whether somebody is to be paged."""
     folded = await alerts.deduplicate(conn, brought, now)
     routed = await alerts.route(conn, folded.decisions, standing.ways(now), now)
-    joined = await _respond(conn, routed, standing, now)
-    return folded.decisions, joined.pages
+    return folded.decisions, (await _respond(conn, routed, standing, now)).pages
 
 
 async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
@@ -81,8 +80,7 @@ async def refuse(conn: AsyncConnection, request: Request, error: str, standings:
 async def replay(conn: AsyncConnection, quarantined_id: UUID, standings: Standings) -> Received:
     """What was in quarantine goes along the road once more, after a fix."""
     now, _ = await standings.begin(conn)
-    request = await ingest.replay(conn, now, quarantined_id)
-    received = await receive(conn, [request], standings)
+    received = await receive(conn, [await ingest.replay(conn, now, quarantined_id)], standings)
     await ingest.mark_replayed(conn, now, quarantined_id, received.answers[0].receipt_id)
     return received
 
@@ -105,7 +103,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     if await symptoms.explain(conn, standing.topology, now):
         return Climbed(0, (), 0, 0.0, again=True)
     await _expire(conn, standing.recovery_delays, now)
-    standing = await _let_go(conn, standing, standings, now)
+    standing = await _let_go(conn, standings, now)
     await _notice(conn, standing, now)
     await passing.pass_time(conn, standing.suppressions, now)
     over = await storming.look(conn, now)
@@ -131,16 +129,9 @@ async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: d
     await silent.mark(conn, integrations, now)
 
 
-async def _let_go(conn: AsyncConnection, standing: Standing, standings: Standings, now: datetime) -> Standing:
-    """What nothing suppresses any more enters as new; what silences hold for by now makes its incident quiet.
-
-    What is due is judged by the configuration as it is once that is locked, which is returned for the rest of the
-    pass: a silence that somebody made or ended since the pass began may be why it is due, and nothing would look again.
-    """
-    due = await alerts.due(conn, now)
-    if not due:
-        return standing
-    _, standing = await standings.begin(conn)
+async def _let_go(conn: AsyncConnection, standings: Standings, now: datetime) -> Standing:
+    """What nothing suppresses any more enters as new; what silences hold for by now makes its incident quiet."""
+    due, (_, standing) = await alerts.due(conn, now), await standings.begin(conn)
     routed, incidents = await alerts.recheck(conn, due, standing.ways(now), now)
     await quieting.look(conn, incidents, standing.suppressions, now)
     if routed:

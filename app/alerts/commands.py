@@ -206,7 +206,8 @@ def _row(
 
 
 async def due(conn: AsyncConnection, now: datetime, limit: int = 500) -> list[Rechecked]:
-    """⓪ Firing occurrences whose suppression is to be looked at again, their alerts locked."""
+    """⓪ Firing occurrences whose suppression is to be looked at again, locked. What judges them is to be read after
+    this: a silence that was made or ended since the transaction began may be why, and nothing would look again."""
     return await store.to_recheck(conn, now, limit)
 
 
@@ -214,13 +215,11 @@ async def recheck(
     conn: AsyncConnection, due: Sequence[Rechecked], ways: Ways, now: datetime
 ) -> tuple[list[Routed], set[UUID]]:
     """⓪ Those that nothing suppresses any more enter as new (behaviour.md 10): whoever calls correlates them and keeps
-    them. And the incidents in which others count. `ways` are to be read after `due`: a silence that ended meanwhile
-    has made it due."""
+    them. And the incidents in which others count."""
     counting = [r for r in due if r.before.counts]
     await store.looked_at(conn, [r.alert.occurrence_id for r in counting])
-    found = [r for r in due if not r.before.counts]
-    before = {r.alert.occurrence_id: r.before for r in found}
-    decisions = [Decision(r.arrival, Outcome.CHANGED, r.alert) for r in found]
+    before = {r.alert.occurrence_id: r.before for r in due if not r.before.counts}
+    decisions = [Decision(r.arrival, Outcome.CHANGED, r.alert) for r in due if not r.before.counts]
     routed = _routed(decisions, before, await _inhibiting(conn, decisions, ways, now), now)
     return routed, {r.before.incident_id for r in counting if r.before.incident_id is not None}
 
