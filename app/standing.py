@@ -111,12 +111,12 @@ class Standing:
     def ways(self, now: datetime) -> Ways:
         """③ How arrivals are routed at this instant."""
         if not self.routing:
-            return Ways(suppressions=self.suppressions)
+            return Ways(suppressions=self.suppressions, version=self.version)
         own = {s.id: (s.facts.key, self.routing[s.facts.key]) for s in self._with_rules(self.routing)}
         services = {s.facts.key: s.id for s in self.services.values()}
         organisation = self.routing.get(ORGANISATION)
         routing = Routing(organisation, own, services, lambda a: self.facts(a, a.service_id, now))
-        return Ways(routing, self.suppressions)
+        return Ways(routing, self.suppressions, self.version)
 
     def _with_rules(self, scopes: Mapping[str, RuleSet]) -> list[ServiceStanding]:
         return [s for s in self.services.values() if s.facts.key in scopes]

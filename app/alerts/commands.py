@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,8 @@ from app.db.engine import on_commit
 from app.rules import matching
 
 _STORED = tuple(Suppressed.__dataclass_fields__)
+LOOK_AGAIN = timedelta(seconds=30)
+"""Longer than anybody takes to change the configuration."""
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:
@@ -53,6 +55,8 @@ class Routed(Struct, frozen=True, gc=False):
     before: Belongs | None
     kept: Mapping[str, Any] | None = None
     """What routing rules made of it."""
+    version: int = 0
+    """Of the configuration that judged it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Ways:
 
     route: Router = built_in
     suppressions: Suppressions = field(default_factory=Suppressions)
+    version: int = 0
+    """Of the configuration."""
 
     def judge(self, arrival: Arrival, now: datetime) -> Suppressed | None:
         """Whether silence, maintenance window, inhibition or time interval keep an arrival quiet at this instant."""
@@ -96,7 +102,7 @@ async def _inhibiting(conn: AsyncConnection, decisions: Sequence[Decision], ways
     firing = {i: ways.route(d.arrival).arrival for i, d in last.items() if d.alert.firing}
     fired = [Fired(alert_id, _seen(arrival), arrival.event.title) for alert_id, arrival in firing.items()]
     prepared = await inhibiting.prepare(conn, ways.suppressions, fired, last.keys() - firing.keys(), now)
-    return Ways(ways.route, prepared)
+    return Ways(ways.route, prepared, ways.version)
 
 
 def _routed(decisions: Sequence[Decision], before: dict[UUID, Belongs], ways: Ways, now: datetime) -> list[Routed]:
@@ -110,7 +116,7 @@ def _routed(decisions: Sequence[Decision], before: dict[UUID, Belongs], ways: Wa
             continue
         way = ways.route(decision.arrival)
         suppressed = way.suppressed or ways.judge(way.arrival, now) or _held(way, occurrence_id, now)
-        routed.append(Routed(replace(decision, arrival=way.arrival), suppressed, belonged, way.kept))
+        routed.append(Routed(replace(decision, arrival=way.arrival), suppressed, belonged, way.kept, ways.version))
         incident_id = None if belonged is None else belonged.incident_id
         counts = belonged is not None and belonged.counts and decision.outcome is Outcome.CHANGED
         why = None if suppressed is None or counts else _as_json(suppressed)
@@ -152,6 +158,11 @@ async def keep_occurrences(
         if row.suppressed is not None and _what(row.suppressed) != _what(was):
             counted[_what(row.suppressed)] += 1
     kept = [replace(row, symptom=True) if row.id in symptoms else row for row in rows.values()]
+    judged = {r.version for r in routed if r.suppressed is not None and r.version}
+    if judged and not await suppression_store.in_force(conn, judged):
+        # A silence that is ended at this very moment does not see these rows: so they are looked at once more.
+        again = now + LOOK_AGAIN
+        kept = [replace(r, recheck_at=again) if r.suppressed is not None and r.ended_at is None else r for r in kept]
     await store.keep_occurrences(conn, kept)
     if counted:
         await suppression_store.count(conn, now, counted)

@@ -177,6 +177,7 @@ def _may_stay(before: StoredSilence, wanted: Wanted, found: Matching, now: datet
 async def _change(
     conn: AsyncConnection, now: datetime, before: StoredSilence, actor: str, **values: Any
 ) -> StoredSilence:
+    await suppression_store.alone(conn)
     await store.update(conn, now, values | {"id": before.id})
     after = await read(conn, before.id)
     if after.ends_at != before.ends_at:
@@ -187,6 +188,7 @@ async def _change(
 
 
 async def _expire(conn: AsyncConnection, now: datetime, before: StoredSilence, actor: str) -> None:
+    await suppression_store.alone(conn)
     await store.expire(conn, now, before.id, actor)
     await suppression_store.recheck(conn, now, BY, [str(before.id)])
     await _look_again(conn, before, now)

@@ -107,6 +107,7 @@ async def _took_effect(conn: AsyncConnection, now: datetime, kind: Kind[D], key:
         rule = None if document is None else cast(InhibitionRuleEdit, document).inhibition(key)
         await inhibiting.rebuild(conn, key, rule, now)
     else:
+        await store.alone(conn)
         await store.recheck(conn, now, kind.by, [key])
 
 

@@ -44,6 +44,8 @@ _RECHECK = text("""
     WHERE o.suppressed IS NOT NULL AND o.ended_at IS NULL
       AND o.suppressed ->> 'by' = :by AND o.suppressed ->> 'name' = ANY (CAST(:names AS text[]))
 """)
+_NUMBER = text("SELECT version FROM configuration_version FOR UPDATE")
+_IN_FORCE = text("SELECT version FROM configuration_version FOR SHARE SKIP LOCKED")
 _COUNT = text("""
     INSERT INTO suppression_counts ("by", name, occurrences, last_at)
     SELECT t."by", t.name, t.occurrences, :now
@@ -190,6 +192,17 @@ async def delete_rule(conn: AsyncConnection, rule_id: int) -> None:
 async def service_ids(conn: AsyncConnection) -> dict[str, int]:
     """All services: id by key."""
     return {r.key: r.id for r in await conn.execute(_SERVICE_IDS)}
+
+
+async def alone(conn: AsyncConnection) -> None:
+    """Before `recheck` by somebody who changes the configuration: whoever judged by what was is waited for, so that
+    what they kept is seen; and whoever has yet to keep something sees that it is changing (`in_force`)."""
+    await conn.execute(_NUMBER)
+
+
+async def in_force(conn: AsyncConnection, versions: Collection[int]) -> bool:
+    """Whether these are the configuration still, and nobody changes it until this transaction ends. Never waits."""
+    return set((await conn.execute(_IN_FORCE)).scalars()) == set(versions)
 
 
 async def recheck(

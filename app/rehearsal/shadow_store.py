@@ -57,7 +57,10 @@ _COLLECT: Final = text("""
 """)
 _RULES: Final = text("CREATE TEMP TABLE rule_set_versions ON COMMIT DROP AS SELECT * FROM rule_set_versions")
 _DOORS_LOCKED: Final = text("CREATE TEMP TABLE integrations ON COMMIT DROP AS SELECT * FROM integrations")
-"""The road locks integrations whose source may have fallen silent."""
+"""The road locks integrations whose source may have fallen silent, and the number of the configuration that it used."""
+_NUMBER_LOCKED: Final = text(
+    "CREATE TEMP TABLE configuration_version ON COMMIT DROP AS SELECT * FROM configuration_version"
+)
 _TURNS: Final = text("CREATE TEMP TABLE round_robin_turns ON COMMIT DROP AS SELECT * FROM round_robin_turns")
 """Whose turn it is, as it is now. Such a copy has neither key nor default: `_TURNS_KEY` gives it both."""
 _TURNS_KEY: Final = text("""
@@ -128,6 +131,7 @@ async def shadow(conn: AsyncConnection, now: datetime) -> None:
         await conn.execute(text(f"CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP"))
     await conn.execute(_RULES)
     await conn.execute(_DOORS_LOCKED)
+    await conn.execute(_NUMBER_LOCKED)
     await conn.execute(_TURNS)
     await conn.execute(_TURNS_KEY)
     await conn.execute(_CLOCK, {"now": now})

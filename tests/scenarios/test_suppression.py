@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from town import Town, minutes
+from town import Town, minutes, seconds
 
 from app import flow
 from app.alerts import silences, suppression_rules
 from app.alerts.silence_store import StoredSilence
 from app.alerts.silences import Wanted
 from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
+from app.ingest.event import Entrance
+from app.ingest.requests import Door, Request
 from app.standing import Standing, Standings
 
 
@@ -344,4 +348,26 @@ async def test_what_fires_when_its_silence_is_ended_during_a_pass_of_the_clock_p
 
     await overtaken(town, ends)
     await town.settle()
+    await ana.expects_mail("HighErrorRate")
+
+
+async def test_what_a_batch_kept_quiet_while_its_silence_was_ended_pages(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(300)])
+    await town.alertmanager.fires("Other")  # so that there is a door
+    await ana.expects_mail("Other")
+    silence = await silenced(town, minutes(600), alertname="HighErrorRate")
+    sender = town.alertmanager
+    body = sender.body(sender.alert("HighErrorRate", sender.labels("HighErrorRate", "checkout", "critical", {})))
+
+    async def ends() -> None:
+        async with town.transaction() as (conn, now):
+            await silences.expire(conn, now, silence.id, actor="user:ana")
+
+    async with town.transaction() as (conn, _):
+        (row,) = await conn.execute(text("SELECT id, key, service_id FROM integrations WHERE source = 'alertmanager'"))
+        door = Door(Entrance(row.id, "alertmanager", row.service_id), row.key, 300, True)
+        await flow.receive(conn, [Request(door, json.dumps(body).encode(), {})], Overtaken(ends))
+    assert [why["name"] for why in await suppressed(town)] == [str(silence.id)]
+    await town.wait(seconds(31))
     await ana.expects_mail("HighErrorRate")
