@@ -99,6 +99,13 @@ _COUNTING = text(f"""
       AND (CAST(:incident_ids AS uuid[]) IS NULL OR o.incident_id = ANY (CAST(:incident_ids AS uuid[])))
       AND (CAST(:service_id AS bigint) IS NULL OR o.service_id = CAST(:service_id AS bigint))
 """)
+_QUIETED = text(f"""
+    SELECT o.service_id, {_SEEN} AS seen
+    FROM incidents i JOIN occurrences o ON o.incident_id = i.id AND o.suppressed IS NULL
+    JOIN alerts a ON a.id = o.alert_id AND a.occurrence_id = o.id JOIN integrations n ON n.id = a.integration_id
+    WHERE i.wakes_at IS NOT NULL AND a.state = 'firing'
+    LIMIT 10000
+""")
 # Locked by their alerts, in the order in which batches do it.
 _LOCK_ALERTS = text("""
     SELECT a.id FROM alerts a WHERE a.occurrence_id = ANY (CAST(:ids AS uuid[]))
@@ -254,6 +261,11 @@ async def counting(
     """Occurrences that fire and count in an incident: of these incidents, or of a service."""
     named = {"incident_ids": None if incident_ids is None else list(incident_ids), "service_id": service_id}
     return [dict(r) for r in (await conn.execute(_COUNTING, named)).mappings()]
+
+
+async def quieted(conn: AsyncConnection) -> list[Any]:
+    """(service id, labels) of what fires in incidents that page nobody for a while: a silence may be why."""
+    return list(await conn.execute(_QUIETED))
 
 
 async def recheck_counting(conn: AsyncConnection, at: datetime, ids: Collection[UUID]) -> None:

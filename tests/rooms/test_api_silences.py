@@ -117,6 +117,8 @@ async def test_an_incident_is_silenced_in_one_go(house: Whole) -> None:
     assert made.status_code == 201, made.text
     assert made.json()["service"] == "checkout"
     assert made.json()["text"] == '{alertname="HighErrorRate", job="checkout", severity="critical"}'
+    [silence] = (await call(house, "ana", "GET", "/silences")).json()["items"]
+    assert (silence["firing"], silence["suppressed"]) == (1, 0)
     incident = (await call(house, "ana", "GET", f"/incidents/{number}")).json()
     assert (incident["state"], incident["acknowledged_by"]) == ("acknowledged", "ana")
     told = [e["text"] for e in (await call(house, "ana", "GET", f"/incidents/{number}/timeline")).json()["items"]]

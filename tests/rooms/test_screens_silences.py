@@ -74,7 +74,7 @@ async def test_what_is_wrong_is_said_beside_its_field_and_what_was_entered_stays
 async def test_extending_and_ending(house: Whole) -> None:
     silence = await silenced(house)
     await house.post("alertmanager", body_of("alertmanager"))
-    assert "1 alert is kept quiet now, 1 so far" in await get(house, "/silences")
+    assert "1 alert is kept quiet now; 1 came since it began" in await get(house, "/silences")
     longer = {"back": "silences", "length": "480"}
     assert "ends later now" in await press(house, f"/silences/{silence}/extend", "ana", longer)
     assert await house.one("SELECT ends_at - starts_at FROM silences") == timedelta(hours=10)

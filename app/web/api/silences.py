@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -85,7 +86,8 @@ class IncidentSilenceBody(Body):
 
 
 class SilenceAnswer(Answer):
-    """A silence. `suppressed`: occurrences that it kept from paging so far; `firing`: of them now."""
+    """A silence. `suppressed`: occurrences that it kept from opening an incident so far; `firing`: alerts that it keeps
+    quiet now, those of incidents included that were open already."""
 
     id: UUID
     state: Literal["active", "pending", "expired"]
@@ -121,21 +123,25 @@ class SilencePreviewAnswer(Answer):
     alerts: list[MatchedAlert]
 
 
-def answer(stored: StoredSilence, now: datetime, tally: Tally | None = None) -> SilenceAnswer:
-    found = tally or Tally()
+def answer(
+    stored: StoredSilence, now: datetime, tally: Tally | None = None, quieted: Sequence[Any] = ()
+) -> SilenceAnswer:
+    """`quieted`: what fires in open incidents that page nobody for a while."""
+    found, silence = tally or Tally(), stored.silence()
     shown = {name: getattr(stored, name) for name in StoredSilence.__dataclass_fields__}
     more = {
         "state": stored.state(now),
         "text": str(stored.matching),
         "suppressed": found.occurrences,
-        "firing": found.firing,
+        "firing": found.firing + sum(silence.silences(row.seen, row.service_id, now) for row in quieted),
     }
     return SilenceAnswer.model_validate(shown | more)
 
 
 async def answers(tx: Transaction, found: list[StoredSilence]) -> list[SilenceAnswer]:
     tallies = await suppression_store.tallies(tx.conn, silences.BY, [str(s.id) for s in found]) if found else {}
-    return [answer(s, tx.now, tallies.get(str(s.id))) for s in found]
+    quieted = await suppression_store.quieted(tx.conn) if found else []
+    return [answer(s, tx.now, tallies.get(str(s.id)), quieted) for s in found]
 
 
 def documents(given: str | list[MatcherDocument]) -> list[dict[str, Any]]:
