@@ -10,17 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from app.escalation.policy_document import Key, Name, Priority
 
-E = TypeVar("E", bound="_Entry")
+E = TypeVar("E", "SupportTier", "MatrixRow")
+"""An entry of a list. `place` is what only one of them may have; lists are in this order."""
 MOST = 10_000
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    @property
-    def place(self) -> tuple[Any, ...]:
-        """What only one entry of a list may have; lists are in this order."""
-        raise NotImplementedError
 
 
 def _each_once(entries: list[E]) -> list[E]:

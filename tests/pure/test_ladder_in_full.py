@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from test_ladder import ALL, CARA, LAST_RESORT, NOW, TRIGGERED, everybody, m, pa
 
 from app.escalation.ladder import UNREACHABLE_AGAIN, Climb, climb
 from app.escalation.policy_copy import ALWAYS, Condition, Informing, PolicyCopy, Rung, Target
-from app.escalation.positions import Ladder, Reach, Situation
+from app.escalation.positions import FindReach, Ladder, Reach, Situation
 from app.escalation.turns import Turns
 from app.hours import parse_hours
 
@@ -32,9 +33,9 @@ def on(*steps: Rung, repeats: int = 0, chain: tuple[PolicyCopy, ...] = (), purpo
 
 
 def at(
-    ladder: Ladder, incident: Situation, find: object = ALL, now: datetime = NOW, turns: Turns | None = None
+    ladder: Ladder, incident: Situation, find: FindReach = ALL, now: datetime = NOW, turns: Turns | None = None
 ) -> Climb:
-    return climb(ladder, incident, find, LAST_RESORT, now, turns)  # type: ignore[arg-type]  # a test's own find
+    return climb(ladder, incident, find, LAST_RESORT, now, turns)
 
 
 def test_what_a_condition_says() -> None:
@@ -144,9 +145,9 @@ def test_a_ladder_that_informs_ends_and_pages_no_last_resort() -> None:
 
 
 def test_a_webhook_is_called_and_is_nobody() -> None:
-    def find(targets: object) -> Reach:
-        found = ALL(tuple(t for t in targets if t.type == "user"))  # type: ignore[attr-defined]  # targets
-        return replace(found, webhooks=tuple((t.id, "hook") for t in targets if t.type == "webhook"))  # type: ignore[attr-defined]  # as above
+    def find(targets: Sequence[Target]) -> Reach:
+        found = ALL(tuple(t for t in targets if t.type == "user"))
+        return replace(found, webhooks=tuple((t.id, "hook") for t in targets if t.type == "webhook"))
 
     result = at(on(Rung(60, (Target("webhook", 4),)), rung(2)), TRIGGERED, find)
     assert [(p.user_id, p.webhook_id) for p in result.pages] == [(None, 4), (2, None)]
