@@ -38,6 +38,7 @@ from app.web.dropin.opsgenie import Opsgenie
 from app.web.dropin.pagerduty import PagerDuty
 from app.web.intake import App, Intake
 from app.web.intake_desk import Desk
+from app.web.later import Later
 from app.web.observed import Observed
 from app.worker import Worker
 
@@ -91,11 +92,8 @@ class Tocsin:
         )
         desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
         opsgenie = Opsgenie(desk, Heartbeats(self.engine, self.wake))
-        self.asgi: App = Intake(Observed(self.api), desk, (PagerDuty(desk), opsgenie))
-
-    def warm(self) -> None:
-        """Does ahead what the first request of a person would have to wait for. May run in a thread."""
-        application.warm(self.api)
+        self.people = Later(self.api)
+        self.asgi: App = Intake(Observed(self.people), desk, (PagerDuty(desk), opsgenie))
 
     def wake(self) -> None:
         """Something fell due: the worker of this process at once, those of others by NOTIFY."""

@@ -6,9 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -62,7 +59,7 @@ def serve(
 
 
 async def _serve(s: Settings, speed: float | None) -> None:
-    gc.disable()  # until it runs: nothing that a start makes is garbage, and looking costs a sixth of its CPU
+    gc.disable()  # until all is built: nothing that a start makes is garbage, and looking costs a sixth of its CPU
     signals = Signals()
     with signals.heard(), bind(*s.host_and_port) as socket:
         try:
@@ -71,12 +68,15 @@ async def _serve(s: Settings, speed: float | None) -> None:
                 await _check_clock(s, url, speed)
                 tocsin = (await program)(s, url)
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)
-                async with _running(tocsin):
+                async with tocsin.running():
                     greeting = await _greeting(tocsin, address(socket))
-                    ready, closing = partial(_ready, tocsin, greeting), tocsin.api.state.live.close
-                    server = Server(front, s.trusted_proxies, ready, closing)
+                    started = asyncio.Event()
+                    server = Server(front, s.trusted_proxies, started.set, tocsin.api.state.live.close)
                     signals.server = server
-                    await server.serve(sockets=[socket])
+                    async with asyncio.TaskGroup() as serving:
+                        settling = serving.create_task(_settle(tocsin, started, greeting), name="settle")
+                        await server.serve(sockets=[socket])
+                        settling.cancel()
         except asyncio.CancelledError:
             if not signals.first:
                 raise
@@ -90,19 +90,16 @@ def _program() -> type[Tocsin]:
     return Tocsin
 
 
-@asynccontextmanager
-async def _running(tocsin: Tocsin) -> AsyncIterator[None]:
-    async with tocsin.running():
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
-        gc.enable()
-        yield
-
-
-def _ready(tocsin: Tocsin, greeting: str) -> None:
+async def _settle(tocsin: Tocsin, started: asyncio.Event, greeting: str) -> None:
+    """Says that it serves, then does what the first alert need not wait for."""
+    await started.wait()
     print(greeting, flush=True)
-    asyncio.get_running_loop().run_in_executor(None, tocsin.warm)
+    if "web" in tocsin.settings.roles:
+        await tocsin.people.furnished()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 async def _check_clock(s: Settings, url: str, speed: float | None) -> None:

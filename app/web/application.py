@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -15,10 +15,11 @@ from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.settings import Settings
 from app.web import dependencies, health, ping, problems, respond
-from app.web.api import router as api
-from app.web.dropin import alertmanager
-from app.web.screens import router as screens
+from app.web.screens import refusals, static
+from app.web.screens.live import Live
 
+AT_ONCE: Final = (health.router, respond.router, ping.router, static.router)
+"""What is there from the first moment (see later.py)."""
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."
 
 
@@ -34,7 +35,9 @@ def build(
     replay: Callable[..., Awaitable[Any]],
     worker_seen_at: Callable[[], float | None] | None,
 ) -> FastAPI:
-    """`wake` is called after a change that makes something due; `receive(conn, requests)` runs requests along the
+    """What answers at once; `furnish` adds the rest.
+
+    `wake` is called after a change that makes something due; `receive(conn, requests)` runs requests along the
     road, `replay(conn, quarantined_id)` what was kept."""
     app = FastAPI(title="Tocsin", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None,
                   openapi_url=None)  # fmt: skip
@@ -44,17 +47,21 @@ def build(
     app.state.receive = receive
     app.state.replay = replay
     app.state.worker_seen_at = worker_seen_at
+    app.state.live = Live(engine)
     problems.install(app)
-    # Looked through in this order, and analysed when first looked at: what must answer at once comes before the API.
-    app.include_router(health.router)
-    app.include_router(respond.router)
-    app.include_router(ping.router)
-    app.include_router(alertmanager.router)
-    screens.install(app)
-    api.install(app)
+    refusals.install(app)
+    for router in AT_ONCE:
+        app.include_router(router)
     return app
 
 
-def warm(app: FastAPI) -> None:
-    """Analyses all routes, which the first request to the API would have to wait for. May run in a thread."""
+def furnish(app: FastAPI) -> None:
+    """Adds the rest, the API and the screens, and analyses all routes. Takes a second or two; may run in a thread."""
+    from app.web.api import router as api  # noqa: PLC0415  # half of a start, which must not wait for it
+    from app.web.dropin import alertmanager  # noqa: PLC0415  # as above
+    from app.web.screens import router as screens  # noqa: PLC0415  # as above
+
+    app.include_router(alertmanager.router)
+    app.include_router(screens.router)
+    api.install(app)
     deque(iter_route_contexts(app.routes), maxlen=0)

@@ -29,7 +29,7 @@ def app() -> FastAPI:
 @pytest.fixture(scope="module")
 def everything() -> FastAPI:
     """API, screens, links, health: described here, so that what only requests need may be missing."""
-    return application.build(
+    app = application.build(
         engine=db.create("postgresql://nobody@127.0.0.1:1/none"),
         settings=settings.read({}),
         secrets=None,
@@ -40,6 +40,8 @@ def everything() -> FastAPI:
         replay=None,
         worker_seen_at=None,
     )
+    application.furnish(app)
+    return app
 
 
 def test_every_route_declares_one_permission_or_why_it_is_open(everything):

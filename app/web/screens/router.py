@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from app.web.screens import (
     account,
@@ -16,19 +16,15 @@ from app.web.screens import (
     maintenance,
     notification_rules,
     on_call,
-    refusals,
     rule_drafts,
     rule_simulations,
     rules,
     silences,
-    static,
     storm,
     suppressed,
 )
-from app.web.screens.live import Live
 
 router = APIRouter(include_in_schema=False)
-router.include_router(static.router)
 router.include_router(login.router)
 router.include_router(live.router)
 router.include_router(incidents.router)
@@ -46,10 +42,3 @@ router.include_router(rule_drafts.router)
 router.include_router(rule_simulations.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
-
-
-def install(app: FastAPI) -> None:
-    """After `problems.install`. `app.state.live.close()` ends the streams of a server that stops."""
-    app.state.live = Live(app.state.engine)
-    refusals.install(app)
-    app.include_router(router)
