@@ -77,6 +77,7 @@ async def create(conn: AsyncConnection, now: datetime, wanted: Wanted, *, actor:
     """It holds for what fires from now on, and makes open incidents quiet of which it silences all that fires. Raises
     `Invalid`."""
     found = check(wanted, now)
+    await suppression_store.alone(conn)
     silence_id = ids.new(now)
     values = {
         "id": silence_id,
@@ -157,6 +158,7 @@ async def matching_now(
 
 
 async def _locked(conn: AsyncConnection, silence_id: UUID, service_id: int | None = None) -> StoredSilence:
+    await suppression_store.alone(conn)
     found = await store.lock(conn, silence_id)
     if found is None or (service_id is not None and found.service_id != service_id):
         raise NotFound("silence not found", id=str(silence_id))
@@ -177,7 +179,6 @@ def _may_stay(before: StoredSilence, wanted: Wanted, found: Matching, now: datet
 async def _change(
     conn: AsyncConnection, now: datetime, before: StoredSilence, actor: str, **values: Any
 ) -> StoredSilence:
-    await suppression_store.alone(conn)
     await store.update(conn, now, values | {"id": before.id})
     after = await read(conn, before.id)
     if after.ends_at != before.ends_at:
@@ -188,7 +189,6 @@ async def _change(
 
 
 async def _expire(conn: AsyncConnection, now: datetime, before: StoredSilence, actor: str) -> None:
-    await suppression_store.alone(conn)
     await store.expire(conn, now, before.id, actor)
     await suppression_store.recheck(conn, now, BY, [str(before.id)])
     await _look_again(conn, before, now)

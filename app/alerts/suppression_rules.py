@@ -62,6 +62,7 @@ async def read(conn: AsyncConnection, kind: Kind[D], key: str) -> Stored[D]:
 async def create(conn: AsyncConnection, now: datetime, kind: Kind[D], document: D, *, actor: str) -> Stored[D]:
     """Raises `Conflict` (`key_taken`), `Invalid` for a service or an owner that does not exist."""
     await _check(conn, document)
+    await store.alone(conn)
     key, body = _apart(document)
     if not await store.insert_rule(conn, now, kind.name, key, body):
         raise taken(kind.by, key)
@@ -107,7 +108,6 @@ async def _took_effect(conn: AsyncConnection, now: datetime, kind: Kind[D], key:
         rule = None if document is None else cast(InhibitionRuleEdit, document).inhibition(key)
         await inhibiting.rebuild(conn, key, rule, now)
     else:
-        await store.alone(conn)
         await store.recheck(conn, now, kind.by, [key])
 
 
@@ -122,6 +122,7 @@ async def _check(conn: AsyncConnection, document: Document) -> None:
 
 
 async def _lock(conn: AsyncConnection, kind: Kind[D], key: str, version: int | None) -> int:
+    await store.alone(conn)
     if (locked := await store.lock_rule(conn, kind.name, key)) is None:
         raise missing(kind.by, key)
     check_version(kind.by, key, locked[1], version)

@@ -202,8 +202,9 @@ async def service_ids(conn: AsyncConnection) -> dict[str, int]:
 
 
 async def alone(conn: AsyncConnection) -> None:
-    """Before `recheck` by somebody who changes the configuration: whoever judged by what was is waited for, so that
-    what they kept is seen; and whoever has yet to keep something sees that it is changing (`in_force`)."""
+    """First of all for whoever changes what suppresses: those who judged by what was are waited for, so that what they
+    kept is seen; who has yet to keep something sees that it is changing (`in_force`). Before any row, so that two who
+    change something cannot wait for one another."""
     await conn.execute(_NUMBER)
 
 
