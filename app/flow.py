@@ -35,7 +35,7 @@ from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
 from app.notifications.delivery import Delivery
-from app.notifications.due import next_due
+from app.notifications.due import look
 from app.standing import Standing, Standings
 
 
@@ -94,11 +94,16 @@ class Climbed:
     unreachable: int
     wait_s: float | None
     """Real seconds until the next row falls due; None: none waits."""
+    sends: bool = False
+    """Messages are due."""
     again: bool = False
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
+    due = await look(conn)
+    if not due.now:
+        return Climbed(0, (), 0, due.wait_s, due.sends)
     now, standing = await standings.begin(conn)
     if await symptoms.explain(conn, standing.topology, now):
         return Climbed(0, (), 0, 0.0, again=True)
@@ -112,7 +117,8 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
-    return Climbed(queued, climbed.lateness, climbed.unreachable, await next_due(conn))
+    due = await look(conn)
+    return Climbed(queued, climbed.lateness, climbed.unreachable, due.wait_s, due.sends)
 
 
 async def deliver(delivery: Delivery) -> int:

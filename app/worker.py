@@ -118,7 +118,7 @@ class Worker:
             behind = len(climbed.lateness) >= CLAIM and not self._stopping
             if behind and clock.elapsed() - delivered_at < DELIVER_EVERY_S:
                 continue
-            sent = await flow.deliver(self.delivery)
+            sent = await flow.deliver(self.delivery) if climbed.sends else 0
             delivered_at = clock.elapsed()
             if self._stopping or (len(climbed.lateness) < CLAIM and not sent and not climbed.pages):
                 return climbed.wait_s

@@ -42,6 +42,8 @@ CLAIM = text("""
 """)
 """Silent sources whose alert is to be told something: that they are silent, or back."""
 
+ANY = text("SELECT FROM silent_sources")
+
 TELL = text("UPDATE silent_sources SET told = true WHERE integration_id = ANY (CAST(:ids AS bigint[]))")
 
 FORGET = text("DELETE FROM silent_sources WHERE integration_id = ANY (CAST(:ids AS bigint[]))")

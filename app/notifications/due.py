@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.alerts import silent_store as silent
 from app.alerts import store as alerts
 from app.escalation import store as escalation
 from app.heartbeats import beat_store as beats
@@ -12,15 +15,43 @@ from app.incidents import store as incidents
 from app.incidents import storm_store
 from app.notifications import store as notifications
 
-NEXT_DUE = text(f"""
-    SELECT extract(epoch FROM due - tocsin_now()) / coalesce((SELECT nullif(speed, 0) FROM clock_control), 1)
+_LOOK = f"""
+    SELECT extract(epoch FROM due.road - tocsin_now()) / v.speed AS road,
+           extract(epoch FROM due.messages - tocsin_now()) / v.speed AS messages,
+           EXISTS ({silent.ANY}) AS silent
     FROM (SELECT least(({alerts.NEXT_EXPIRY}), ({alerts.NEXT_RECHECK}), ({incidents.NEXT_DUE}),
-                       ({storm_store.NEXT_LOOK}), ({escalation.NEXT_STEP}), ({notifications.NEXT_DUE}),
-                       ({beats.NEXT_DUE})) AS due) AS earliest
-""")
+                       ({storm_store.NEXT_LOOK}), ({escalation.NEXT_STEP}), ({beats.NEXT_DUE})) AS road,
+                 ({notifications.NEXT_DUE}) AS messages) AS due,
+         (SELECT coalesce((SELECT nullif(speed, 0) FROM clock_control), 1) AS speed) AS v
+"""
+LOOK = text(_LOOK)
+NEXT_DUE = text(f"SELECT least(road, messages) FROM ({_LOOK}) AS look")
+"""Real seconds until the next row of any room falls due; null: none waits."""
 
 
-async def next_due(conn: AsyncConnection) -> float | None:
-    """Real seconds until the next row of any room falls due; None: none waits."""
-    seconds = (await conn.execute(NEXT_DUE)).scalar_one()
-    return None if seconds is None else float(seconds)
+class Due(NamedTuple):
+    """Real seconds until the next row falls due for the road, and the next message; None: none waits. `silent`: there
+    are silent sources, which may speak again at any time."""
+
+    road: float | None
+    messages: float | None
+    silent: bool
+
+    @property
+    def wait_s(self) -> float | None:
+        return min((s for s in (self.road, self.messages) if s is not None), default=None)
+
+    @property
+    def now(self) -> bool:
+        """A pass along the road has something to do."""
+        return self.silent or (self.road is not None and self.road <= 0)
+
+    @property
+    def sends(self) -> bool:
+        return self.messages is not None and self.messages <= 0
+
+
+async def look(conn: AsyncConnection) -> Due:
+    """With one statement, where a pass of the clock has a dozen."""
+    road, messages, silent_ones = (await conn.execute(LOOK)).one()
+    return Due(None if road is None else float(road), None if messages is None else float(messages), silent_ones)
