@@ -92,6 +92,18 @@ def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     return f"{then:%a %d %b %H:%M}" if then.year == today.year else f"{then:%d %b %Y %H:%M}"
 
 
+def hours_of(seconds: float) -> str:
+    """`40 min`, `3 h`, `7 h 30 min`: exact, for what people count in hours."""
+    minutes = round(seconds / 60)
+    words = [f"{minutes // 60} h"] if minutes >= 60 else []
+    return " ".join([*words, f"{minutes % 60} min"] if minutes % 60 or not words else words).replace(" ", "\u00a0")
+
+
+def local_field(at: datetime, zone: ZoneInfo) -> str:
+    """As a `datetime-local` field has it."""
+    return f"{hours.local(at, zone):%Y-%m-%dT%H:%M}"
+
+
 def span(length: timedelta) -> str:
     """`40 s`, `3 min`, `2 h 05 min`, `4 days`: as exact as somebody cares for, and never broken over two lines."""
     seconds = max(0, round(length.total_seconds()))
@@ -145,6 +157,7 @@ _environment.globals |= {
     "when": when,
     "span": span,
     "countdown": countdown,
+    "hours_of": hours_of,
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,
 }

@@ -167,10 +167,20 @@ if (events) {
   });
 }
 
+// What a link within the screen leads to is unfolded, also by browsers that do not do so themselves.
+function unfold() {
+  const folded = location.hash && document.getElementById(location.hash.slice(1))?.closest("details");
+  if (!folded) return;
+  folded.open = true;
+  folded.querySelector("summary").focus({ preventScroll: true });
+}
+addEventListener("hashchange", unfold);
+unfold();
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
   const step = { j: 1, k: -1 }[event.key];
-  const links = [...document.querySelectorAll(".lines a")];
+  const links = [...document.querySelectorAll(".lines a, .shifts summary")];
   if (!step || !links.length) return;
   const at = links.indexOf(document.activeElement);
   links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
