@@ -44,5 +44,12 @@ async def saved(house: Whole, **changes: Any) -> None:
 
 
 async def test_look(house: Whole, schedule: None) -> None:
-    for path in ("/schedules", "/schedules/primary", "/schedules/primary/fairness", "/schedules/primary/history", "/shifts", "/on-call"):
+    for path in (
+        "/schedules",
+        "/schedules/primary",
+        "/schedules/primary/fairness",
+        "/schedules/primary/history",
+        "/shifts",
+        "/on-call",
+    ):
         print(path, (await get(house, path, "ana"))[-6000:])

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Response
 
 from app import hours
 from app.oncall import override_store, store
+from app.oncall.intervals import joined, seconds
 from app.oncall.override_store import StoredOverride
 from app.oncall.rows import REACH, OwnShift, own_shifts
 from app.oncall.shifts import Schedule, Shift
@@ -44,6 +45,15 @@ class MyShift:
     followed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """When a shift of mine begins or ends."""
+
+    at: datetime
+    shift: MyShift
+    begins: bool
+
+
 @router.get("")
 async def show_my_shifts(
     reader: Annotated[Reader, reads("me.read")],
@@ -58,12 +68,11 @@ async def show_my_shifts(
     mine = await _mine(reader, timedelta(days=days), swaps)
     known = await choices(reader)
     stored = await store.documents(reader.tx.conn, list({s.swap.schedule for s in swaps} | {schedule}))
-    lengths = [m.line.ends_at - max(m.line.starts_at or reader.tx.now, reader.tx.now) for m in mine if m.line.ends_at]
     return reader.shows(
         "my_shifts",
         shifts=mine,
-        handoff=mine[0] if mine else None,
-        total=round(sum(lengths, timedelta()).total_seconds() / 3600) if len(lengths) == len(mine) else 0,
+        handoff=_next_handoff(mine, reader.tx.now),
+        total=_seconds(mine, reader.tx.now, reader.tx.now + timedelta(days=days)),
         swaps=swaps,
         titles={m.key: m.title for m in mine} | {s.document.key: s.document.name for s in stored},
         days=days,
@@ -74,6 +83,18 @@ async def show_my_shifts(
         told=TOLD.get(told, ""),
         made=await just_made(reader, schedule, override) if told == "overridden" else None,
     )
+
+
+def _next_handoff(mine: list[MyShift], now: datetime) -> Handoff | None:
+    found = [Handoff(m.line.starts_at, m, True) for m in mine if m.line.starts_at and m.line.starts_at > now]
+    found += [Handoff(m.line.ends_at, m, False) for m in mine if m.line.ends_at and m.line.state == "running"]
+    return min(found, key=lambda handoff: handoff.at, default=None)
+
+
+def _seconds(mine: list[MyShift], t0: datetime, t1: datetime) -> int:
+    """On call in any schedule, once."""
+    spans = ((max(m.line.starts_at or t0, t0), min(m.line.ends_at or t1, t1)) for m in mine)
+    return seconds(joined(spans))
 
 
 async def _mine(reader: Reader, ahead: timedelta, swaps: list[OfferedSwap]) -> list[MyShift]:

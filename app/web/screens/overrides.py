@@ -118,7 +118,9 @@ async def show_form(
     """`replaces`, `starts_at`, `ends_at`: a shift to begin with; it begins now if it began earlier."""
     start = max(entered_instant(starts_at, "starts_at"), reader.tx.now) if starts_at else reader.tx.now
     end = entered_instant(ends_at, "ends_at") if ends_at else start + timedelta(hours=1)
+    me = reader.caller.user_key or ""
     form = OverrideForm(
+        user="" if replaces == me else me,
         replaces=replaces,
         starts_at=local_field(start, reader.zone),
         ends_at=local_field(end, reader.zone),

@@ -92,6 +92,22 @@ def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     return f"{then:%a %d %b %H:%M}" if then.year == today.year else f"{then:%d %b %Y %H:%M}"
 
 
+def dated(at: datetime, now: datetime, zone: ZoneInfo, since: datetime | None = None) -> str:
+    """For lists over many days: `today 14:00`, `Sat 21 Nov 23:50`; only the time on the day of `since`. A time that
+    comes twice names its offset."""
+    then, today = hours.local(at, zone), hours.local(now, zone)
+    clock = f"{then:%H:%M %Z}" if _twice(then) else f"{then:%H:%M}"
+    if since is not None and hours.local(since, zone).date() == then.date():
+        return clock
+    if then.date() == today.date():
+        return f"today {clock}"
+    return f"{then:%a %d %b} {clock}" if then.year == today.year else f"{then:%a %d %b %Y} {clock}"
+
+
+def _twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
 def hours_of(seconds: float) -> str:
     """`40 min`, `3 h`, `7 h 30 min`: exact, for what people count in hours."""
     minutes = round(seconds / 60)
@@ -157,6 +173,7 @@ _environment.globals |= {
     "when": when,
     "span": span,
     "countdown": countdown,
+    "dated": dated,
     "hours_of": hours_of,
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,

@@ -24,12 +24,15 @@ SHOWN: Final = 50
 
 
 class AskForm(Whence):
-    """A shift of `user` (nobody: of whoever sends this), or a part of it. `to`: only this person is asked."""
+    """A shift of whoever sends this. `to`: only this person is asked, who gives what lies between `return_starts_at`
+    and `return_ends_at`, if anything. `mine`: both ends of the shift in one, from a list of them."""
 
-    user: str = ""
+    mine: str = ""
     starts_at: str = ""
     ends_at: str = ""
     to: str = ""
+    return_starts_at: str = ""
+    return_ends_at: str = ""
     comment: str = ""
 
 
@@ -75,10 +78,17 @@ async def concerning_me(reader: Reader) -> list[OfferedSwap]:
 @router.post("")
 async def ask(key: Key, reader: Editing, channels: ChannelsGiven, form: Annotated[AskForm, Form()]) -> Response:
     """Nothing changes until somebody takes it."""
-    starts_at = max(entered_instant(form.starts_at, "starts_at"), reader.tx.now)
-    ends_at = entered_instant(form.ends_at, "ends_at")
-    given = {"user": form.user or None, "to": form.to or None, "comment": form.comment.strip()}
-    wanted = checked(SwapDocument, given | {"starts_at": starts_at, "ends_at": ends_at})
+    first, _, last = form.mine.partition("/") if form.mine else (form.starts_at, "", form.ends_at)
+    given: dict[str, object] = {
+        "to": form.to or None,
+        "comment": form.comment.strip(),
+        "starts_at": max(entered_instant(first, "starts_at"), reader.tx.now),
+        "ends_at": entered_instant(last, "ends_at"),
+    }
+    if form.return_starts_at:
+        begins = max(entered_instant(form.return_starts_at, "return_starts_at"), reader.tx.now)
+        given["in_return"] = {"starts_at": begins, "ends_at": entered_instant(form.return_ends_at, "return_ends_at")}
+    wanted = checked(SwapDocument, given)
     await api.ask_for_a_swap(key, wanted, Response(), reader.tx, channels, reader.caller)
     return form.returns(key, "asked")
 

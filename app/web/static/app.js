@@ -169,10 +169,9 @@ if (events) {
 
 // What a link within the screen leads to is unfolded, also by browsers that do not do so themselves.
 function unfold() {
-  const folded = location.hash && document.getElementById(location.hash.slice(1))?.closest("details");
-  if (!folded) return;
-  folded.open = true;
-  folded.querySelector("summary").focus({ preventScroll: true });
+  const part = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+  for (let folded = part?.closest("details"); folded; folded = folded.parentElement.closest("details")) folded.open = true;
+  part?.closest("details")?.querySelector("summary").focus({ preventScroll: true });
 }
 addEventListener("hashchange", unfold);
 unfold();
