@@ -87,11 +87,13 @@ def _until(text: str, now: datetime) -> datetime:
 
 
 async def _effect(reader: Reader, key: str, wanted: OverrideDocument) -> list[Change]:
-    """Who would gain and lose what from now on."""
+    """Who would gain and lose what from now on. Raises `NotFound`, `Invalid` (a time over or too long)."""
     stored = await commands.read(reader.tx.conn, key)
     starts_at = max(wanted.starts_at, reader.tx.now)
     if starts_at >= wanted.ends_at or wanted.ends_at - starts_at > commands.MAX_WINDOW:
-        return []
+        over = "that is over already" if starts_at >= wanted.ends_at else ""
+        message = over or f"an override lasts {commands.MAX_WINDOW.days} days at most"
+        raise commands.invalid([{"field": "ends_at", "message": message}])
     window = (starts_at, wanted.ends_at)
     loaded = (await store.schedules(reader.tx.conn, [stored.id], window=window))[stored.id]
     users = await store.find_users(reader.tx.conn, [name for name in (wanted.user, wanted.replaces) if name])
