@@ -179,7 +179,7 @@ unfold();
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
   const step = { j: 1, k: -1 }[event.key];
-  const links = [...document.querySelectorAll(".lines a, .shifts summary")];
+  const links = [...document.querySelectorAll(".lines a, .shifts:not(details:not([open]) *) summary")];
   if (!step || !links.length) return;
   const at = links.indexOf(document.activeElement);
   links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
