@@ -47,10 +47,16 @@ PICTURES = os.environ.get("TOCSIN_TEST_PICTURES", "")
 """A folder: where pictures for the documentation go; empty: none are made."""
 
 
-async def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        await page.evaluate("scrollTo(0, 0)")
-        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page="phone" in name)
+async def picture(page: Page, name: str, width: int, height: int, top: str = "body") -> None:
+    """From the upper edge of what `top` selects on."""
+    if not PICTURES:
+        return
+    before = page.viewport_size
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.evaluate("(top) => scrollTo(0, scrollY + document.querySelector(top).getBoundingClientRect().y)", top)
+    await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
+    if before is not None:
+        await page.set_viewport_size(before)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -82,7 +88,7 @@ async def test_the_timeline_in_every_view(house: House, schedule: None, browser:
         await expect(rows).to_have_text(["On call", "nights", "daily", "Looking on"])
         await expect(page.locator(".band.final line.now")).to_have_count(1)
         await expect_accessible(page)
-        await picture(page, "schedule")
+        await picture(page, "schedule", 1000, 600)
 
         await page.locator(".band.final a").filter(has_text="Nobody").last.click()
         gap = page.get_by_role("listitem").filter(has_text="gap").last
@@ -149,7 +155,7 @@ async def test_taking_over_in_two_taps_on_a_phone(
         await page.goto(WEEK)
         coming = page.locator(".shifts > li").filter(has_text="Ana Fri 23 Oct 15:00")
         await coming.locator("summary").click()
-        await picture(page, f"schedule-phone-{scripts}")
+        await picture(page, "schedule-phone", 390, 660, "#final-title")
         await expect_accessible(page)
         await coming.get_by_role("button", name="All of it, until Sat 24 Oct 15:00").click()
 
@@ -235,8 +241,7 @@ async def test_history_my_shifts_and_fairness(house: House, schedule: None, brow
             await expect(page.get_by_role("heading", name="Score")).to_be_visible()
             await expect_accessible(page)
         await expect(page.get_by_role("row", name="Ana")).to_contain_text("h")
-        await page.set_viewport_size({"width": 900, "height": 860})
-        await picture(page, "fairness")
+        await picture(page, "fairness", 800, 640, "main .head")
         for path in ("/shifts?days=90", f"{WEEK}/fairness", f"{WEEK}/history", "/schedules"):
             await page.set_viewport_size(NARROW)
             await page.goto(path)
