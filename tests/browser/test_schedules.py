@@ -211,7 +211,7 @@ async def test_the_long_form_shows_its_effect_first(house: House, schedule: None
         await page.goto(WEEK)
         await log_in(page)
         await page.locator(".shifts > li").filter(has_text="Ben today 15:00").locator("summary").click()
-        await page.get_by_role("link", name="Other times, or in addition…").filter(visible=True).click()
+        await page.get_by_role("link", name="Somebody else, other times, in addition…").filter(visible=True).click()
         await expect_accessible(page)
         await page.get_by_label("To (").fill("2026-10-22T19:30")
         await page.get_by_role("button", name="What does it change?").click()

@@ -188,6 +188,19 @@ async def test_the_form_shows_its_effect_before_it_is_saved(house: Whole, schedu
     assert "This changes nothing" in nothing
 
 
+async def test_short_forms_offer_whom_the_schedule_names_the_long_one_everybody(house: Whole, schedule: None) -> None:
+    for path in (PRIMARY, "/on-call"):
+        shown = await get(house, path, "dan")
+        assert '<option value="ana">' in shown, path
+        assert '<option value="cara">' not in shown, path
+    assert '<option value="cara">' in await get(house, NEW, "dan")
+    await house.execute("UPDATE users SET active = false WHERE key = 'ana'")
+    try:
+        assert '<option value="ana">' not in await get(house, PRIMARY, "dan")
+    finally:
+        await house.execute("UPDATE users SET active = true WHERE key = 'ana'")
+
+
 async def test_what_is_wrong_is_said_beside_its_field(house: Whole, schedule: None) -> None:
     fields = {"user": "dan", "replaces": "", "starts_at": "2026-03-03T20:00", "ends_at": "2026-03-03T22:00"}
     for changes, field, said in (

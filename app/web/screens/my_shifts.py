@@ -23,7 +23,7 @@ from app.web.screens.reader import Reader, reads
 from app.web.screens.rendering import hours_of
 from app.web.screens.schedule_drawing import Line, colour, override_words
 from app.web.screens.swaps import OfferedSwap, concerning_me
-from app.web.screens.taking import TOLD, choices, just_made
+from app.web.screens.taking import TOLD, choices, just_made, near
 
 router = APIRouter(prefix="/shifts", include_in_schema=False)
 
@@ -67,18 +67,19 @@ async def show_my_shifts(
     swaps = await concerning_me(reader)
     mine = await _mine(reader, timedelta(days=days), swaps)
     known = await choices(reader)
-    stored = await store.documents(reader.tx.conn, list({s.swap.schedule for s in swaps} | {schedule}))
+    wanted = {m.key for m in mine} | {s.swap.schedule for s in swaps} | {schedule}
+    stored = {s.document.key: s.document for s in await store.documents(reader.tx.conn, list(wanted))}
     return reader.shows(
         "my_shifts",
         shifts=mine,
         handoff=_next_handoff(mine, reader.tx.now),
         total=_seconds(mine, reader.tx.now, reader.tx.now + timedelta(days=days)),
         swaps=swaps,
-        titles={m.key: m.title for m in mine} | {s.document.key: s.document.name for s in stored},
+        titles={key: document.name for key, document in stored.items()},
         days=days,
         far=FAR,
         names=known.names,
-        people=known.people,
+        people={key: near(document, (), known) for key, document in stored.items()},
         may=reader.caller.may("overrides.edit"),
         told=TOLD.get(told, ""),
         made=await just_made(reader, schedule, override) if told == "overridden" else None,

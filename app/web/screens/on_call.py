@@ -11,7 +11,7 @@ from app.web.api.on_call import everybody_on_call
 from app.web.pages import Page
 from app.web.screens.reader import Reader, reads
 from app.web.screens.swaps import concerning_me
-from app.web.screens.taking import TOLD, choices, just_made, presets
+from app.web.screens.taking import TOLD, choices, just_made, near, presets
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,17 +29,20 @@ async def show_on_call(
     mine = [s.name for s in listed.items if reader.caller.user_key in {user.key for user in s.users}]
     swaps = await concerning_me(reader)
     known = await choices(reader)
-    stored = await store.documents(reader.tx.conn, list({s.swap.schedule for s in swaps} | {schedule}))
+    wanted = {s.schedule for s in listed.items} | {s.swap.schedule for s in swaps} | {schedule}
+    stored = {s.document.key: s.document for s in await store.documents(reader.tx.conn, list(wanted))}
     now, zone = reader.tx.now, reader.zone
     return reader.shows(
         "on_call",
-        schedules=[(answer, presets(now, now, answer.until, zone)) for answer in listed.items],
+        schedules=[
+            (s, presets(now, now, s.until, zone), near(stored[s.schedule], (u.key for u in s.next), known))
+            for s in listed.items
+        ],
         following=listed.next,
         mine=mine,
         swaps=swaps,
-        titles={s.document.key: s.document.name for s in stored},
+        titles={key: document.name for key, document in stored.items()},
         names=known.names,
-        people=known.people,
         may=reader.caller.may("overrides.edit") and reader.caller.user_key is not None,
         told=TOLD.get(told, ""),
         made=await just_made(reader, schedule, override) if told == "overridden" else None,

@@ -21,7 +21,7 @@ from app.web.screens.reader import Reader, reads
 from app.web.screens.rendering import local_field
 from app.web.screens.schedule_drawing import Seen, bands
 from app.web.screens.swaps import offered
-from app.web.screens.taking import TOLD, Zone, choices, just_made, may_undo
+from app.web.screens.taking import TOLD, Zone, choices, just_made, may_undo, near
 from app.web.screens.time_axis import VIEWS, Axis, View, axis, percent
 
 router = APIRouter(prefix="/schedules/{key}", include_in_schema=False)
@@ -108,7 +108,8 @@ async def _drawn(reader: Reader, stored: StoredSchedule, shown: Axis, found: Row
     keys = dict(known.names) | dict(names.values())
     seen = Seen(reader.tx.now, shown, names, keys, reader.caller.user_key, may)
     drawn = await asyncio.to_thread(bands, found, overrides, asked, seen)
-    return {"bands": drawn, "swaps": offered(reader, asked), "people": known.people, "names": keys, "may": may}
+    people = near(stored.document, (key for key, _ in names.values()), known)
+    return {"bands": drawn, "swaps": offered(reader, asked), "people": people, "names": keys, "may": may}
 
 
 def _parts(found: Rows) -> list[tuple[Shift, ...]]:

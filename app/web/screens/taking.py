@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -19,6 +19,7 @@ from app.errors import Invalid
 from app.oncall import override_store
 from app.oncall.commands import MAX_WINDOW, UNDO_WITHIN
 from app.oncall.override_store import StoredOverride
+from app.oncall.schedule_document import ScheduleDocument
 from app.web.screens.entered import Entered, wrongs
 from app.web.screens.reader import Reader
 from app.web.screens.rendering import HEADERS, when
@@ -58,6 +59,13 @@ class Choices:
 
     def name(self, key: str | None) -> str:
         return self.names.get(key or "", key or "nobody")
+
+
+def near(schedule: ScheduleDocument, others: Iterable[str], known: Choices) -> list[tuple[str, str]]:
+    """Of those who may be put on call whoever is named in a schedule, and these others: for short forms, which a screen
+    has many of. The long form offers everybody."""
+    named = {key for layer in schedule.layers for turn in layer.members for key in turn}.union(others)
+    return [(key, name) for key, name in known.people if key in named]
 
 
 async def choices(reader: Reader) -> Choices:
