@@ -6,7 +6,7 @@ neighbours, and nothing is drawn twice or left out (behaviour.md 9). Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -41,14 +41,12 @@ class Axis:
     first: date
     after: date
     zone: ZoneInfo
+    t0: datetime = field(init=False)
+    t1: datetime = field(init=False)
 
-    @property
-    def t0(self) -> datetime:
-        return hours.day_start(self.first, self.zone)
-
-    @property
-    def t1(self) -> datetime:
-        return hours.day_start(self.after, self.zone)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "t0", hours.day_start(self.first, self.zone))
+        object.__setattr__(self, "t1", hours.day_start(self.after, self.zone))
 
     @property
     def before(self) -> date:
