@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -53,6 +54,14 @@ _LIST = text(f"""
       AND (CAST(:state AS text) IS NULL OR w.state = CAST(:state AS text))
     ORDER BY w.id DESC LIMIT :limit
 """)
+# Open swaps that are not over and concern a user: asked by or offered to that person, or for whoever wants in one of
+# these schedules or in one that one of these teams owns. The next shifts first.
+_CONCERNING = text(f"""
+    {_SWAPS} WHERE w.state = 'open' AND w.ends_at > :now
+      AND (w.user_id = :user_id OR w.offered_to_user_id = :user_id OR (w.offered_to_user_id IS NULL
+           AND (s.team_id = ANY(CAST(:teams AS bigint[])) OR s.id = ANY(CAST(:schedules AS bigint[])))))
+    ORDER BY w.starts_at, w.id LIMIT :limit
+""")
 _ONE = text(f"{_SWAPS} WHERE s.key = :schedule AND w.id = :id FOR UPDATE OF w")
 # Open swaps of somebody that touch a window.
 _OPEN = text("""
@@ -78,6 +87,20 @@ async def swaps(
     """Of a schedule, the newest first, from the one before an id on."""
     values = {"schedule": schedule, "state": state, "before": before, "limit": limit}
     return [StoredSwap(**row) for row in (await conn.execute(_LIST, values)).mappings()]
+
+
+async def concerning(
+    conn: AsyncConnection,
+    now: datetime,
+    user_id: int,
+    *,
+    teams: Collection[int],
+    schedules: Collection[int],
+    limit: int,
+) -> list[StoredSwap]:
+    """Open swaps that a user asked for, was asked for, or might take: of these teams' schedules, and of these."""
+    values = {"now": now, "user_id": user_id, "teams": list(teams), "schedules": list(schedules), "limit": limit}
+    return [StoredSwap(**row) for row in (await conn.execute(_CONCERNING, values)).mappings()]
 
 
 async def one(conn: AsyncConnection, schedule: str, swap_id: int) -> StoredSwap | None:

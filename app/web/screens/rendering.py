@@ -92,6 +92,34 @@ def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     return f"{then:%a %d %b %H:%M}" if then.year == today.year else f"{then:%d %b %Y %H:%M}"
 
 
+def dated(at: datetime, now: datetime, zone: ZoneInfo, since: datetime | None = None) -> str:
+    """For lists over many days: `today 14:00`, `Sat 21 Nov 23:50`; only the time on the day of `since`. A time that
+    comes twice names its offset."""
+    then, today = hours.local(at, zone), hours.local(now, zone)
+    clock = f"{then:%H:%M %Z}" if _twice(then) else f"{then:%H:%M}"
+    if since is not None and hours.local(since, zone).date() == then.date():
+        return clock
+    if then.date() == today.date():
+        return f"today {clock}"
+    return f"{then:%a %d %b} {clock}" if then.year == today.year else f"{then:%a %d %b %Y} {clock}"
+
+
+def _twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
+def hours_of(seconds: float) -> str:
+    """`40 min`, `3 h`, `7 h 30 min`: exact, for what people count in hours."""
+    minutes = round(seconds / 60)
+    words = [f"{minutes // 60} h"] if minutes >= 60 else []
+    return " ".join([*words, f"{minutes % 60} min"] if minutes % 60 or not words else words).replace(" ", "\u00a0")
+
+
+def local_field(at: datetime, zone: ZoneInfo) -> str:
+    """As a `datetime-local` field has it."""
+    return f"{hours.local(at, zone):%Y-%m-%dT%H:%M}"
+
+
 def span(length: timedelta) -> str:
     """`40 s`, `3 min`, `2 h 05 min`, `4 days`: as exact as somebody cares for, and never broken over two lines."""
     seconds = max(0, round(length.total_seconds()))
@@ -145,6 +173,8 @@ _environment.globals |= {
     "when": when,
     "span": span,
     "countdown": countdown,
+    "dated": dated,
+    "hours_of": hours_of,
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,
 }

@@ -8,20 +8,27 @@ from app.web.screens import (
     account,
     actions,
     correlating,
+    fairness,
     heartbeats,
     incident,
     incidents,
     live,
     login,
     maintenance,
+    my_shifts,
     notification_rules,
     on_call,
+    overrides,
     rule_drafts,
     rule_simulations,
     rules,
+    schedule,
+    schedule_history,
+    schedules,
     silences,
     storm,
     suppressed,
+    swaps,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -36,9 +43,17 @@ router.include_router(maintenance.router)
 router.include_router(correlating.router)
 router.include_router(storm.router)
 router.include_router(on_call.router)
+router.include_router(my_shifts.router)
+router.include_router(schedules.router)
+router.include_router(schedule_history.router)
+router.include_router(fairness.router)
+router.include_router(overrides.router)
+router.include_router(swaps.router)
 router.include_router(heartbeats.router)
 router.include_router(rules.router)
 router.include_router(rule_drafts.router)
 router.include_router(rule_simulations.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
+# After every screen with an address below /schedules of its own: here that word would be a schedule's key.
+router.include_router(schedule.router)

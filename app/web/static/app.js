@@ -167,10 +167,19 @@ if (events) {
   });
 }
 
+// What a link within the screen leads to is unfolded, also by browsers that do not do so themselves.
+function unfold() {
+  const part = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+  for (let folded = part?.closest("details"); folded; folded = folded.parentElement.closest("details")) folded.open = true;
+  part?.closest("details")?.querySelector("summary").focus({ preventScroll: true });
+}
+addEventListener("hashchange", unfold);
+unfold();
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
   const step = { j: 1, k: -1 }[event.key];
-  const links = [...document.querySelectorAll(".lines a")];
+  const links = [...document.querySelectorAll(".lines a, .shifts:not(details:not([open]) *) summary")];
   if (!step || !links.length) return;
   const at = links.indexOf(document.activeElement);
   links[Math.min(Math.max(at + step, 0), links.length - 1)].focus();
