@@ -33,6 +33,7 @@ def read(sources: Sequence[Source], existing: Mapping[str, object], country: str
     """Raises `Invalid` for what is no export of Opsgenie. `country` is not looked at: numbers have their country."""
     found = collect([Source(name, {_kind(name, item): item}) for name, item in _items(sources)], {k: k for k in KINDS})
     draft = Draft(existing, opsgenie_people.persons(found))
+    opsgenie_people.name_by_id(draft, found)
     teams = opsgenie_people.teams(draft, found)
     keys = draft.keys("schedules", [(s.value["id"], str(s.value.get("name") or "")) for s in found["schedule"]])
     for schedule in found["schedule"]:
@@ -65,7 +66,7 @@ def _kind(name: str, item: Json) -> str:
         return "escalation"
     if "rotations" in item or "timezone" in item:
         return "schedule"
-    if "members" in item or item.keys() <= {"id", "name", "description", "links"} and "id" in item and "name" in item:
+    if "members" in item or {"id", "name"} <= item.keys() <= {"id", "name", "description", "links"}:
         return "team"
     if "id" in item or "name" in item:
         return "other"

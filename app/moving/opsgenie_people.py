@@ -35,15 +35,14 @@ def persons(found: Collected) -> list[Person]:
             continue
         name = str(reference.get("username") or reference.get("name") or reference.get("id"))
         known[id_] = Person(id_, _spoken(name), id_ if "@" in id_ else "", where=where)
-    return [*known.values(), *_also(known, ids)]
+    return list(known.values())
 
 
-def _also(known: dict[str, Person], ids: dict[str, str]) -> Iterator[Person]:
-    """The same people by their ids, for references that have nothing else."""
-    for id_, name in ids.items():
-        if id_ not in known and id_ != "none":
-            person = known[name]
-            yield Person(id_, person.name, person.email, person.role, person.time_zone, where=person.where)
+def name_by_id(draft: Draft, found: Collected) -> None:
+    """References have the mail address, the id, or both."""
+    for user in found["user"]:
+        if user.value.get("id") and id_of(user.value) in draft.people.keys:
+            draft.people.keys.setdefault(str(user.value["id"]).lower(), draft.people.keys[id_of(user.value)])
 
 
 def _spoken(name: str) -> str:
@@ -135,8 +134,8 @@ def members(draft: Draft, found: Collected, team_id: str, where: str, role: str 
 
 def _tell(draft: Draft, found: Collected) -> None:
     for other in found["other"]:
-        draft.note("left_out", str(other.value.get("name") or other.value.get("id")), other.where, "it is none of users, "
-                   "teams, schedules, escalations, overrides and timelines")  # fmt: skip
+        why = "it is none of users, teams, schedules, escalations, overrides and timelines"
+        draft.note("left_out", str(other.value.get("name") or other.value.get("id")), other.where, why)
     for user in found["user"]:
         kinds = {str(c.get("contactMethod") or c.get("method")) for c in _contacts(user.value)}
         name = user.value.get("fullName") or user.value["username"]

@@ -97,7 +97,7 @@ def _repeat(draft: Draft, escalation: Found) -> tuple[int, int]:
                    "the last resort is paged")  # fmt: skip
     if repeat.get("resetRecipientStates"):
         draft.note("changed", "resetRecipientStates", escalation.where,
-                   "an acknowledgement is not taken back by a new round", "rounds go on until somebody acknowledges")  # fmt: skip
+                   "no new round takes an acknowledgement back", "rounds go on until somebody answers")  # fmt: skip
     elif count:
         draft.note("changed", "resetRecipientStates: false", escalation.where,
                    "each round pages everybody of its steps anew", "who was told already is told again")  # fmt: skip
@@ -122,9 +122,8 @@ def _targets(
     if kind == "team" and id_ in teams:
         return _of_team(draft, found, id_, teams[id_], how, where)
     why = "no file of the export has it" if kind in ("schedule", "team") else "no such target"
-    draft.note(
-        "missing" if kind == "schedule" else "left_out", f"recipient {kind} {recipient.get('name') or id_}", where, why
-    )
+    what = f"recipient {kind} {recipient.get('name') or id_}"
+    draft.note("missing" if kind == "schedule" else "left_out", what, where, why)
     return []
 
 
