@@ -44,11 +44,11 @@ class Draft:
     def add(self, section: str, entry: Json) -> None:
         self.entries[section][entry["key"]] = entry
 
-    def user(self, id_: str, where: str) -> str | None:
-        """The key of somebody; None, and told, for whom the source does not have."""
+    def user(self, id_: str, where: str, kind: Kind = "missing") -> str | None:
+        """The key of somebody; None, and told as `kind`, for whom the source does not have."""
         key = self.people.keys.get(id_)
         if key is None:
-            self.note("missing", f"the user {id_}", where, "no file of the export has this user", "nobody")
+            self.note(kind, f"the user {id_}", where, "no file of the export has this user", "nobody")
         return key
 
     def zone(self, name: object, where: str, fallback: str = "UTC") -> str:

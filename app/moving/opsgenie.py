@@ -191,18 +191,17 @@ def _free(name: str, taken: object) -> str:
 def _overrides(
     draft: Draft, found: Found, entry: Json, rotations: Mapping[str, list[Json]], export: Collected
 ) -> Iterator[PlannedOverride]:
-    """Of some rotations only: in the place of whom these have. Overrides name their schedule by `_parent`, or by the
-    name of their file."""
+    """Of some rotations only: in the place of whom these have. Overrides name their schedule by `_parent`, by
+    its rotations, or by the name of their file."""
     for override in export["override"]:
         value, where = override.value, override.where
-        parent = str((value.get("_parent") or {}).get("id") or "")
-        if parent != found.value["id"] and found.value["id"] not in override.file:
+        named = {str(r.get("id")) for r in listed(value.get("rotations"))} & rotations.keys()
+        if not named and not _is_of(found, override):
             continue
-        user = draft.user(opsgenie_people.id_of(value.get("user") or {}), where)
+        user = draft.user(opsgenie_people.id_of(value.get("user") or {}), where, "left_out")
         starts_at, ends_at = instant(value["startDate"], where), instant(value["endDate"], where)
         if user is None or starts_at >= ends_at:
             continue
-        named = {str(r.get("id")) for r in listed(value.get("rotations"))} & rotations.keys()
         if not named or named == rotations.keys():
             yield PlannedOverride(entry["key"], user, starts_at, ends_at)
             continue
@@ -212,10 +211,14 @@ def _overrides(
             yield from (PlannedOverride(entry["key"], user, s, e, other) for s, e in intervals if other != user)
 
 
+def _is_of(schedule: Found, thing: Found) -> bool:
+    parent = str((thing.value.get("_parent") or {}).get("id") or "")
+    return schedule.value["id"] == parent or (not parent and schedule.value["id"] in thing.file)
+
+
 def _rendered(draft: Draft, found: Found, key: str, rotations: Mapping[str, list[Json]], export: Collected) -> None:
     for timeline in export["timeline"]:
-        parent = str((timeline.value.get("_parent") or {}).get("id") or "")
-        if parent != found.value["id"] and found.value["id"] not in timeline.file:
+        if not _is_of(found, timeline):
             continue
         drawn = listed((timeline.value.get("finalTimeline") or {}).get("rotations"))
         shifts = [shift for rotation in drawn for shift in _periods(draft, rotation, timeline)]

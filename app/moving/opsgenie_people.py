@@ -10,9 +10,12 @@ from app.moving.draft import Draft
 from app.moving.exports import Collected, Found, listed
 from app.moving.moved import Json
 from app.moving.persons import Method, Person
+from app.moving.phones import e164
 from app.moving.rails_zones import iana
 
 _ROLES: Final = {"owner": "admin", "admin": "admin", "user": "operator", "stakeholder": "viewer", "observer": "viewer"}
+
+_PHONES: Final = ("sms", "voice")
 
 
 def id_of(reference: Json) -> str:
@@ -61,9 +64,6 @@ def _references(found: Collected) -> Iterator[tuple[Json, str]]:
                 yield rule["recipient"], escalation.where
     for team in found["team"]:
         yield from ((m["user"], team.where) for m in listed(team.value.get("members")) if m.get("user"))
-    for override in found["override"]:
-        if override.value.get("user"):
-            yield override.value["user"], override.where
 
 
 def _person(found: Found) -> Person:
@@ -94,9 +94,12 @@ def _method(contact: Json) -> Method | None:
     kind, to = str(contact.get("contactMethod") or contact.get("method")), str(contact.get("to") or "")
     if kind == "email" and "@" in to:
         return Method("mail", to.strip().lower())
-    if kind in ("sms", "voice") and any(c.isdigit() for c in to):
-        return Method("sms", f"+{''.join(c for c in to if c.isdigit())}")
-    return None
+    if kind not in _PHONES:
+        return None
+    try:
+        return Method("sms", e164(f"+{to.removeprefix('+')}"))
+    except Invalid:
+        return None
 
 
 def teams(draft: Draft, found: Collected) -> dict[str, str]:
@@ -139,6 +142,9 @@ def _tell(draft: Draft, found: Collected) -> None:
     for user in found["user"]:
         kinds = {str(c.get("contactMethod") or c.get("method")) for c in _contacts(user.value)}
         name = user.value.get("fullName") or user.value["username"]
+        for contact in _contacts(user.value):
+            if _method(contact) is None and str(contact.get("contactMethod") or contact.get("method")) in _PHONES:
+                draft.note("left_out", f"{contact.get('to')} of {name}", user.where, "it cannot be a phone number")
         if "voice" in kinds:
             why = "there is no voice channel"
             draft.note("changed", f"voice calls of {name}", user.where, why, "SMS to the number")

@@ -167,7 +167,7 @@ def _overrides(draft: Draft, found: Found, key: str, export: Collected) -> Itera
     own: list[tuple[Any, str]] = [(o.value, o.where) for o in export["overrides"] if id_ in o.file]
     rendered = (found.value.get("overrides_subschedule") or {}).get("rendered_schedule_entries")
     for value, where in own or [(entry, found.at("overrides")) for entry in listed(rendered)]:
-        user = draft.user(str((value.get("user") or {}).get("id")), where)
+        user = draft.user(str((value.get("user") or {}).get("id")), where, "left_out")
         starts_at, ends_at = instant(value["start"], where), instant(value["end"], where)
         if user is not None and starts_at < ends_at:
             yield PlannedOverride(key, user, starts_at, ends_at)

@@ -10,6 +10,7 @@ from app.moving.draft import Draft
 from app.moving.exports import Collected, Found, listed
 from app.moving.moved import Json
 from app.moving.persons import Method, Person, Rule
+from app.moving.phones import e164
 from app.moving.rails_zones import iana
 
 _ROLES: Final = {
@@ -32,16 +33,13 @@ def persons(found: Collected) -> list[Person]:
 
 
 def _references(found: Collected) -> Iterator[tuple[Json, str]]:
-    """Everybody whom a schedule or a policy names; those with a name first."""
+    """Everybody whom a schedule or a policy names; those with a name first. Overrides name people who left."""
     for schedule in found["schedules"]:
         users = [u for u in listed(schedule.value.get("users")) if u.get("id")]
         yield from ((user, schedule.where) for user in users if user.get("summary"))
         for layer in listed(schedule.value.get("schedule_layers")):
             for entry in listed(layer.get("users")):
                 yield entry.get("user") or entry, schedule.where
-    for override in found["overrides"]:
-        if (override.value.get("user") or {}).get("id"):
-            yield override.value["user"], override.where
     for policy in found["escalation_policies"]:
         for rule in listed(policy.value.get("escalation_rules")):
             for target in listed(rule.get("targets")):
@@ -79,7 +77,10 @@ def _method(value: Json) -> Method | None:
     if kind.startswith("email_contact_method") and address:
         return Method("mail", address.strip().lower(), label)
     if kind.startswith(("sms_contact_method", "phone_contact_method")) and address:
-        return Method("sms", f"+{value.get('country_code') or 1}{''.join(c for c in address if c.isdigit())}", label)
+        try:
+            return Method("sms", e164(f"+{value.get('country_code') or 1} {address}"), label)
+        except Invalid:
+            return None
     return None
 
 
@@ -107,6 +108,10 @@ def _tell(draft: Draft, found: Collected) -> None:
         name, methods = str(user.value.get("name")), listed(user.value.get("contact_methods"))
         numbers = {m.get("address") for m in methods if str(m.get("type")).startswith("sms_contact")}
         kinds = {str(m.get("type")).removesuffix("_reference") for m in methods}
+        for method in methods:
+            if method.get("country_code") and _method(method) is None:
+                number = f"+{method['country_code']} {method.get('address')}"
+                draft.note("left_out", f"{number} of {name}", user.where, "it cannot be a phone number")
         calls = [m for m in methods if str(m.get("type")).startswith("phone_contact")]
         for kind in sorted(kinds - {"email_contact_method", "sms_contact_method", "phone_contact_method"}):
             draft.note("left_out", f"{kind.replace('_', ' ')} of {name}", user.where, "there is no such channel")

@@ -13,13 +13,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-import phonenumbers
-
 from app.errors import Invalid
 from app.moving.draft import Draft
 from app.moving.keys import clean, key_of
 from app.moving.moved import Moved, Source
 from app.moving.persons import Method, Person
+from app.moving.phones import check_country, e164
 from app.moving.rails_zones import iana
 
 HEADERS: Final[dict[str, tuple[str, ...]]] = {
@@ -39,7 +38,6 @@ ROLES: Final = {
     "manager": "manager", "teamlead": "manager", "admin": "admin", "administrator": "admin", "owner": "admin",
 }  # fmt: skip
 _MAIL: Final = re.compile(r"^[^\s@<>,;:\"\\]+@[^\s@<>,;:\"\\]+\.[^\s@<>,;:\"\\]+$")
-_ROUNDED: Final = re.compile(r"^\d+([.,]\d+)?E\+?\d+$", re.IGNORECASE)
 
 Row = tuple[int, dict[str, str]]
 """The line in the file, and its cells by the members of `HEADERS`."""
@@ -48,8 +46,7 @@ Row = tuple[int, dict[str, str]]
 def read(sources: Sequence[Source], existing: Mapping[str, object], country: str | None = None) -> Moved:
     """`sources` hold bytes. `country`: two letters, for numbers without a country code. Raises `Invalid`, whose errors
     name every bad line."""
-    if country is not None and country.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise Invalid(f"--country {country}: give the two letters of a country, like DE")
+    country = None if country is None else check_country(country)
     errors: list[dict[str, str]] = []
     persons: dict[str, Person] = {}
     teams: dict[str, list[str]] = {}
@@ -156,28 +153,11 @@ def _person(cells: Mapping[str, str], where: str, country: str | None) -> tuple[
     methods = [Method("mail", email)]
     for number in re.split(r"[;|]", cells.get("phone", "")):
         try:
-            methods += [Method("sms", _phone(number.strip(), country))] if number.strip() else []
+            methods += [Method("sms", e164(number.strip(), country))] if number.strip() else []
         except Invalid as refused:
             wrong.append(refused.message)
     name = clean(name) or email.partition("@")[0].replace(".", " ").title()
     return Person(email, name, email, role or "operator", zone, tuple(dict.fromkeys(methods)), (), where), wrong
-
-
-def _phone(text: str, country: str | None) -> str:
-    """E.164. Raises `Invalid`."""
-    if _ROUNDED.match(text):
-        raise Invalid(f"{text} was rounded by a spreadsheet; make the column text and enter the number again")
-    text = text.replace("(0)", "")
-    text = f"+{text[2:]}" if text.startswith("00") else text
-    if not text.startswith("+") and country is None:
-        raise Invalid(f"{text} has no country code; write it like +49 30 901820, or say --country")
-    try:
-        number = phonenumbers.parse(text, None if text.startswith("+") else (country or "").upper())
-    except phonenumbers.NumberParseException:
-        raise Invalid(f"{text} is no phone number") from None
-    if not phonenumbers.is_possible_number(number) or number.extension:
-        raise Invalid(f"{text} is too long, too short or has an extension")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _listed(text: str) -> list[str]:
