@@ -7,7 +7,7 @@ are on call together, overrides win over all. A shift's own zone goes before tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
@@ -22,7 +22,7 @@ from app.moving.layering import NoEqual
 from app.moving.moved import Json, Moved, PlannedOverride, Rendered, Source
 from app.moving.overlapping import cut
 from app.moving.persons import Method, Person
-from app.oncall.intervals import joined, without
+from app.oncall.intervals import Interval, joined, seconds, without
 
 KINDS: Final = (
     "users", "teams", "schedules", "on_call_shifts", "escalation_chains", "escalation_policies", "integrations",
@@ -31,6 +31,7 @@ KINDS: Final = (
 _ROLES: Final = {"admin": "admin", "editor": "operator", "user": "operator", "viewer": "viewer", "observer": "viewer"}
 _SHIFTS: Final = ("single_event", "recurrent_event", "rolling_users", "override")
 _LOOKED_AT: Final = timedelta(days=370)
+_EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def read(sources: Sequence[Source], existing: Mapping[str, object], country: str | None = None) -> Moved:
@@ -146,17 +147,42 @@ def _schedule(
 
 
 def _laid(draft: Draft, found: Found, schedule: Json, shifts: Sequence[Found]) -> list[Json]:
-    """Layers from the lowest level to the highest."""
+    """Layers from the lowest level to the highest; of one level, whatever covers most is below."""
     laid: list[Json] = []
     for _, level in groupby(sorted(shifts, key=_level), key=_level):
-        together: list[Json] = []
+        own: list[tuple[Json, str]] = []
         for shift in level:
-            taken = {layer["name"] for layer in [*laid, *together]}
-            for layer in _layers(draft, shift, str(schedule["time_zone"]), taken):
-                mode = "add" if not laid else _mode(draft, schedule, together, layer, shift.where)
-                together.append(layer | {"mode": mode})
-        laid += together
+            taken = {layer["name"] for layer in [*laid, *(layer for layer, _ in own)]}
+            own += [(layer, shift.where) for layer in _layers(draft, shift, str(schedule["time_zone"]), taken)]
+        if not laid:
+            laid = [layer | {"mode": "add"} for layer, _ in own]
+            continue
+        covered = _covered(schedule, [layer for layer, _ in own])
+        together: list[Interval] = []
+        for (layer, where), time in sorted(zip(own, covered, strict=True), key=lambda one: -seconds(one[1])):
+            laid.append(layer | {"mode": _mode(draft, layer, time, together, where)})
+            together = joined([*together, *time])
     return laid
+
+
+def _covered(schedule: Json, layers: Sequence[Json]) -> list[list[Interval]]:
+    """When each of the layers has somebody, for long enough that every turn comes."""
+    bounds = [datetime.fromisoformat(layer["starts_at"]) for layer in layers]
+    t0, t1 = min(bounds, default=_EVER), max(bounds, default=_EVER) + _LOOKED_AT
+    alone = (shifts_of(schedule | {"layers": [layer]}, [], t0, t1) for layer in layers)
+    return [joined(part for parts in on_call.values() for part in parts) for on_call in alone]
+
+
+def _mode(draft: Draft, layer: Json, time: list[Interval], together: list[Interval], where: str) -> str:
+    """How a layer joins others of its level, above lower ones: it adds where they cover all of it, else it replaces."""
+    rest = without(time, together)
+    if not rest and together:
+        return "add"
+    if rest == time:
+        return "replace"
+    why = "it covers a part of what others of its level cover, and more"
+    draft.note("changed", f"shift {layer['name']}", where, why, "lower levels stay on call where it is alone")
+    return "add"
 
 
 def _level(shift: Found) -> int:
@@ -184,25 +210,6 @@ def _layers(draft: Draft, shift: Found, zone: str, taken: set[str]) -> list[Json
 def _users(draft: Draft, group: Sequence[object], where: str) -> list[str]:
     users = [draft.user(str(id_), where) for id_ in group]
     return list(dict.fromkeys(user for user in users if user))
-
-
-def _mode(draft: Draft, schedule: Json, together: Sequence[Json], layer: Json, where: str) -> str:
-    """How a layer joins others of its level, above lower ones: it adds where they cover all of it, else it replaces."""
-    if not together:
-        return "replace"
-    bounds = [datetime.fromisoformat(one["starts_at"]) for one in [*together, layer]]
-    t0, t1 = min(bounds), max(bounds) + _LOOKED_AT
-    covered = [
-        joined(i for own in shifts_of(schedule | {"layers": layers}, [], t0, t1).values() for i in own)
-        for layers in (list(together), [layer])
-    ]
-    if not without(covered[1], covered[0]):
-        return "add"
-    if without(covered[1], covered[0]) == covered[1]:
-        return "replace"
-    why = "it covers a part of what others of its level cover, and more"
-    draft.note("changed", f"shift {layer['name']}", where, why, "lower levels stay on call where it is alone")
-    return "add"
 
 
 def _override(draft: Draft, shift: Found, key: str, zone: str) -> Iterator[PlannedOverride]:
