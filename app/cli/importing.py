@@ -122,7 +122,7 @@ class _Import:
             self._tell(telling.say)
             raise Invalid(f"{len(self.moved.missing)} things are missing, see above; --output writes what there is")
         response = self.client.post("/configuration/plan", json=document)
-        planned = remote.answer(response)
+        planned = _planned(response)
         overrides = self._new_overrides(_date_of(response))
         if plan or not (planned["changes"] or overrides):
             self._show(planned, overrides, told, done=False)
@@ -130,10 +130,23 @@ class _Import:
         if not yes:
             self._ask(planned, overrides, stdin_is_taken)
         applied = self._apply(document, planned)
+        refused = self._override(overrides)
+        made = [o for o in overrides if o not in refused]
+        self._show(applied, made, told, done=True)
+        if refused:
+            lines = [f"{import_text.override(o).removeprefix('+ ')}: {why}" for o, why in refused.items()]
+            raise Invalid("\n  ".join([f"{len(lines)} overrides were refused, all else is done", *lines]))
+
+    def _override(self, overrides: Sequence[PlannedOverride]) -> dict[PlannedOverride, str]:
+        """Makes them; returns which were refused, and why."""
+        refused = {}
         for override in overrides:
             path = f"/schedules/{override.schedule}/overrides"
-            remote.answer(self.client.post(path, json=import_text.overriding(override)))
-        self._show(applied, overrides, told, done=True)
+            try:
+                remote.answer(self.client.post(path, json=import_text.overriding(override)))
+            except remote.Answered as no:
+                refused[override] = no.message
+        return refused
 
     def _apply(self, document: Any, planned: dict[str, Any]) -> dict[str, Any]:
         """Exactly what was planned."""
@@ -200,12 +213,23 @@ class _Import:
             print(f"routing key of {integration}, shown this once: {key}")
 
 
+def _planned(response: httpx.Response) -> dict[str, Any]:
+    try:
+        planned: dict[str, Any] = remote.answer(response)
+    except remote.Answered as no:
+        if "is not configured here" in no.message:
+            raise Invalid(f"{no.message}\n  --without-contact-methods leaves contact methods out") from None
+        raise
+    return planned
+
+
 def _plan_lines(plan: dict[str, Any], overrides: Sequence[PlannedOverride], coloured: bool) -> Iterable[str]:
     return [*plan_text.lines(plan, coloured=coloured), *map(import_text.override, overrides)]
 
 
 def _summary(plan: dict[str, Any], overrides: Sequence[PlannedOverride], *, done: bool) -> str:
-    more = f" {len(overrides)} overrides{' made' if done else ' to make'}." if overrides else ""
+    many = f"{len(overrides)} override{'s' if len(overrides) > 1 else ''}"
+    more = f" {many} {'made' if done else 'to make'}." if overrides else ""
     return plan_text.summary(plan, done=done) + more
 
 

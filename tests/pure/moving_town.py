@@ -1,4 +1,4 @@
-"""Exports as other products write them, made for tests; and what they would say about them, by stepping through time."""
+"""Exports as other products write them, and what those would say about them, by stepping through time."""
 
 from __future__ import annotations
 

@@ -21,8 +21,12 @@ from app.moving.moved import Moved
 CONTRACT = Path(__file__).resolve().parent.parent / "payloads" / "moving" / "oncall" / "examples.json"
 T0, T1 = datetime(2026, 3, 9, tzinfo=UTC), datetime(2026, 5, 11, tzinfo=UTC)
 """The clocks of Berlin change on 29 March."""
-USERS = {"users": [{"id": id_, "username": id_.lower(), "email": f"{id_.lower()}@example.org", "role": "user", "teams": ["T1"]}
-                   for id_ in ("U1", "U2", "U3", "U4DNY931HHJS5")]}  # fmt: skip
+USERS = {
+    "users": [
+        {"id": id_, "username": id_.lower(), "email": f"{id_.lower()}@example.org", "role": "user", "teams": ["T1"]}
+        for id_ in ("U1", "U2", "U3", "U4DNY931HHJS5")
+    ]
+}
 
 
 def read(*exports: Any) -> Moved:
@@ -38,7 +42,13 @@ def shift(id_: str, kind: str = "rolling_users", **more: Any) -> dict[str, Any]:
 
 
 def schedule(*shifts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    made = {"id": "S1", "name": "Primary", "type": "web", "time_zone": "Europe/Berlin", "shifts": [s["id"] for s in shifts]}
+    made = {
+        "id": "S1",
+        "name": "Primary",
+        "type": "web",
+        "time_zone": "Europe/Berlin",
+        "shifts": [s["id"] for s in shifts],
+    }
     return {"schedules": [made | more], "on_call_shifts": list(shifts)}
 
 
@@ -93,7 +103,7 @@ ROLLING = [["U1"], ["U2", "U3"], ["U3"]]
         {"frequency": "weekly", "duration": 43_200, "by_day": ["MO", "TU", "WE", "TH", "FR"], "week_start": "MO"},
         {"frequency": "weekly", "duration": 43_200, "by_day": ["SU", "TU", "SA"], "week_start": "SU"},
         {"frequency": "weekly", "duration": 43_200, "by_day": ["FR", "SA"], "interval": 3, "week_start": "MO"},
-        {"frequency": "weekly", "duration": 86_400, "by_day": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"], "week_start": "MO"},
+        {"frequency": "weekly", "duration": 86_400, "by_day": ["SA", "MO", "TU", "WE", "TH", "FR", "SU"]},
         {"frequency": "weekly", "start": "2026-03-04T22:00:00", "duration": 50_400, "by_day": ["MO", "WE", "FR"]},
         {"frequency": "daily"},
         {"frequency": "daily", "interval": 3, "duration": 259_200},
@@ -130,8 +140,18 @@ def test_recurrent_events(more):
 def test_the_higher_level_wins_and_one_level_is_on_call_together():
     base = shift("base", rolling_users=[["U1"]], frequency="weekly", duration=604_800, level=1)
     days = shift("days", "recurrent_event", users=["U2"], frequency="daily", duration=36_000, level=2)
-    noon = shift("noon", "recurrent_event", users=["U3"], frequency="daily", start="2026-03-02T11:00:00", duration=7_200, level=2)
-    night = shift("night", "recurrent_event", users=["U3"], frequency="daily", start="2026-03-02T20:00:00", duration=7_200, level=2)
+    noon = shift(
+        "noon", "recurrent_event", users=["U3"], frequency="daily", start="2026-03-02T11:00:00", duration=7_200, level=2
+    )
+    night = shift(
+        "night",
+        "recurrent_event",
+        users=["U3"],
+        frequency="daily",
+        start="2026-03-02T20:00:00",
+        duration=7_200,
+        level=2,
+    )
     moved = read(schedule(night, noon, days, base))
     entry = moved.document["schedules"][0]
     assert entry["layers"][0]["name"] == "base"
@@ -147,14 +167,24 @@ def test_the_higher_level_wins_and_one_level_is_on_call_together():
 def test_a_partial_overlap_in_one_level_above_another_is_said():
     base = shift("base", rolling_users=[["U1"]], frequency="weekly", duration=604_800)
     early = shift("early", "recurrent_event", users=["U2"], frequency="daily", duration=36_000, level=1)
-    late = shift("late", "recurrent_event", users=["U3"], frequency="daily", start="2026-03-02T15:00:00", duration=36_000, level=1)
+    late = shift(
+        "late",
+        "recurrent_event",
+        users=["U3"],
+        frequency="daily",
+        start="2026-03-02T15:00:00",
+        duration=36_000,
+        level=1,
+    )
     moved = read(schedule(base, early, late))
     assert notices(moved, "changed") == ["shift late"]
 
 
 def test_overrides_and_single_events():
     base = shift("base", rolling_users=[["U1"]], frequency="weekly", duration=604_800)
-    over = shift("over", "override", start="2026-03-10T10:00:00", duration=3600, rolling_users=[["U2", "U3"]], time_zone="UTC")
+    over = shift(
+        "over", "override", start="2026-03-10T10:00:00", duration=3600, rolling_users=[["U2", "U3"]], time_zone="UTC"
+    )
     once = shift("once", "single_event", start="2026-03-11T10:00:00", duration=3600, users=["U2"], level=1)
     moved = read(schedule(base, over, once))
     assert [(o.user, o.adds, o.starts_at.hour, o.ends_at.hour) for o in moved.overrides] == [
@@ -191,11 +221,18 @@ def test_the_example_of_the_contract():
     lists = {kind: value for kind, value in example.items() if isinstance(value, list) and kind in grafana_oncall.KINDS}
     moved = read(lists, {"results": [example["routes"]]})
     schedules = {s["key"]: s for s in moved.document["schedules"]}
-    assert [layer["time_zone"] for layer in schedules["calendar"]["layers"] if "time_zone" in layer] == ["Europe/London"]
+    assert [layer["time_zone"] for layer in schedules["calendar"]["layers"] if "time_zone" in layer] == [
+        "Europe/London"
+    ]
     assert schedules["web"]["layers"][0]["members"] == [["u1"], ["u2", "u3"]]
     assert schedules["ical"]["layers"] == []
     [policy] = moved.document["policies"]
-    assert due(policy)[:4] == [(0, ["calendar"]), (5, ["u4dny931hhjs5"]), (5.5, ["calendar"]), (10.5, ["u4dny931hhjs5"])]
+    assert due(policy)[:4] == [
+        (0, ["calendar"]),
+        (5, ["u4dny931hhjs5"]),
+        (5.5, ["calendar"]),
+        (10.5, ["u4dny931hhjs5"]),
+    ]
     assert len(due(policy)) == 2 * 6 + 1, "repeated five times, then the last resort"
     assert notices(moved, "missing") == []
     for what in ("schedule iCal", "important notifications", "notify_if_time_from_to", "personal notification rules"):
@@ -221,7 +258,9 @@ def wait(seconds: int) -> dict[str, Any]:
 
 
 def test_waits_are_before_what_follows_and_what_is_not_waited_between_is_one_step():
-    moved = read(chain(notify("U1"), notify("U2"), wait(300), wait(60), notify("U3"), wait(900), {"type": "repeat_escalation"}))
+    moved = read(
+        chain(notify("U1"), notify("U2"), wait(300), wait(60), notify("U3"), wait(900), {"type": "repeat_escalation"})
+    )
     assert due(moved.document["policies"][0])[:5] == [
         (0, ["u1", "u2"]), (6, ["u3"]), (21, ["u1", "u2"]), (27, ["u3"]), (42, ["u1", "u2"]),
     ]  # fmt: skip
@@ -246,7 +285,11 @@ def test_what_a_chain_may_do():
     [policy] = moved.document["policies"]
     assert policy["team"] == "payments"
     assert policy["steps"] == [
-        {"delay_s": 60, "targets": [{"type": "user", "key": "u1"}, {"type": "user", "key": "u2"}], "whom": "round_robin"},
+        {
+            "delay_s": 60,
+            "targets": [{"type": "user", "key": "u1"}, {"type": "user", "key": "u2"}],
+            "whom": "round_robin",
+        },
         {"delay_s": 60, "targets": [{"type": "team", "key": "payments"}, {"type": "webhook", "key": "status"}]},
         {"delay_s": 1800, "targets": [{"type": "user", "key": "u3"}]},
     ]

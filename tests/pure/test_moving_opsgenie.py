@@ -35,7 +35,9 @@ def person(name: str) -> dict[str, Any]:
     return {"type": "user", "id": f"id-{name}", "username": f"{name}@example.org"}
 
 
-def rotation(id_: str, kind: str, length: int, start: str, people: list[Any], restriction: Any = None, **more: Any) -> Any:
+def rotation(
+    id_: str, kind: str, length: int, start: str, people: list[Any], restriction: Any = None, **more: Any
+) -> Any:
     made = {"id": id_, "name": id_, "type": kind, "length": length, "startDate": start, "participants": people}
     return made | ({"timeRestriction": restriction} if restriction else {}) | more
 
@@ -78,7 +80,9 @@ def timeline(*rotations: tuple[Any, Open]) -> dict[str, Any]:
                 periods.append({"startDate": at.isoformat(), "endDate": end, "recipient": recipient})
             at += timedelta(minutes=15)
         drawn.append({"id": one["id"], "name": one["id"], "periods": periods})
-    return {"data": {"_parent": {"id": "S1"}, "finalTimeline": {"rotations": drawn}, "baseTimeline": {"rotations": drawn}}}
+    return {
+        "data": {"_parent": {"id": "S1"}, "finalTimeline": {"rotations": drawn}, "baseTimeline": {"rotations": drawn}}
+    }
 
 
 def always(wall: datetime) -> bool:
@@ -114,14 +118,18 @@ def test_rotations_are_on_call_together():
 )  # fmt: skip
 @pytest.mark.parametrize(("kind", "length"), [("weekly", 1), ("daily", 2), ("hourly", 12)])
 def test_time_restrictions_are_taken_over_to_the_minute(restriction, is_open, kind, length):
-    one = rotation("r", kind, length, "2026-03-02T08:00:00Z", [person("ana"), person("ben"), person("cara")], restriction)
+    one = rotation(
+        "r", kind, length, "2026-03-02T08:00:00Z", [person("ana"), person("ben"), person("cara")], restriction
+    )
     compared = compare(read(schedule(one), timeline((one, is_open))))
     assert [(c.equal, c.differences) for c in compared] == [(c.total, ()) for c in compared]
     assert compared[0].total >= 4
 
 
 def test_two_weeks_are_fourteen_days_and_bounds_hold():
-    one = rotation("r", "weekly", 2, "2026-03-02T08:00:00Z", [person("ana"), person("ben")], endDate="2026-03-30T07:00:00Z")
+    one = rotation(
+        "r", "weekly", 2, "2026-03-02T08:00:00Z", [person("ana"), person("ben")], endDate="2026-03-30T07:00:00Z"
+    )
     [made] = read(schedule(one)).document["schedules"]
     [layer] = made["layers"]
     assert (layer["unit"], layer["length"], layer["anchor"]) == ("week", 2, "2026-03-02T09:00")
@@ -133,12 +141,20 @@ def test_the_example_of_the_contract():
     rules = [{"condition": "if-not-acked", "notifyType": "default", "delay": {"timeAmount": 0, "timeUnit": "minutes"},
               "recipient": {"type": "user", "username": "first@example.org"}}]  # fmt: skip
     esc = {"id": "e1", "name": "esc", "rules": rules}
-    team = {"id": "t1", "name": "team", "members": [{"user": {"id": "b2", "username": "in.team@example.org"}, "role": "admin"}]}
+    team = {
+        "id": "t1",
+        "name": "team",
+        "members": [{"user": {"id": "b2", "username": "in.team@example.org"}, "role": "admin"}],
+    }
     override = example["override"] | {"startDate": "2017-02-15T00:00:00Z", "endDate": "2017-02-16T00:00:00Z"}
-    moved = read({"data": [example["schedule"]]}, {"data": [example["escalation"], esc]}, {"data": team}, {"data": [override]})
+    moved = read(
+        {"data": [example["schedule"]]}, {"data": [example["escalation"], esc]}, {"data": team}, {"data": [override]}
+    )
     first, second = moved.document["schedules"][0]["layers"]
     assert first["members"] == [["user"], [], ["first"], ["in-team"]]
-    assert first["restrictions"] == [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "03:00", "to": "04:00"}]
+    assert first["restrictions"] == [
+        {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "03:00", "to": "04:00"}
+    ]
     assert second["restrictions"] == [{"from": "mon 08:00", "to": "tue 18:30"}]
     assert {o.replaces for o in moved.overrides} <= {"in-team", "first"}, "of one rotation: in the place of whom it has"
     ops = next(p for p in moved.document["policies"] if p["key"] == "ops-escalation")
@@ -154,9 +170,12 @@ def test_the_example_of_the_contract():
 def test_an_override_of_one_rotation_replaces_only_whom_that_has():
     a = rotation("a", "weekly", 1, "2026-03-02T08:00:00Z", [person("ana"), person("ben")])
     b = rotation("b", "weekly", 1, "2026-03-02T08:00:00Z", [person("cara")])
-    override = {"alias": "o", "user": person("dan"), "startDate": "2026-03-08T08:00:00Z", "endDate": "2026-03-10T08:00:00Z",
+    override = {"alias": "o", "user": person("dan"),
+                "startDate": "2026-03-08T08:00:00Z", "endDate": "2026-03-10T08:00:00Z",
                 "rotations": [{"id": "a"}]}  # fmt: skip
-    users = {"data": [{"id": "id-dan", "username": "dan@example.org", "fullName": "Dan", "role": {"name": "Stakeholder"}}]}
+    users = {
+        "data": [{"id": "id-dan", "username": "dan@example.org", "fullName": "Dan", "role": {"name": "Stakeholder"}}]
+    }
     moved = read(schedule(a, b), {"data": [override]}, users)
     assert [(o.replaces, f"{o.starts_at:%d %H}", f"{o.ends_at:%d %H}") for o in moved.overrides] == [
         ("ana", "08 08", "09 08"), ("ben", "09 08", "10 08"),
@@ -169,8 +188,15 @@ def test_an_override_of_one_rotation_replaces_only_whom_that_has():
 # -- escalations
 
 
-def rule(minutes: int, recipient: dict[str, Any], how: str = "default", condition: str = "if-not-acked") -> dict[str, Any]:
-    return {"condition": condition, "notifyType": how, "delay": {"timeAmount": minutes, "timeUnit": "minutes"}, "recipient": recipient}
+def rule(
+    minutes: int, recipient: dict[str, Any], how: str = "default", condition: str = "if-not-acked"
+) -> dict[str, Any]:
+    return {
+        "condition": condition,
+        "notifyType": how,
+        "delay": {"timeAmount": minutes, "timeUnit": "minutes"},
+        "recipient": recipient,
+    }
 
 
 def escalation(*rules: Any, **more: Any) -> dict[str, Any]:
@@ -178,7 +204,9 @@ def escalation(*rules: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_delays_count_from_the_start_and_not_from_the_rule_before():
-    moved = read(escalation(rule(0, person("ana")), rule(5, person("ben")), rule(5, person("cara")), rule(12, person("dan"))))
+    moved = read(
+        escalation(rule(0, person("ana")), rule(5, person("ben")), rule(5, person("cara")), rule(12, person("dan")))
+    )
     assert due(moved.document["policies"][0]) == [
         (0, ["ana"]), (5, ["ben", "cara"]), (12, ["dan"]), (42, ["the last resort"]),
     ]  # fmt: skip
@@ -189,7 +217,8 @@ def test_a_round_begins_again_after_the_wait_interval():
     repeat = {"waitInterval": 10, "count": 2, "resetRecipientStates": False, "closeAlertAfterAll": True}
     moved = read(escalation(rule(2, person("ana")), rule(6, person("ben")), repeat=repeat))
     assert due(moved.document["policies"][0]) == [
-        (0, ["ana"]), (6, ["ben"]), (16, ["ana"]), (22, ["ben"]), (32, ["ana"]), (38, ["ben"]), (48, ["the last resort"]),
+        (0, ["ana"]), (6, ["ben"]), (16, ["ana"]), (22, ["ben"]), (32, ["ana"]),
+        (38, ["ben"]), (48, ["the last resort"]),
     ]  # fmt: skip
     assert notices(moved, "left_out") == ["closeAlertAfterAll"]
     assert notices(moved, "changed") == ["the delay before the first rule", "resetRecipientStates: false"]
@@ -208,7 +237,15 @@ def test_whom_of_a_team_and_a_schedule():
     team = {"data": {"id": "t", "name": "Payments", "members": members}}
     one = rotation("a", "weekly", 1, "2026-03-02T08:00:00Z", [person("ana"), person("ben")])
     at, on = {"type": "team", "id": "t"}, {"type": "schedule", "id": "S1"}
-    hows = ((at, "admins"), (at, "users"), (at, "all"), (at, "default"), (on, "default"), (on, "next"), (on, "previous"))
+    hows = (
+        (at, "admins"),
+        (at, "users"),
+        (at, "all"),
+        (at, "default"),
+        (on, "default"),
+        (on, "next"),
+        (on, "previous"),
+    )
     rules = [rule(n, recipient, how) for n, (recipient, how) in enumerate(hows)]
     moved = read(team, schedule(one), escalation(*rules, rule(9, {"type": "group", "id": "g"})))
     assert [targets for _, targets in due(moved.document["policies"][0])][:-1] == [

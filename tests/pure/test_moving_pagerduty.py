@@ -33,9 +33,7 @@ def read(*exports: Any) -> Moved:
 def with_rendering(made: dict[str, Any], zone: str, t0: datetime = T0, t1: datetime = T1) -> dict[str, Any]:
     value = made["schedule"]
     where = ZoneInfo(zone)
-    layers = [
-        one | {"rendered_schedule_entries": rendered([one], where, t0, t1)} for one in value["schedule_layers"]
-    ]
+    layers = [one | {"rendered_schedule_entries": rendered([one], where, t0, t1)} for one in value["schedule_layers"]]
     final = {"rendered_schedule_entries": rendered(layers, where, t0, t1)}
     return {"schedule": value | {"schedule_layers": layers, "final_schedule": final}}
 
@@ -109,7 +107,8 @@ def test_a_difference_says_when_and_who():
 
 
 @pytest.mark.parametrize(
-    ("hours", "members"), [(12, ["PA", "PB"]), (12, ["PA", "PB", "PC"]), (8, ["PA", "PB", "PC", "PD"]), (6, ["PA", "PB"])]
+    ("hours", "members"),
+    [(12, ["PA", "PB"]), (12, ["PA", "PB", "PC"]), (8, ["PA", "PB", "PC", "PD"]), (6, ["PA", "PB"])],
 )
 def test_turns_of_a_part_of_a_day_hand_off_at_the_same_local_time_over_daylight_saving(hours, members):
     made = schedule("America/New_York", layer("shifts", hours * 3600, "2026-02-20T08:00:00-05:00", members))
@@ -224,7 +223,9 @@ def test_delays_count_from_their_rule_to_the_next_and_loops_after_the_first_pass
 @pytest.mark.parametrize("written", ["round_robin", {"type": "round_robin"}])
 def test_round_robin_and_what_has_no_equal(written: Any):
     more = {"escalation_rule_assignment_strategy": written}
-    moved = read(policy(rule(5, "PA", "PB", **more), rule(0, "PC"), num_loops=30, on_call_handoff_notifications="always"))
+    moved = read(
+        policy(rule(5, "PA", "PB", **more), rule(0, "PC"), num_loops=30, on_call_handoff_notifications="always")
+    )
     made = moved.document["policies"][0]
     assert [step.get("whom", "everyone") for step in made["steps"]] == ["round_robin", "everyone"]
     assert made["repeats"] == 20
@@ -247,13 +248,18 @@ def test_services_and_what_sends_to_them():
         "support_hours": {"type": "fixed_time_per_day", "time_zone": "Berlin", "days_of_week": [1, 2, 3, 4, 5],
                           "start_time": "09:00:00", "end_time": "17:00:00"},
         "integrations": [
-            {"id": "I1", "type": "events_api_v2_inbound_integration", "name": "Prometheus", "integration_key": "secret"},
+            {"id": "I1", "type": "events_api_v2_inbound_integration", "name": "Prometheus",
+             "integration_key": "secret"},
             {"id": "I2", "type": "generic_email_inbound_integration", "name": "Mail"},
         ],
     }  # fmt: skip
     moved = read(policy(rule(5, "PA")), {"services": [service]})
     [made] = moved.document["services"]
-    assert (made["policy"], made["team"], made["support_hours"]["time_zone"]) == ("everything", "payments", "Europe/Berlin")
+    assert (made["policy"], made["team"], made["support_hours"]["time_zone"]) == (
+        "everything",
+        "payments",
+        "Europe/Berlin",
+    )
     assert moved.document["integrations"] == [
         {"key": "checkout-prometheus", "name": "Prometheus", "source": "pagerduty", "service": "checkout"}
     ]
@@ -267,7 +273,8 @@ def test_services_and_what_sends_to_them():
 def test_whoever_is_known_by_mail_keeps_key_role_and_contact_methods():
     there = {"key": "boss", "name": "The boss", "email": "Ana@Example.org", "role": "admin",
              "contact_methods": [{"channel": "mail", "address": "ana@example.org", "label": "mine"}],
-             "notification_rules": [{"loudness": "loud", "delay_s": 0, "channel": "mail", "address": "ana@example.org"}]}  # fmt: skip
+             "notification_rules": [
+                 {"loudness": "loud", "delay_s": 0, "channel": "mail", "address": "ana@example.org"}]}  # fmt: skip
     methods = [{"id": "C1", "type": "email_contact_method", "address": "ana@example.org", "label": "Work"},
                {"id": "C2", "type": "sms_contact_method", "country_code": 49, "address": "030 901820"}]  # fmt: skip
     export = users()
@@ -276,7 +283,8 @@ def test_whoever_is_known_by_mail_keeps_key_role_and_contact_methods():
     moved = pagerduty.read([source(export)], {"users": [there]})
     [ana] = [user for user in moved.document["users"] if user["key"] == "boss"]
     assert ana == {"key": "boss", "name": "The boss", "email": "Ana@Example.org", "role": "admin",
-                   "contact_methods": [*there["contact_methods"], {"channel": "sms", "address": "+4930901820"}]}  # fmt: skip
+                   "contact_methods": [
+                       *there["contact_methods"], {"channel": "sms", "address": "+4930901820"}]}  # fmt: skip
 
 
 def test_without_the_export_of_users_people_are_found_by_name_or_missing():
