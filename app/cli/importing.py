@@ -8,46 +8,28 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import httpx
 import typer
 
-from app.cli import import_text, plan_text, remote, telling
+from app.cli import import_files, import_text, plan_text, remote, telling
 from app.configuration import yaml_text
 from app.errors import Invalid
 from app.moving.comparing import Comparison, compare
-from app.moving.moved import Moved, PlannedOverride, Source
+from app.moving.moved import Moved, PlannedOverride
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-class From(StrEnum):
-    """What one moves in from."""
-
-    pagerduty = "pagerduty"
-    opsgenie = "opsgenie"
-    oncall = "oncall"
-    people = "people"
-
-
-_IMPORTERS: Final = {
-    From.pagerduty: "app.moving.pagerduty",
-    From.opsgenie: "app.moving.opsgenie",
-    From.oncall: "app.moving.grafana_oncall",
-    From.people: "app.moving.table_of_people",
-}
 _WINDOW: Final = timedelta(days=400)
 """Overrides are listed for so long at most."""
-Importer = Callable[[Sequence[Source], Mapping[str, object], str | None], Moved]
 
 
 @app.command()
 def import_(
-    source: Annotated[From, typer.Argument(help="What the files are of.")],
+    source: Annotated[import_files.From, typer.Argument(help="What the files are of.")],
     files: Annotated[list[str], typer.Argument(help="Files or folders of the export; - is stdin.")],
     plan: Annotated[bool, typer.Option("--plan", help="Show what would change, and stop.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")] = False,
@@ -92,12 +74,12 @@ def import_(
     with telling.explained():
         alone = output is not None and not (os.environ.get("TOCSIN_API_KEY") or os.environ.get("TOCSIN_API_KEY_FILE"))
         if alone:
-            moved = _read(source, files, {}, country)
+            moved = import_files.read(source, files, {}, country)
             _write(moved, compare(moved), output, report, without_contact_methods)
             return
         with remote.client(url) as client:
             existing = remote.answer(client.get("/configuration/export"))
-            moved = _read(source, files, existing, country)
+            moved = import_files.read(source, files, existing, country)
             comparisons = compare(moved)
             if output is not None:
                 _write(moved, comparisons, output, report, without_contact_methods)
@@ -244,47 +226,6 @@ def _date_of(response: httpx.Response) -> datetime:
     """What the service's clock says; without it nothing is over, and the service refuses what is."""
     date = response.headers.get("date")
     return parsedate_to_datetime(date) if date else datetime.fromtimestamp(0, UTC)
-
-
-def _read(source: From, files: Sequence[str], existing: Mapping[str, object], country: str | None) -> Moved:
-    """Raises `Invalid`, OSError. The importer is loaded when it is needed."""
-    read: Importer = import_module(_IMPORTERS[source]).read
-    try:
-        return read([_source(name, source) for name in _names(files, source)], existing, country)
-    except Invalid as refused:
-        lines = [f"{e['field']}: {e['message']}" for e in refused.errors]
-        if len(lines) > 1:
-            raise Invalid("\n  ".join([f"{len(lines)} lines are wrong, nothing was imported", *lines])) from None
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError) as strange:
-        what = f"there is no {strange}" if isinstance(strange, KeyError) else str(strange)
-        raise Invalid(f"an export of {source.value} looks otherwise: {what}") from strange
-
-
-def _names(files: Sequence[str], source: From) -> list[str]:
-    """Files, and of folders what they hold."""
-    ending = "*.csv" if source == From.people else "*.json"
-    found: list[str] = []
-    for name in files:
-        if name != "-" and Path(name).is_dir():
-            inside = sorted(str(path) for path in Path(name).glob(ending))
-            if not inside:
-                raise Invalid(f"{name}: there is no {ending} in it")
-            found += inside
-        else:
-            found.append(name)
-    return found
-
-
-def _source(name: str, source: From) -> Source:
-    data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    shown = "stdin" if name == "-" else Path(name).name
-    if source == From.people:
-        return Source(shown, data)
-    try:
-        return Source(shown, json.loads(data.decode("utf-8-sig")))
-    except ValueError as wrong:
-        raise Invalid(f"{name}: not JSON: {wrong}") from None
 
 
 def _write(moved: Moved, comparisons: list[Comparison], output: Path | None, report: Path | None, bare: bool) -> None:

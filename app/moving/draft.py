@@ -69,12 +69,14 @@ class Draft:
         self.add("teams", {"key": key, "name": shown, "members": written})
 
     def schedule(self, entry: Json, where: str) -> None:
-        """With as many layers as one may have; what is too much is left out from the lowest."""
+        """With as many layers as one may have: those are left out that end first, then the lowest."""
         layers = entry["layers"]
         if len(layers) > MOST_LAYERS:
-            gone = ", ".join(layer["name"] for layer in layers[:-MOST_LAYERS])
-            self.note("left_out", f"layers {gone}", where, f"a schedule has {MOST_LAYERS} layers at most")
-            entry = entry | {"layers": layers[-MOST_LAYERS:]}
+            by_end = sorted(range(len(layers)), key=lambda n: (layers[n].get("ends_at", "9999"), n))
+            gone = set(by_end[: len(layers) - MOST_LAYERS])
+            names = ", ".join(layer["name"] for n, layer in enumerate(layers) if n in gone)
+            self.note("left_out", f"layers {names}", where, f"a schedule has {MOST_LAYERS} layers at most")
+            entry = entry | {"layers": [layer for n, layer in enumerate(layers) if n not in gone]}
         self.add("schedules", entry)
 
     def done(self) -> Moved:

@@ -19,7 +19,7 @@ from app.moving.draft import Draft
 from app.moving.exports import Collected, Found, collect, instant, listed, objects
 from app.moving.keys import clean
 from app.moving.layering import NoEqual
-from app.moving.moved import Json, Moved, PlannedOverride, Rendered, Source
+from app.moving.moved import Json, Kind, Moved, PlannedOverride, Rendered, Source
 from app.moving.overlapping import cut
 from app.moving.persons import Method, Person
 from app.oncall.intervals import Interval, joined, seconds, without
@@ -207,15 +207,15 @@ def _layers(draft: Draft, shift: Found, zone: str, taken: set[str]) -> list[Json
     return [layer | ({"time_zone": own_zone} if own_zone != zone else {}) for layer in layers]
 
 
-def _users(draft: Draft, group: Sequence[object], where: str) -> list[str]:
-    users = [draft.user(str(id_), where) for id_ in group]
+def _users(draft: Draft, group: Sequence[object], where: str, kind: Kind = "missing") -> list[str]:
+    users = [draft.user(str(id_), where, kind) for id_ in group]
     return list(dict.fromkeys(user for user in users if user))
 
 
 def _override(draft: Draft, shift: Found, key: str, zone: str) -> Iterator[PlannedOverride]:
     """The first user in place of everybody, the others besides."""
     value, where = shift.value, shift.where
-    users = [user for group in grafana_shifts.groups(value) for user in _users(draft, group, where)]
+    users = [user for group in grafana_shifts.groups(value) for user in _users(draft, group, where, "left_out")]
     own_zone = hours.zone(draft.zone(value["time_zone"], where, zone) if value.get("time_zone") else zone)
     starts_at, ends_at = grafana_shifts.bounds(value, own_zone)
     for number, user in enumerate(dict.fromkeys(users)):

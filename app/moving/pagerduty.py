@@ -48,16 +48,18 @@ def _whole(found: Collected) -> list[Found]:
 
 def _schedule(draft: Draft, found: Found, key: str, teams: Mapping[str, str], export: Collected) -> None:
     value = found.value
-    if "schedule_layers" not in value:
+    if "rotations" in value:
+        why = "a shift-based schedule (v3) is made of recurrence rules per event"
+        draft.note("left_out", f"the rotations of schedule {value.get('name')}", found.where, why,
+                   "a schedule without layers, in which nobody is on call")  # fmt: skip
+    elif "schedule_layers" not in value:
         why = "the list of schedules has no layers; each is in GET /schedules/{id}"
-        if "rotations" in value:
-            why = "shift-based schedules (v3) are made of recurrence rules per event; layers have rotations"
         draft.note("missing", f"the layers of schedule {value.get('name')}", found.where, why)
         return
     zone = draft.zone(value.get("time_zone"), found.where)
     made: list[Json] = []
     # The first of the list is the highest, and ours are written from the lowest.
-    for layer in reversed(listed(value["schedule_layers"])):
+    for layer in reversed(listed(value.get("schedule_layers"))):
         own = _layers(draft, layer, found, hours.zone(zone), {entry["name"] for entry in made})
         made += own
         shifts = _entries(draft, layer, found)

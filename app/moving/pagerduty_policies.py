@@ -25,36 +25,32 @@ def policies(draft: Draft, found: Collected, schedules: Mapping[str, str], teams
     keys = draft.keys("policies", [(p.value["id"], str(p.value.get("name") or "")) for p in whole])
     made = {}
     for policy in whole:
-        value = policy.value
-        steps = [
-            s
-            for n, rule in enumerate(listed(value["escalation_rules"]), 1)
-            if (s := _step(draft, policy, n, rule, schedules))
-        ]
-        if not steps:
-            draft.note(
-                "left_out", f"policy {value.get('name')}", policy.where, "a policy has a step that pages somebody"
-            )
-            continue
-        repeats = int(value.get("num_loops") or 0)
-        if repeats > MOST_REPEATS:
-            draft.note("changed", f"num_loops {repeats}", policy.where, f"{MOST_REPEATS} at most", str(MOST_REPEATS))
-        entry: Json = {
-            "key": keys[value["id"]],
-            "name": clean(value.get("name") or value["id"]),
-            "repeats": min(repeats, MOST_REPEATS),
-            "steps": steps,
-        }
-        owners = [teams[t["id"]] for t in listed(value.get("teams")) if t.get("id") in teams]
-        draft.add("policies", entry | ({"team": owners[0]} if owners else {}))
-        made[value["id"]] = keys[value["id"]]
-        if value.get("on_call_handoff_notifications") == "always":
-            why = "handoffs are told by schedule, not by policy"
-            draft.note("told", "on_call_handoff_notifications: always", policy.where, why)
+        id_, rules = policy.value["id"], enumerate(listed(policy.value["escalation_rules"]), start=1)
+        steps = [step for n, rule in rules if (step := _step(draft, policy, n, rule, schedules))]
+        if steps:
+            made[id_] = keys[id_]
+            draft.add("policies", _policy(draft, policy, keys[id_], steps, teams))
+        else:
+            why = "a policy has a step that pages somebody"
+            draft.note("left_out", f"policy {policy.value.get('name')}", policy.where, why)
     if made:
         why = "there the incident stays with whoever was paged last; here somebody must have it"
         draft.note("told", "the end of every policy", "", why, "the last resort is paged, again every 30 minutes")
     return made
+
+
+def _policy(draft: Draft, policy: Found, key: str, steps: list[Json], teams: Mapping[str, str]) -> Json:
+    value = policy.value
+    repeats = int(value.get("num_loops") or 0)
+    if repeats > MOST_REPEATS:
+        draft.note("changed", f"num_loops {repeats}", policy.where, f"{MOST_REPEATS} at most", str(MOST_REPEATS))
+    if value.get("on_call_handoff_notifications") == "always":
+        why = "handoffs are told by schedule, not by policy"
+        draft.note("told", "on_call_handoff_notifications: always", policy.where, why)
+    name = clean(value.get("name") or value["id"])
+    entry: Json = {"key": key, "name": name, "repeats": min(repeats, MOST_REPEATS), "steps": steps}
+    owners = [teams[t["id"]] for t in listed(value.get("teams")) if t.get("id") in teams]
+    return entry | ({"team": owners[0]} if owners else {})
 
 
 def _step(draft: Draft, policy: Found, number: int, rule: Json, schedules: Mapping[str, str]) -> Json | None:

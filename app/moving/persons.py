@@ -71,6 +71,9 @@ class People:
         methods = list(dict.fromkeys(m for p in own for m in p.methods))
         rules = list(dict.fromkeys(r for p in own for r in p.rules))
         if key in self.known:
+            if self.known[key].get("role") == "viewer" and key in paged:
+                why = "a viewer cannot respond, and who is here stays as they are"
+                self._tell("told", f"role of {self.known[key]['name']}", own[0].where if own else "", why)
             return _joined(self.known[key], methods, rules)
         person = own[0]
         role = max((p.role for p in own), key=_RANK.index)

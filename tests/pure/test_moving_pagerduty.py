@@ -240,6 +240,21 @@ def test_a_schedule_that_is_not_in_the_export_is_missing():
     assert notices(pagerduty.read([summary], {}), "missing") == ["the layers of schedule Only in the list"]
 
 
+def test_a_shift_based_schedule_is_there_without_layers_and_said():
+    value = {"id": "PV3", "name": "New", "time_zone": "UTC", "rotations": [{"events": []}]}
+    moved = read({"schedule": value})
+    assert moved.document["schedules"] == [{"key": "new", "name": "New", "time_zone": "Etc/UTC", "layers": []}]
+    assert notices(moved, "left_out") == ["the rotations of schedule New"]
+
+
+def test_of_too_many_layers_those_that_ended_first_are_left_out():
+    layers = [layer(f"L{n}", DAY, "2026-03-01T00:00:00-05:00", ["PA"]) for n in range(21)]
+    layers[5]["end"], layers[7]["end"] = "2026-05-01T00:00:00Z", "2026-04-01T00:00:00Z"
+    moved = read(schedule("UTC", *layers))
+    assert notices(moved, "left_out") == ["layers L7"]
+    assert len(moved.document["schedules"][0]["layers"]) == 20
+
+
 def test_services_and_what_sends_to_them():
     service = {
         "id": "PSERV", "name": "Checkout", "description": "Takes the money", "status": "active",
