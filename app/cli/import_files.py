@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import Invalid
+from app.moving.comparing import Comparison, compare
 from app.moving.moved import Moved, Source
 
 
@@ -33,18 +34,22 @@ Importer = Callable[[Sequence[Source], Mapping[str, object], str | None], Moved]
 """Sources, the configuration that Tocsin has, the country of phone numbers without a code."""
 
 
-def read(source: From, files: Sequence[str], existing: Mapping[str, object], country: str | None) -> Moved:
-    """Raises `Invalid`, OSError. The importer is loaded when it is needed."""
+def read(
+    source: From, files: Sequence[str], existing: Mapping[str, object], country: str | None
+) -> tuple[Moved, list[Comparison]]:
+    """What is imported, and how its schedules compare. Raises `Invalid`, OSError. The importer is loaded when it is
+    needed."""
     importer: Importer = import_module(_IMPORTERS[source]).read
     try:
-        return importer([_source(name, source) for name in _names(files, source)], existing, country)
+        moved = importer([_source(name, source) for name in _names(files, source)], existing, country)
+        return moved, compare(moved)
     except Invalid as refused:
         lines = [f"{e['field']}: {e['message']}" for e in refused.errors]
         if len(lines) > 1:
             raise Invalid("\n  ".join([f"{len(lines)} lines are wrong, nothing was imported", *lines])) from None
         raise
-    except (KeyError, TypeError, AttributeError, ValueError) as strange:
-        what = f"there is no {strange}" if isinstance(strange, KeyError) else str(strange)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as strange:
+        what = f"there is no {strange}" if isinstance(strange, KeyError) else " ".join(str(strange).split())
         raise Invalid(f"an export of {source.value} looks otherwise: {what}") from strange
 
 

@@ -17,7 +17,7 @@ import typer
 from app.cli import import_files, import_text, plan_text, remote, telling
 from app.configuration import yaml_text
 from app.errors import Invalid
-from app.moving.comparing import Comparison, compare
+from app.moving.comparing import Comparison
 from app.moving.moved import Moved, PlannedOverride
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -74,13 +74,12 @@ def import_(
     with telling.explained():
         alone = output is not None and not (os.environ.get("TOCSIN_API_KEY") or os.environ.get("TOCSIN_API_KEY_FILE"))
         if alone:
-            moved = import_files.read(source, files, {}, country)
-            _write(moved, compare(moved), output, report, without_contact_methods)
+            moved, comparisons = import_files.read(source, files, {}, country)
+            _write(moved, comparisons, output, report, without_contact_methods)
             return
         with remote.client(url) as client:
             existing = remote.answer(client.get("/configuration/export"))
-            moved = import_files.read(source, files, existing, country)
-            comparisons = compare(moved)
+            moved, comparisons = import_files.read(source, files, existing, country)
             if output is not None:
                 _write(moved, comparisons, output, report, without_contact_methods)
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from app.moving.moved import Json, Moved, PlannedOverride, Rendered
@@ -14,6 +14,8 @@ from app.oncall.shifts import Override, Schedule, by_user, final
 from app.oncall.versions import drafted, laid
 
 ByUser = Mapping[str, Sequence[Interval]]
+LONGEST = timedelta(days=400)
+"""What was rendered beyond is not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ def shifts_of(
 
 
 def _compared(entry: Json, rendered: Rendered, overrides: Sequence[PlannedOverride]) -> Comparison:
-    t0, t1 = min(s for s, _, _ in rendered.shifts), max(e for _, e, _ in rendered.shifts)
+    t0 = min(s for s, _, _ in rendered.shifts)
+    t1 = min(max(e for _, e, _ in rendered.shifts), t0 + LONGEST)
     ours = shifts_of(entry, [o for o in overrides if o.schedule == rendered.schedule], t0, t1, rendered.layers)
     theirs: dict[str, list[Interval]] = {}
     for starts_at, ends_at, user in rendered.shifts:
-        theirs.setdefault(user, []).append((starts_at, ends_at))
+        if starts_at < min(ends_at, t1):
+            theirs.setdefault(user, []).append((starts_at, min(ends_at, t1)))
     theirs = {user: joined(intervals) for user, intervals in theirs.items()}
     total = sum(len(intervals) for intervals in theirs.values())
     equal = sum(len(set(intervals) & set(ours.get(user, ()))) for user, intervals in theirs.items())
@@ -84,12 +88,10 @@ def _compared(entry: Json, rendered: Rendered, overrides: Sequence[PlannedOverri
 
 def _differences(theirs: ByUser, ours: ByUser) -> Iterator[Difference]:
     """Where they differ, as long as possible."""
-    marks = {mark for side in (theirs, ours) for intervals in side.values() for part in intervals for mark in part}
     last: Difference | None = None
-    for start, end in pairwise(sorted(marks)):
-        found = Difference(start, end, _at(theirs, start), _at(ours, start))
-        if last and (last.ends_at, last.theirs, last.ours) == (start, found.theirs, found.ours):
-            last = replace(last, ends_at=end)
+    for found in _sections(theirs, ours):
+        if last and (last.ends_at, last.theirs, last.ours) == (found.starts_at, found.theirs, found.ours):
+            last = replace(last, ends_at=found.ends_at)
             continue
         if last and last.theirs != last.ours:
             yield last
@@ -98,5 +100,16 @@ def _differences(theirs: ByUser, ours: ByUser) -> Iterator[Difference]:
         yield last
 
 
-def _at(side: ByUser, at: datetime) -> tuple[str, ...]:
-    return tuple(sorted(user for user, intervals in side.items() if any(s <= at < e for s, e in intervals)))
+def _sections(theirs: ByUser, ours: ByUser) -> Iterator[Difference]:
+    """Who is on call by both sides, between every two instants at which that changes."""
+    changes: dict[datetime, list[tuple[int, str, bool]]] = {}
+    for side, by in enumerate((theirs, ours)):
+        for user, intervals in by.items():
+            for start, end in intervals:
+                changes.setdefault(start, []).append((side, user, True))
+                changes.setdefault(end, []).append((side, user, False))
+    on_call: tuple[set[str], set[str]] = (set(), set())
+    for at, following in pairwise(sorted(changes)):
+        for side, user, begins in sorted(changes[at], key=lambda change: change[2]):
+            (on_call[side].add if begins else on_call[side].discard)(user)
+        yield Difference(at, following, tuple(sorted(on_call[0])), tuple(sorted(on_call[1])))

@@ -168,7 +168,8 @@ def _laid(draft: Draft, found: Found, schedule: Json, shifts: Sequence[Found]) -
 def _covered(schedule: Json, layers: Sequence[Json]) -> list[list[Interval]]:
     """When each of the layers has somebody, for long enough that every turn comes."""
     bounds = [datetime.fromisoformat(layer["starts_at"]) for layer in layers]
-    t0, t1 = min(bounds, default=_EVER), max(bounds, default=_EVER) + _LOOKED_AT
+    latest = max(bounds, default=_EVER)
+    t0, t1 = max(min(bounds, default=_EVER), latest - _LOOKED_AT), latest + _LOOKED_AT
     alone = (shifts_of(schedule | {"layers": [layer]}, [], t0, t1) for layer in layers)
     return [joined(part for parts in on_call.values() for part in parts) for on_call in alone]
 
@@ -218,7 +219,7 @@ def _override(draft: Draft, shift: Found, key: str, zone: str) -> Iterator[Plann
     users = [user for group in grafana_shifts.groups(value) for user in _users(draft, group, where, "left_out")]
     own_zone = hours.zone(draft.zone(value["time_zone"], where, zone) if value.get("time_zone") else zone)
     starts_at, ends_at = grafana_shifts.bounds(value, own_zone)
-    for number, user in enumerate(dict.fromkeys(users)):
+    for number, user in enumerate(dict.fromkeys(users) if starts_at < ends_at else ()):
         yield PlannedOverride(key, user, starts_at, ends_at, adds=number > 0)
 
 

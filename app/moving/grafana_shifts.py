@@ -180,7 +180,10 @@ def _instants(starts_at: datetime, ends_at: datetime | None) -> Json:
 
 
 def _interval(shift: Json) -> int:
-    return max(int(shift.get("interval") or 1), 1)
+    interval = max(int(shift.get("interval") or 1), 1)
+    if interval > layering.MOST_TURNS:
+        raise NoEqual(f"a layer has {layering.MOST_TURNS} turns at most")
+    return interval
 
 
 def _by_day(shift: Json) -> list[int]:

@@ -26,7 +26,7 @@ LONGEST_TURN: Final = 1000
 Members = Sequence[Sequence[str]]
 
 
-class NoEqual(Exception):
+class NoEqual(ValueError):
     """The text says why."""
 
 

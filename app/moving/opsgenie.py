@@ -22,7 +22,7 @@ from app.moving.exports import Collected, Found, collect, instant, listed, objec
 from app.moving.keys import clean
 from app.moving.layering import NoEqual
 from app.moving.moved import Json, Moved, PlannedOverride, Rendered, Source
-from app.moving.overlapping import cut
+from app.moving.overlapping import LONGEST, cut
 
 _SECONDS: Final = {"hourly": 3600, "daily": 86_400, "weekly": 604_800}
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -206,7 +206,8 @@ def _overrides(
             yield PlannedOverride(entry["key"], user, starts_at, ends_at)
             continue
         layers = [layer["name"] for id_ in sorted(named) for layer in rotations[id_]]
-        replaced = shifts_of(entry, [], starts_at, ends_at, layers) if layers else {}
+        looked_at = min(ends_at, starts_at + LONGEST)
+        replaced = shifts_of(entry, [], starts_at, looked_at, layers) if layers else {}
         for other, intervals in sorted(replaced.items()):
             yield from (PlannedOverride(entry["key"], user, s, e, other) for s, e in intervals if other != user)
 
