@@ -33,6 +33,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "api-key": Command("app.cli.api_key", "Make an API key for a program, from the machine itself.", LOOK_AFTER),
     "apply": Command("app.cli.apply", "Make the configuration as a YAML document says.", CONFIGURE),
     "export": Command("app.cli.export", "Write the configuration as one YAML document.", CONFIGURE),
+    "import": Command(
+        "app.cli.importing", "Move in from PagerDuty, Opsgenie, Grafana OnCall or a table of people.", CONFIGURE
+    ),
     "dry-run": Command("app.cli.dry_run", "Say what would happen if a payload arrived at some time.", TRY),
     "lint": Command("app.cli.lint", "Say what is doubtful about schedules in the coming year.", CONFIGURE),
     "demo": Command("app.cli.demo", "A playground: a service, two phones' worth of people and an alert.", TRY),

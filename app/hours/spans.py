@@ -102,15 +102,15 @@ def _invalid(wrong: list[tuple[str, str]]) -> Invalid:
 
 
 def spans_json(spans: tuple[Span, ...]) -> list[dict[str, object]]:
-    """The JSON shape of `parse_spans`: spans of a day at most by days, those of equal times together; longer ones from
-    a time of the week to another. The whole week is seven whole days."""
+    """The JSON shape of `parse_spans`: spans of a day at most by days, those of equal times together; longer ones, and
+    24 hours that do not begin at midnight, from a time of the week to another. The whole week is seven whole days."""
     days: dict[tuple[int, int], set[int]] = {}
     long: list[dict[str, object]] = []
     for span in spans:
         start, stop = span.from_minute, span.to_minute
         if stop - start == _WEEK:
             days.setdefault((0, _DAY), set()).update(range(7))
-        elif stop - start > _DAY:
+        elif stop - start > _DAY or (stop - start == _DAY and start % _DAY):
             long.append({"from": week_time(start), "to": week_time(stop, ends=True)})
         else:
             days.setdefault((start % _DAY, (stop - 1) % _DAY + 1), set()).add(start // _DAY)

@@ -232,6 +232,8 @@ def test_a_span_over_a_weekend_is_one_span_in_json() -> None:
         ({"from": "fri 17:00", "to": "mon 00:00"}, {"from": "fri 17:00", "to": "sun 24:00"}),
         ({"from": "tue 24:00", "to": "fri 24:00"}, {"from": "wed 00:00", "to": "fri 24:00"}),
         ({"from": "mon 09:00", "to": "mon 08:00"}, {"from": "mon 09:00", "to": "mon 08:00"}),
+        ({"from": "fri 17:00", "to": "sat 17:00"}, {"from": "fri 17:00", "to": "sat 17:00"}),
+        ({"from": "fri 00:00", "to": "sat 00:00"}, {"days": ["fri"], "from": "00:00", "to": "24:00"}),
     ],
 )
 def test_times_of_the_week_have_one_shape(short: dict[str, str], canonical: dict[str, object]) -> None:
