@@ -13,6 +13,7 @@ from app.web.api import (
     configuration,
     contact_methods,
     correlating,
+    drills,
     dry_runs,
     escalation_lists,
     explanations,
@@ -29,6 +30,7 @@ from app.web.api import (
     policies,
     priority_matrix,
     priority_trial,
+    reachability,
     receipts,
     rule_drafts,
     rule_sets,
@@ -138,6 +140,8 @@ router.include_router(schedule_checks.router)
 router.include_router(swaps.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
+router.include_router(reachability.router)
+router.include_router(drills.router)
 router.include_router(policies.router)
 router.include_router(webhooks.router)
 router.include_router(escalation_lists.router)
