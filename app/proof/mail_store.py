@@ -16,6 +16,7 @@ _IS_PLANNED: Final = text("SELECT 1 FROM lint_weeks WHERE week = :week")
 _PLAN_WEEK: Final = text("""
     INSERT INTO lint_weeks (week, planned_at) VALUES (:week, :now) ON CONFLICT (week) DO NOTHING RETURNING week
 """)
+_IS_FIRST: Final = text("SELECT count(*) = 1 FROM (SELECT 1 FROM lint_weeks LIMIT 2) AS few")
 _EVERY_OWNER: Final = text(f"""
     {OWNED} SELECT DISTINCT u.id, coalesce(u.time_zone, o.time_zone) AS time_zone
     FROM owned JOIN users u ON u.id = owned.user_id JOIN organisation o ON o.id = 1 ORDER BY u.id
@@ -53,6 +54,11 @@ async def is_planned(conn: AsyncConnection, week: date) -> bool:
 async def plan_week(conn: AsyncConnection, now: datetime, week: date) -> bool:
     """False: another worker plans it."""
     return (await conn.execute(_PLAN_WEEK, {"week": week, "now": now})).first() is not None
+
+
+async def is_first(conn: AsyncConnection) -> bool:
+    """Whether the week that was just planned is the only one so far."""
+    return bool((await conn.execute(_IS_FIRST)).scalar_one())
 
 
 async def owners(conn: AsyncConnection) -> dict[int, str]:

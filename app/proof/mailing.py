@@ -19,9 +19,12 @@ LINTED: Final = 5
 
 
 async def plan(conn: AsyncConnection, now: datetime) -> None:
-    """A mail for every owner in the coming week, due on Monday at nine of their clock. By one worker, once."""
+    """A mail for every owner in the coming week, due on Monday at nine of their clock. By one worker, once. The first
+    week that is ever planned has none: it has begun, or an installation is being furnished."""
     week = weekly.week_of(now)
     if await mail_store.is_planned(conn, week) or not await mail_store.plan_week(conn, now, week):
+        return
+    if await mail_store.is_first(conn):
         return
     zones = {user: hours.zone(name) for user, name in (await mail_store.owners(conn)).items()}
     dues = {user: weekly.due(week, zone) for user, zone in zones.items() if not weekly.is_over(week, now, zone)}

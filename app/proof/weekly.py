@@ -40,7 +40,7 @@ def sane(now: datetime, where: ZoneInfo) -> datetime:
 
 
 def is_over(week: date, now: datetime, where: ZoneInfo) -> bool:
-    """Too late to plan this mail at all: the first week of an installation begins with the next Monday."""
+    """Too late to plan this mail at all, because no worker ran on Monday: the next one comes in a week."""
     return now >= hours.instant(datetime.combine(week, UNTIL), where)
 
 

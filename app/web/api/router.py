@@ -37,6 +37,7 @@ from app.web.api import (
     rule_simulations,
     schedule_checks,
     schedule_versions,
+    schedule_warnings,
     schedules,
     services,
     sessions,
@@ -137,6 +138,7 @@ router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
 router.include_router(schedule_versions.router)
 router.include_router(schedule_checks.router)
+router.include_router(schedule_warnings.router)
 router.include_router(swaps.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
