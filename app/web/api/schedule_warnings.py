@@ -25,7 +25,7 @@ class ToldPerson(Answer):
     notification: str | None
 
 
-class WarningAnswer(Answer):
+class ScheduleWarningAnswer(Answer):
     """A gap, or somebody on duty who cannot be reached. `state`: `open`; `mended`; `passed`, when the time came and it
     was still so. `repeats`: the earlier one at the same hours of which somebody was told; of this one nobody is."""
 
@@ -49,15 +49,15 @@ async def list_schedule_warnings(
     page: Page,
     schedule: Annotated[Key | None, Query()] = None,
     state: Annotated[Literal["open", "mended", "passed"] | None, Query()] = None,
-) -> Listed[WarningAnswer]:
+) -> Listed[ScheduleWarningAnswer]:
     """The newest first."""
     found = await warning_store.listed(tx.conn, schedule=schedule, state=state, before=page.after_int, limit=page.fetch)
     return page.of([answer(row) for row in found], lambda warning: warning.id)
 
 
-def answer(row: Any) -> WarningAnswer:
+def answer(row: Any) -> ScheduleWarningAnswer:
     """Of a row of `warning_store.listed`."""
-    shown = {name: getattr(row, name, None) for name in WarningAnswer.model_fields}
+    shown = {name: getattr(row, name, None) for name in ScheduleWarningAnswer.model_fields}
     user = Person(key=row.user, name=row.user_name) if row.user else None
     told = [ToldPerson(user=Person(key=t["key"], name=t["name"]), notification=t["notification"]) for t in row.told]
-    return WarningAnswer.model_validate(shown | {"user": user, "repeats": row.repeats_id, "told": told})
+    return ScheduleWarningAnswer.model_validate(shown | {"user": user, "repeats": row.repeats_id, "told": told})

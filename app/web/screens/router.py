@@ -16,6 +16,7 @@ from app.web.screens import (
     maintenance,
     notification_rules,
     on_call,
+    reachability,
     refusals,
     rule_drafts,
     rule_simulations,
@@ -40,6 +41,7 @@ router.include_router(maintenance.router)
 router.include_router(correlating.router)
 router.include_router(storm.router)
 router.include_router(on_call.router)
+router.include_router(reachability.router)
 router.include_router(heartbeats.router)
 router.include_router(rules.router)
 router.include_router(rule_drafts.router)
