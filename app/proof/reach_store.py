@@ -54,6 +54,12 @@ _NAMED: Final = text("""
     JOIN escalation_policies p ON p.id = s.policy_id
     WHERE g.user_id = ANY (CAST(:ids AS bigint[])) GROUP BY g.user_id
 """)
+_LEFT: Final = text("""
+    SELECT u.key, u.name, array_agg(DISTINCT 'policy ' || p.key ORDER BY 'policy ' || p.key) AS places
+    FROM escalation_targets g JOIN escalation_steps s ON s.id = g.step_id
+    JOIN escalation_policies p ON p.id = s.policy_id JOIN users u ON u.id = g.user_id
+    WHERE NOT u.active GROUP BY u.key, u.name ORDER BY u.key
+""")
 # Who answers for a schedule: the active managers of its team; without any, the admins.
 OWNED: Final = """
     WITH managing AS (
@@ -133,6 +139,11 @@ async def named_by_policies(conn: AsyncConnection, user_ids: Collection[int]) ->
     if not user_ids:
         return {}
     return {r.user_id: list(r.places) for r in await conn.execute(_NAMED, {"ids": sorted(user_ids)})}
+
+
+async def left_in_policies(conn: AsyncConnection) -> list[tuple[str, str, list[str]]]:
+    """Key, name and `policy <key>`s of everybody who is not active and whom a policy names."""
+    return [(r.key, r.name, list(r.places)) for r in await conn.execute(_LEFT)]
 
 
 async def owners(conn: AsyncConnection, schedule_ids: Sequence[int]) -> dict[int, list[int]]:
