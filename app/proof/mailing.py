@@ -15,7 +15,7 @@ from app.proof import linting, mail_store, reach_store, weekly
 
 YEAR: Final = timedelta(days=365)
 LINTED: Final = 5
-"""Schedules of one transaction: a year of one takes up to 100 ms."""
+"""Schedules of one transaction: a year of one takes up to 200 ms."""
 
 
 async def plan(conn: AsyncConnection, now: datetime) -> None:
