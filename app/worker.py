@@ -21,6 +21,7 @@ from app.access.links import Links
 from app.channels.channel import Channel
 from app.db.notify import Listener
 from app.notifications.delivery import Delivery
+from app.proof import watching
 from app.standing import Standings
 
 CLAIM = 500
@@ -29,6 +30,7 @@ RETRY_AFTER_S = 1.0
 MOST_S = 60.0
 CHORES_AFTER_S = 2.0
 """Whoever starts has something better to do first."""
+PROVE_EVERY_S = 5
 OVERDUE_S = 0.1
 
 log = structlog.get_logger()
@@ -65,6 +67,8 @@ class Worker:
         self.delivery = Delivery(engine, outward, links, public_url, self.wake)
         self._stopping = False
         self._cleaning: asyncio.Task[None] | None = None
+        self._proving: asyncio.Task[None] | None = None
+        self._public_url = public_url
         self.seen_at: float | None = None
         """When the last tick ended, on the monotonic clock."""
 
@@ -76,6 +80,7 @@ class Worker:
         if self._keep_house is not None:
             first = datetime.now(UTC) + timedelta(seconds=CHORES_AFTER_S)
             self._scheduler.add_job(self._chores, "interval", seconds=60, id="chores", next_run_time=first)
+        self._scheduler.add_job(self._proof, "interval", seconds=PROVE_EVERY_S, id="proof")
         self._scheduler.start()
         if self._listener is not None:
             self._listener.start()
@@ -86,9 +91,9 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
-        if self._cleaning is not None:
-            self._cleaning.cancel()
-            await asyncio.wait({self._cleaning})
+        for task in filter(None, (self._cleaning, self._proving)):
+            task.cancel()
+            await asyncio.wait({task})
         self._stopping = True
         self._due.set()
         if self._task is not None:
@@ -138,6 +143,24 @@ class Worker:
             await self._keep_house()
         except (DBAPIError, OSError, TimeoutError) as e:
             log.warning("housekeeping_failed", error=repr(e))
+
+    async def _proof(self) -> None:
+        """Apart from the tick as well, for the same reasons."""
+        if self._proving is None or self._proving.done():
+            self._proving = asyncio.create_task(self._prove(), name="proof")
+
+    async def _prove(self) -> None:
+        try:
+            await self.prove()
+        except (DBAPIError, OSError, TimeoutError) as e:
+            log.warning("proof_failed", error=repr(e))
+        except Exception as e:  # the next pass must come, whatever this one died of
+            log.error("proof_failed", error=repr(e), exc_info=e)
+
+    async def prove(self) -> None:
+        """One pass over what is proven before it is needed: drills, the next 48 hours, weekly mails."""
+        if await watching.prove(self._engine, self._channels, self._public_url):
+            self.wake()
 
     async def _run(self) -> None:
         while True:

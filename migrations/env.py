@@ -19,6 +19,7 @@ import app.ingest.tables
 import app.notifications.tables
 import app.oncall.tables
 import app.priority.tables
+import app.proof.tables
 import app.rules.tables  # noqa: F401  (each registers its tables)
 from app import settings
 from app.db import engine as db_engine

@@ -21,7 +21,7 @@ ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "manager", "admin")
 
 SCOPES: Final[Mapping[Scope, str]] = {
     "read": "read incidents, receipts, schedules and configuration",
-    "respond": "acknowledge, resolve and otherwise respond to incidents; make overrides and silences",
+    "respond": "acknowledge, resolve and otherwise respond to incidents; make overrides and silences; start drills",
     "configure": "change services, integrations, heartbeats, schedules, policies, rules and teams; apply and export",
     "admin": "change users, API keys and the organisation; read the audit records",
     "metrics": "read /metrics",
@@ -45,6 +45,9 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
     "schedules.read": Permission("viewer", "read"),
     "schedules.edit": Permission("manager", "configure", of_team=True),
     "overrides.edit": Permission("operator", "respond"),
+    "reachability.read": Permission("operator", "read"),
+    "drills.read": Permission("viewer", "read"),
+    "drills.start": Permission("manager", "respond", of_team=True),
     "policies.read": Permission("viewer", "read"),
     "policies.edit": Permission("manager", "configure", of_team=True),
     "webhooks.read": Permission("viewer", "read"),

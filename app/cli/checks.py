@@ -19,7 +19,7 @@ from app.channels.channel import SendFailed
 from app.cli import running
 from app.cli.findings import Finding, ok, problem, warning
 from app.cli.migrate import current
-from app.configuration.reachability import undeliverable
+from app.configuration.reachability import hardly, left, undeliverable
 from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
 from app.directory import store as directory
@@ -137,6 +137,9 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     else:
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
+    for found in (await _hardly(conn, channels, now), await _left(conn)):
+        if found is not None:
+            yield found
     if (silent := await _heartbeats(conn)) is not None:
         yield silent
     yield await _on_time(conn)
@@ -151,6 +154,25 @@ async def _people(conn: AsyncConnection, channels: set[str], now: datetime) -> F
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     advice = "They verify a contact method, or somebody else takes their place."
     return problem("people", f"cannot be reached: {named}{more}", advice)
+
+
+async def _hardly(conn: AsyncConnection, channels: set[str], now: datetime) -> Finding | None:
+    """None when everybody who can be reached is ready, so that one contact method may fail."""
+    paged = await hardly(conn, channels, now)
+    if not paged.partly:
+        return None
+    named = "; ".join(f"{p.name} ({p.key}: {', '.join(p.reach.reasons)})" for p in paged.partly[:NAMED])
+    more = f" and {len(paged.partly) - NAMED} more" if len(paged.partly) > NAMED else ""
+    detail = f"{len(paged.partly)} of {paged.everybody} may be missed when one contact method fails: {named}{more}"
+    return warning("reachability", detail, "The screen Reachability says what each of them does. docs/reachability.md")
+
+
+async def _left(conn: AsyncConnection) -> Finding | None:
+    """None when policies name active people only."""
+    if not (found := await left(conn)):
+        return None
+    named = "; ".join(f"{p.name} ({p.key}: {', '.join(p.places[:3])})" for p in found[:NAMED])
+    return warning("people who left", f"still named: {named}", "Take them out of these policies.")
 
 
 async def _heartbeats(conn: AsyncConnection) -> Finding | None:

@@ -24,8 +24,8 @@ def lint(
 ) -> None:
     """Say what is doubtful about schedules in the coming year.
 
-    Gaps, people who left, more than 7 days in a row, less than 11 hours of rest, handoffs at local times that do not
-    exist or come twice.
+    Gaps, people who left or cannot be reached, more than 7 days in a row, less than 11 hours of rest, handoffs at
+    local times that do not exist or come twice. Under each finding: what to do about it.
 
     Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope read.
     """
@@ -62,3 +62,5 @@ def lines(found: list[dict[str, Any]]) -> Iterator[str]:
         for finding in answer["findings"]:
             first = f" (first {finding['intervals'][0]['starts_at']})" if finding["intervals"] else ""
             yield f"{answer['schedule']}: {finding['level']}: {finding['message']}{first}"
+            if finding.get("advice"):
+                yield f"  {finding['advice']}"

@@ -47,6 +47,11 @@ async def start(
         await informing.start(conn, incidents, policies.inform, now)
 
 
+async def start_drill(conn: AsyncConnection, incident_id: UUID, policy: dict[str, Any], now: datetime) -> None:
+    """A ladder for a drill, due at once, with a copy that its caller made. Nobody is informed."""
+    await store.start(conn, [(ids.new(now), incident_id, policy)], now)
+
+
 async def restart(conn: AsyncConnection, incident_ids: Collection[UUID], policies: Policies, now: datetime) -> None:
     """⓪ These incidents became triggered again: their ladders are due, and start from the first step at their claim.
     Who is informed learns of what was raised or reopened."""

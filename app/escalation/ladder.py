@@ -8,7 +8,8 @@ begun since. Silence is never the outcome, nor is spinning.
 
 A step whose condition does not hold is skipped at once and says so. A policy that hands over to another one is a
 ladder with several legs; rounds are counted on from leg to leg. A ladder that informs is climbed as long as its
-incident is open, to its end, and pages no last resort: nobody need answer it. Steps "until resolved" are taken although
+incident is open, to its end, and pages no last resort: nobody need answer it. Nor does that of a drill, unless its copy
+has the last resort as a step. Steps "until resolved" are taken although
 somebody has the incident; those between them keep their delay: nobody is asked sooner because somebody acknowledged.
 """
 
@@ -114,7 +115,7 @@ class _Climber:
                 self.result.ladder = replace(ladder, round=ladder.round + 1, step=0, reached=0)
             elif ladder.leg + 1 < len(ladder.policy.legs):
                 self._hand_over()
-            elif ladder.informs:
+            elif ladder.informs or ladder.policy.drill:
                 self.result.ladder = replace(ladder, next_step_at=None)
                 return self.result
             else:
@@ -124,7 +125,8 @@ class _Climber:
         """A policy that had reached nobody when it was climbed is looked at again: from the first step that reaches
         somebody by now."""
         ladder = self.result.ladder
-        waits = ladder.reached <= 0 and ladder.step >= len(ladder.climbed.steps) and not ladder.informs
+        once = ladder.informs or ladder.policy.drill
+        waits = ladder.reached <= 0 and ladder.step >= len(ladder.climbed.steps) and not once
         if not waits or self.had:
             return
         for leg, policy in enumerate(ladder.policy.legs):
@@ -179,7 +181,8 @@ class _Climber:
         if not rung.round_robin or ladder.climbed.id is None:
             return self.find((*rung.targets, *more))
         found = self.find(rung.targets)
-        people = self.turns.take((ladder.climbed.id, ladder.step), self._asked(rung, found.people))
+        turn = self.turns.next if ladder.policy.drill else self.turns.take
+        people = turn((ladder.climbed.id, ladder.step), self._asked(rung, found.people))
         besides = self.find(more) if more else Reach()
         known = {person[0] for person in people}
         people += tuple(person for person in besides.people if person[0] not in known)

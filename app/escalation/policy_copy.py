@@ -3,7 +3,8 @@
 `{"key", "name", "version", "repeats", "steps": [{"delay_s", "targets": [{"type", "id"}]}]}`, where a step may also
 have `whom` (`round_robin`), `acknowledge` (`all`) and `when`. `id` is the policy's, by which turns are kept; `chain`
 holds the copies of the policies that it hands over to, one after the other; `inform` is what the escalation matrix
-said. Copies that were made before any of this existed have none of it, and mean what they meant.
+said; `drill` marks the copy of a test page. Copies that were made before any of this existed have none of it, and mean
+what they meant.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ class PolicyCopy(Struct, frozen=True, gc=False):
     id: int | None = None
     chain: tuple[PolicyCopy, ...] = ()
     inform: Informing | None = None
+    drill: bool = False
+    """A test page: it ends with its last step, pages no last resort, and takes nobody's turn."""
 
     @classmethod
     def of(cls, copied: Mapping[str, Any]) -> PolicyCopy:
@@ -97,6 +100,7 @@ class PolicyCopy(Struct, frozen=True, gc=False):
             copied.get("id"),
             tuple(cls.of(c) for c in copied.get("chain", ())),
             None if inform is None else Informing(**inform),
+            copied.get("drill", False),
         )
 
     @property

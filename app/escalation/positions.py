@@ -42,6 +42,11 @@ class Ladder(Struct, frozen=True, gc=False):
     def informs(self) -> bool:
         return self.purpose == "inform"
 
+    @property
+    def sends(self) -> str:
+        """The purpose of its orders."""
+        return "drill" if self.policy.drill else self.purpose
+
 
 class Situation(Struct, frozen=True, gc=False):
     """The incident as the claim sees it."""
@@ -75,7 +80,7 @@ FindReach = Callable[[Sequence[Target]], Reach]
 
 class PageOrder(Struct, frozen=True, gc=False):
     """One person to page, or webhook to call: what `notifications.plan` turns into messages. `purpose`: `page`,
-    `inform`, or `nudge` for a reminder. `lasts`: also of use when somebody has the incident."""
+    `inform`, `drill`, or `nudge` for a reminder. `lasts`: also of use when somebody has the incident."""
 
     ladder_id: UUID
     incident_id: UUID
@@ -96,7 +101,7 @@ def orders(ladder: Ladder, reach: Reach, loudness: str, *, lasts: bool) -> list[
     whom += [(None, "named in the policy", webhook) for webhook, _ in reach.webhooks]
     return [
         PageOrder(
-            ladder.id, ladder.incident_id, ladder.purpose, ladder.epoch, ladder.round, ladder.step, user_id, loudness,
+            ladder.id, ladder.incident_id, ladder.sends, ladder.epoch, ladder.round, ladder.step, user_id, loudness,
             because, webhook_id, lasts,
         )
         for user_id, because, webhook_id in whom

@@ -85,8 +85,10 @@ def _targets(climbing: Ladder, situation: Situation) -> set[Target]:
     return targets
 
 
-def _told(due: datetime, climb: Climb, town: Town) -> NextStep:
-    """The last entry of a climb is the step that reached somebody, or that nobody could be reached."""
+def _told(due: datetime, climb: Climb, town: Town) -> NextStep | None:
+    """The last entry of a climb is the step that reached somebody, or that nobody could be reached. None: it ends."""
+    if not climb.entries:
+        return None
     said = climb.entries[-1]
     data = said.data
     step = data["step"] if said.kind == "step" else None

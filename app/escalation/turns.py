@@ -24,12 +24,19 @@ class Turns:
 
     def take(self, place: Place, people: People) -> People:
         """The one of `people` whose turn it is, with the reason; it counts as taken from here on."""
+        found = self.next(place, people)
+        for user_id, _, _ in found:
+            turns = self._taken.setdefault(place, {})
+            turns[user_id] = max(turns.values(), default=0) + 1
+            self.changed.add(place)
+        return found
+
+    def next(self, place: Place, people: People) -> People:
+        """The same without taking it: a drill is nobody's turn."""
         if not people:
             return people
-        turns = self._taken.setdefault(place, {})
+        turns = self._taken.get(place, {})
         user_id, name, because = min(people, key=lambda person: turns.get(person[0], 0))
-        turns[user_id] = max(turns.values(), default=0) + 1
-        self.changed.add(place)
         return ((user_id, name, f"{because}; {self._why(len(people))}"),)
 
     def of(self, place: Place) -> dict[int, int]:

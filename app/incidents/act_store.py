@@ -46,6 +46,7 @@ _DUE = text("""
 _NEAR = text(f"""
     SELECT i.id FROM incidents i
     WHERE i.service_id = ANY (CAST(:services AS bigint[])) AND i.{IS_OPEN} AND i.last_occurrence_at >= :since
+      AND NOT i.drill
 """)
 """Open incidents of these services with an occurrence since then."""
 

@@ -104,21 +104,24 @@ async def _keep(
     conn: AsyncConnection, now: datetime, after: Incident, who: Responder, kind: str, **data: Any
 ) -> Incident:
     await store.update(conn, [after])
-    await store.write_timeline(conn, [Entry(after.id, kind, who.actor, data)], now)
+    said = data | {"drill": True} if after.drill else data
+    await store.write_timeline(conn, [Entry(after.id, kind, who.actor, said)], now)
     return replace(after, version=after.version + 1)
 
 
 def must_be_open(incident: Incident) -> None:
-    """Raises `Conflict` for one that is resolved or closed."""
+    """Raises `Conflict` for one that is resolved or closed, and for a drill, which is only acknowledged or resolved."""
     if not incident.is_open:
         raise Conflict(f"incident {incident.number} is {incident.state}", code="not_open", state=incident.state)
+    if incident.drill:
+        raise Conflict(f"incident {incident.number} is a drill: it is acknowledged or resolved, no more", code="drill")
 
 
 async def acknowledge(
     conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder
 ) -> Acknowledged | PartlyAcknowledged | AlreadyAcknowledged | AlreadyResolved:
     """A responder takes it; escalation stops at its next claim. P1 and P2 come back when nothing follows. Where all
-    whom a step paged must acknowledge, the last of them takes it."""
+    whom a step paged must acknowledge, the last of them takes it. A drill is over by this."""
     incident = await _locked(conn, incident_id)
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
@@ -135,6 +138,8 @@ async def acknowledge(
     after = states.acknowledge(
         incident, now, who.person(), now + lasts if lasts else None, "expires" if lasts else None
     )
+    if incident.drill:
+        after = states.resolve(after, now, who.actor)
     after_s = round((now - incident.triggered_at).total_seconds(), 1)
     return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via, after_s=after_s))
 

@@ -19,7 +19,7 @@ _LINE = """
            t.key AS team, t.name AS team_name, i.opened_at, i.triggered_at, i.acknowledged_at,
            a.key AS acknowledged_by, a.name AS acknowledged_by_name, i.wakes_at, i.wakes_because,
            i.mitigated_at, i.resolved_at, i.resolved_by, i.closed_at, i.firing, i.occurrences, i.reopened, i.epoch,
-           i.version
+           i.version, i.drill
     FROM incidents i JOIN services s ON s.id = i.service_id LEFT JOIN teams t ON t.id = s.team_id
     LEFT JOIN users a ON a.id = i.acknowledged_by_id
 """
@@ -108,6 +108,7 @@ class IncidentLine:
     reopened: int
     epoch: int
     version: int
+    drill: bool
 
 
 @dataclass(frozen=True, slots=True)

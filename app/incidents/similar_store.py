@@ -85,7 +85,7 @@ IN_COMMON = text(f"""
                jsonb_agg(o.labels) AS labels FROM (
             SELECT o.alert_id, a.labels FROM occurrences o JOIN alerts a ON a.id = o.alert_id
             WHERE o.incident_id = i.id ORDER BY o.id LIMIT :counted) AS o) AS o
-    WHERE i.id = ANY (CAST(:ids AS uuid[])) AND i.id <> :id AND i.merged_into_id IS NULL
+    WHERE i.id = ANY (CAST(:ids AS uuid[])) AND i.id <> :id AND i.merged_into_id IS NULL AND NOT i.drill
 """)
 """What each candidate has in common with it. What was merged speaks through the incident that has its alerts now."""
 

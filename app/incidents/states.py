@@ -68,6 +68,7 @@ class Incident(Struct, frozen=True, gc=False):
     version: int
     merged_into_id: UUID | None = None
     symptoms_due_at: datetime | None = None
+    drill: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -58,6 +58,7 @@ _TYPES = {
     "version": "integer",
     "merged_into_id": "uuid",
     "symptoms_due_at": "timestamptz",
+    "drill": "boolean",
 }
 COLUMNS = Incident.__struct_fields__
 """In the order of the dataclass, so that a row is its arguments."""
@@ -95,6 +96,7 @@ incidents of occurrences that changed; and what these were merged into."""
 
 LOCK_WITH_REASONS = Hot(f"""{_FOR_BATCH}
         UNION SELECT u.id FROM incidents u WHERE u.service_id = ANY (CAST(:above AS bigint[])) AND u.{IS_OPEN}
+              AND NOT u.drill
               AND u.last_occurrence_at >= CAST(:since AS timestamptz)
     ) ORDER BY i.id FOR NO KEY UPDATE
 """)
@@ -293,9 +295,10 @@ async def update(
 
 
 async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: datetime) -> None:
-    """Writes entries in their order. What metrics count about incidents, they count here, when it is committed."""
+    """Writes entries in their order. What metrics count about incidents, they count here, when it is
+    committed; drills do not count."""
     for entry in entries:
-        if (count := _COUNTED.get(entry.kind)) is not None:
+        if (count := _COUNTED.get(entry.kind)) is not None and not entry.data.get("drill"):
             on_commit(conn, partial(count, entry.data))
     if entries:
         await INSERT_TIMELINE.write(

@@ -20,7 +20,7 @@ _STORM = """s.id, s.key, s.name, s.threshold, s.started_at, s.calm_since, s.prio
            s.incidents, s.alerts"""
 
 OPENED = Hot("""
-    SELECT (SELECT count(*) FROM (SELECT 1 FROM incidents WHERE id >= CAST(:since AS uuid)
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM incidents WHERE id >= CAST(:since AS uuid) AND NOT drill
                                   LIMIT CAST(:most AS integer)) AS few) AS opened,
            (SELECT s.id FROM storms s WHERE s.ended_at IS NULL) AS storm_id
 """)
@@ -45,13 +45,14 @@ BEGIN = text("""
 """Nothing comes back when another process was faster: then its storm is the one."""
 
 AFFECTED = text("""
-    SELECT i.service_id, count(*) AS incidents, min(i.priority) AS priority FROM incidents i WHERE i.id >= :since
+    SELECT i.service_id, count(*) AS incidents, min(i.priority) AS priority FROM incidents i
+    WHERE i.id >= :since AND NOT i.drill
     GROUP BY i.service_id ORDER BY count(*) DESC, i.service_id
 """)
 
 JOIN_LATEST = text("""
     UPDATE incidents SET storm_id = :storm_id WHERE id IN (
-        SELECT i.id FROM incidents i WHERE i.id >= :since AND i.id <> :incident_id
+        SELECT i.id FROM incidents i WHERE i.id >= :since AND i.id <> :incident_id AND NOT i.drill
         ORDER BY i.id FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
 """)

@@ -100,6 +100,8 @@ class Incident(Base):
     """What it was, in the words of a person, said when it was resolved or later."""
     fix: Mapped[str | None]
     """What fixed it, likewise."""
+    drill: Mapped[bool] = mapped_column(server_default=text("false"))
+    """It is a test page: no trouble, and no part of any statistics."""
 
 
 class Storm(Base):

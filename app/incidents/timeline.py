@@ -88,7 +88,9 @@ def _told(d: Data) -> str:
     """Who was told of it, and how."""
     if d.get("channel") == "webhook":
         return f"The webhook {d['name']} was called"
-    did = {"update": "informed", "nudge": "reminded"}.get(str(d.get("purpose")), "paged")
+    did = {"update": "informed", "nudge": "reminded", "drill": "paged for the drill"}.get(
+        str(d.get("purpose")), "paged"
+    )
     return f"{d['name']} was {did} by {_channel(d)}"
 
 
@@ -142,6 +144,8 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "symptom_linked": lambda d: f"May be a symptom of incident {d['to']}: {d['path']}",
     "reason_linked": lambda d: f"May be the reason of incident {d['of']}: {d['path']}",
     "opened_by_hand": lambda d: f"Opened by {d['name']}, severity {d['severity']}{_text(d)}",
+    "drill_began": lambda d: f"A drill, begun by {d['name']}: {d['whom']} is paged to prove that it works",
+    "drill_over": lambda d: f"The drill is over: {d['because']}",
     "storm_began": lambda d: (
         f"{d['name']} began: {d['incidents']} incidents within a minute, more than {d['threshold']}"
         + (f"; in common: {d['common']}" if d.get("common") else "")

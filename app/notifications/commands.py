@@ -135,7 +135,7 @@ async def fail_over(
     used = (await conn.execute(store.STEP_STATE, step)).all()
     if await _another_method(conn, now, lost, {r.contact_method_id for r in used}, channels):
         return
-    if lost.purpose == "page" and not any(_may_arrive(r, used) for r in used):
+    if lost.purpose in ("page", "drill") and not any(_may_arrive(r, used) for r in used):
         await escalation.advance(conn, now, lost.ladder_id, lost.epoch or 0, lost.round or 0, lost.step or 0)
 
 

@@ -36,7 +36,7 @@ class Planned(Struct, frozen=True, gc=False):
     webhook_id: int | None = None
 
 
-PURPOSES = {"page": "page", "inform": "update", "nudge": "nudge"}
+PURPOSES = {"page": "page", "inform": "update", "nudge": "nudge", "drill": "drill"}
 """What a notification is for, by the purpose of its order."""
 
 

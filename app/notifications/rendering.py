@@ -29,4 +29,4 @@ def data(row: Any, public_url: str) -> dict[str, Any]:
 def has_answer(row: Any) -> bool:
     """Whether the message carries a link that acts for its reader. What is only for information, and what a program
     reads, does not."""
-    return row.incident_id is not None and row.purpose == "page" and row.webhook_id is None
+    return row.incident_id is not None and row.purpose in ("page", "drill") and row.webhook_id is None

@@ -29,18 +29,25 @@ async def tell(
     key: str,
     channels: Collection[str],
     due_at: datetime | None = None,
+    purpose: str = "notice",
+    long: str = "",
+    mail_first: bool = False,
 ) -> int:
-    """Queues one message along the first of the person's quiet notification rules, for `due_at` or now. `key` names
-    what it is about: told once. Returns how many messages; none for somebody who cannot be reached."""
+    """Queues one message along the first of the person's quiet notification rules, for `due_at` or now; with
+    `mail_first` by mail where there is one. `key` names what it is about: told once. `long`: the words for channels
+    that have room. Returns how many messages; none for somebody who cannot be reached."""
     person = (await contacts.people(conn, [user_id], channels)).get(user_id)
     if person is None or not person.active:
         return 0
+    mails = [m for m in person.methods if m.channel == "mail"] if mail_first else []
+    methods = mails or [rule.method for rule in person.rules_for("quiet")]
+    content = {"subject": subject, "text": words} | ({"text_long": long} if long else {})
     planned = [
         Planned(
-            ids.new(now), key, "notice", "quiet", user_id, rule.method.id, rule.method.channel,
-            rule.method.address, due_at or now, content={"subject": subject, "text": words},
+            ids.new(now), key, purpose, "quiet", user_id, method.id, method.channel, method.address, due_at or now,
+            content=content,
         )
-        for rule in person.rules_for("quiet")[:1]
+        for method in methods[:1]
     ]  # fmt: skip
     return await store.insert(conn, planned, now)
 

@@ -95,6 +95,26 @@ def for_information(about: About, content: Mapping[str, Any], state: str, time_z
     )
 
 
+DRILL_TITLE = "Drill: "
+"""How the titles of drills begin."""
+
+
+def drill(about: About, content: Mapping[str, Any], *, repeated: bool) -> Words:
+    """A test page. Its first words say so in every form: nobody shall look for trouble that there is not."""
+    what = about.title.removeprefix(DRILL_TITLE)
+    again = " (repeat)" if repeated else ""
+    return Words(
+        subject=f"DRILL, a test page: #{about.number}",
+        text=f"DRILL{again}, no real incident: #{about.number} {what}. Please open and acknowledge",
+        text_long=(
+            f"DRILL{again}: there is no real incident. This is a {what}. Please open the link and acknowledge, as you"
+            " would at night; that ends it."
+        ),
+        facts=(("Why you", str(content.get("why", ""))),),
+        link_label="Open and acknowledge the drill",
+    )
+
+
 def update_is_due(about: About, time_zone: str, *, repeated: bool) -> Words:
     """To whoever has the incident: those who wait want to know how it stands."""
     again = " (repeat)" if repeated else ""
@@ -147,5 +167,6 @@ def verification(content: Mapping[str, Any]) -> Words:
 
 
 def notice(content: Mapping[str, Any]) -> Words:
+    """`text_long`: for channels that have room for it."""
     text = str(content["text"])
-    return Words(str(content.get("subject", "A notice from Tocsin")), text, text, (), "")
+    return Words(str(content.get("subject", "A notice from Tocsin")), text, str(content.get("text_long", text)), (), "")

@@ -7,7 +7,7 @@ The length of a run is a convention of ours; 11 hours of rest are what EU direct
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import gcd
@@ -24,9 +24,25 @@ LONGEST_RUN_DAYS = 7
 SHORTEST_REST = timedelta(hours=11)
 
 Code = Literal[
-    "gap", "inactive_member", "long_run", "short_rest", "missing_local_time", "ambiguous_local_time", "always_the_same",
-    "double_cover", "same_person",
+    "gap", "inactive_member", "unreachable_member", "partly_reachable_member", "left_team", "long_run", "short_rest",
+    "missing_local_time", "ambiguous_local_time", "always_the_same", "double_cover", "same_person",
 ]  # fmt: skip
+
+ADVICE: Mapping[Code, str] = {
+    "gap": "put somebody in with an override, or widen a layer; if nobody shall be paged then, leave it",
+    "inactive_member": "take this person out of the layers, and put somebody else in their place",
+    "unreachable_member": "this person adds and verifies a contact method, or somebody else takes the shifts",
+    "partly_reachable_member": "this person verifies a second contact method, so that one may fail",
+    "left_team": "add this person to the team, or put a member of the team in their place",
+    "long_run": "make the turns shorter, or add somebody to the rotation",
+    "short_rest": "move the handoffs, or let somebody else take one of the shifts",
+    "missing_local_time": "hand off at an hour at which clocks do not change, if it matters",
+    "ambiguous_local_time": "hand off at an hour at which clocks do not change, if it matters",
+    "always_the_same": "add or remove a turn",
+    "double_cover": "remove one of the layers or overrides, unless both are meant",
+    "same_person": "shift the turns of one of the two schedules",
+}
+"""What to do about a finding, by its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +55,35 @@ class Finding:
     user_ids: tuple[int, ...] = ()
     intervals: tuple[Interval, ...] = ()
 
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return ADVICE[self.code]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What is known about the people of a schedule beside their names, by user id; nothing is said about others.
+
+    `unreachable`: why no page reaches them; `partly`: what they lack to be ready. `team`: the name of the owner team
+    and its members; None: nobody owns the schedule. `policies`: what names them beside schedules."""
+
+    unreachable: Mapping[int, str] = field(default_factory=dict)
+    partly: Mapping[int, str] = field(default_factory=dict)
+    team: tuple[str, Collection[int]] | None = None
+    policies: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+
+UNKNOWN = People()
+
 
 def lint(
-    schedule: Schedule, t0: datetime, t1: datetime, names: Mapping[int, str], active: Collection[int]
+    schedule: Schedule,
+    t0: datetime,
+    t1: datetime,
+    names: Mapping[int, str],
+    active: Collection[int],
+    people: People = UNKNOWN,
 ) -> list[Finding]:
     """Of `[t0, t1)`, overrides included. `names` of users by id; `active`: who may be paged."""
     shifts = final(schedule, t0, t1)
@@ -49,7 +91,9 @@ def lint(
     covered = joined((shift.starts_at, shift.ends_at) for shift in shifts)
     return [
         *_gaps(without([(t0, t1)], covered)),
-        *_inactive(members(schedule, t0, t1) | own.keys(), names, active),
+        *_inactive(members(schedule, t0, t1) | own.keys(), names, active, people),
+        *_hard_to_reach(members(schedule, t0, t1) | own.keys(), own, names, active, people),
+        *_strangers(members(schedule, t0, t1) | own.keys(), names, active, people),
         *(found for user in sorted(own) for found in _long_runs(schedule, user, own[user], names)),
         *(found for user in sorted(own) for found in _short_rests(user, own[user], names)),
         *(found for layer in schedule.stack for found in _local_times(schedule, layer, t0, t1)),
@@ -75,9 +119,42 @@ def _gaps(found: Sequence[Interval]) -> Iterator[Finding]:
         yield Finding("gap", "warning", f"nobody is on call {times}, {_long(found)} together", (), tuple(found))
 
 
-def _inactive(named: Iterable[int], names: Mapping[int, str], active: Collection[int]) -> Iterator[Finding]:
+def _inactive(
+    named: Iterable[int], names: Mapping[int, str], active: Collection[int], people: People
+) -> Iterator[Finding]:
     for user in sorted(set(named) - set(active)):
-        yield Finding("inactive_member", "warning", f"{_name(user, names)} is not active and cannot be paged", (user,))
+        places = f"; also named by {', '.join(people.policies[user])}" if people.policies.get(user) else ""
+        message = f"{_name(user, names)} is not active and cannot be paged{places}"
+        yield Finding("inactive_member", "warning", message, (user,))
+
+
+def _hard_to_reach(
+    named: Iterable[int],
+    own: Mapping[int, Sequence[Interval]],
+    names: Mapping[int, str],
+    active: Collection[int],
+    people: People,
+) -> Iterator[Finding]:
+    """Where: their shifts. Who is named and has no shift in this time is told of too, once there is trouble."""
+    for user in sorted(set(named) & set(active)):
+        where = tuple(own.get(user, ()))
+        if user in people.unreachable:
+            message = f"{_name(user, names)} cannot be reached: {people.unreachable[user]}"
+            yield Finding("unreachable_member", "warning", message, (user,), where)
+        elif user in people.partly:
+            message = f"{_name(user, names)} can be reached, but may be missed: {people.partly[user]}"
+            yield Finding("partly_reachable_member", "note", message, (user,), where)
+
+
+def _strangers(
+    named: Iterable[int], names: Mapping[int, str], active: Collection[int], people: People
+) -> Iterator[Finding]:
+    if people.team is None:
+        return
+    team, members_of_team = people.team
+    for user in sorted(set(named) & set(active) - set(members_of_team)):
+        message = f"{_name(user, names)} is not a member of team {team}, which owns this schedule"
+        yield Finding("left_team", "warning", message, (user,))
 
 
 def _long_runs(schedule: Schedule, user: int, own: Sequence[Interval], names: Mapping[int, str]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,12 +16,17 @@ class ScheduleRow(Base):
     """What is so at once: its name and who owns it. All that decides who is on call is in its versions."""
 
     __tablename__ = "schedules"
-    __table_args__ = (CheckConstraint(KEY_CHECK, name="key"),)
+    __table_args__ = (
+        CheckConstraint(KEY_CHECK, name="key"),
+        Index("ix_schedules_looked_at", text("COALESCE(looked_at, created_at)")),
+    )
 
     id: Mapped[RowId]
     key: Mapped[Key]
     name: Mapped[str]
     team_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("teams.id"), index=True)
+    looked_at: Mapped[datetime | None]
+    """When a worker looked at its next 48 hours last (`app.proof`)."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]

@@ -27,10 +27,11 @@ from app.web.body_limit import BodyLimit
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """The one transaction of a request and the instant it is at."""
+    """The one transaction of a request and the instant it is at. `channels`: the names of those configured."""
 
     conn: AsyncConnection
     now: datetime
+    channels: frozenset[str]
     _then: list[Callable[[], None]] = field(default_factory=list)
 
     def after_commit(self, call: Callable[[], None]) -> None:
@@ -60,7 +61,7 @@ def install(
 
 async def transaction(request: Request) -> AsyncIterator[Transaction]:
     async with db.transaction(request.app.state.engine) as (conn, now):
-        tx = Transaction(conn, now)
+        tx = Transaction(conn, now, frozenset(request.app.state.channels))
         yield tx
     tx.committed()
 

@@ -73,7 +73,7 @@ async def show_metrics(
     """All metrics. Takes the scope `metrics`, unless Tocsin listens on loopback and no proxy brought the request."""
     if not on_loopback(settings) or any(name in request.headers for name in _FORWARDED):
         async with db.transaction(request.app.state.engine) as (conn, now):
-            caller = await identify(request, Transaction(conn, now), bearer, request.cookies.get(COOKIE))
+            caller = await identify(request, Transaction(conn, now, frozenset()), bearer, request.cookies.get(COOKIE))
         if caller is None:
             raise Unauthenticated("send an API key with the scope metrics as Authorization: Bearer")
         caller.require("metrics.read")

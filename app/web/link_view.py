@@ -69,7 +69,7 @@ class View:
 def offered(seen: Standing, user_id: int) -> Sequence[Action]:
     """The buttons, the most likely one first."""
     if seen.state == "triggered":
-        return ("acknowledge", "escalate", "resolve")
+        return ("acknowledge",) if seen.drill else ("acknowledge", "escalate", "resolve")
     if not seen.is_open:
         return ()
     return ("resolve", "escalate") if seen.acknowledged_by_id == user_id else ("escalate", "resolve")
@@ -78,6 +78,8 @@ def offered(seen: Standing, user_id: int) -> Sequence[Action]:
 def said(pressed: str, seen: Standing, user_id: int) -> str:
     """One sentence on what became of a pressed button, told from how things are now; empty where the state says it."""
     match pressed:
+        case "acknowledge" if seen.drill and seen.acknowledged_by_id == user_id:
+            return "Thank you. This was a drill, and it is over."
         case "acknowledge" if not seen.is_open:
             return "It was over before you pressed."
         case "acknowledge" if seen.state != "triggered" and seen.acknowledged_by_id != user_id:

@@ -144,6 +144,41 @@ def test_a_ladder_that_informs_ends_and_pages_no_last_resort() -> None:
     assert (nobody.pages, nobody.ladder.next_step_at, nobody.unreachable) == ([], None, False)
 
 
+def drilled(*steps: Rung) -> Ladder:
+    return replace(on(), policy=PolicyCopy("P", 0, steps, 1, drill=True))
+
+
+def test_a_drill_ends_with_its_last_step_and_pages_no_last_resort() -> None:
+    first = at(drilled(rung(1), rung(2)), TRIGGERED)
+    assert [p.purpose for p in first.pages] == ["drill"]
+    second = at(first.ladder, TRIGGERED, now=NOW + m(5))
+    assert (paged(second), second.ladder.next_step_at) == ([2], NOW + m(10))
+    over = at(second.ladder, TRIGGERED, now=NOW + m(10))
+    assert (paged(over), over.ladder.next_step_at, over.unreachable) == ([], None, False)
+
+
+def test_a_drill_that_reaches_nobody_ends_at_once() -> None:
+    over = at(drilled(rung(1)), TRIGGERED, everybody())
+    assert (paged(over), said(over), over.ladder.next_step_at, over.unreachable) == (
+        [],
+        ["nobody_reached"],
+        None,
+        False,
+    )
+
+
+def test_a_drill_takes_nobodys_turn() -> None:
+    turns = Turns({(1, 0): {1: 4}})
+    once = at(drilled(rung(1, 2, round_robin=True)), TRIGGERED, turns=turns)
+    assert (paged(once), turns.changed) == ([2], set())
+    assert paged(at(on(rung(1, 2, round_robin=True)), TRIGGERED, turns=turns)) == [2]
+
+
+def test_the_copy_of_a_drill_is_read_as_one() -> None:
+    assert PolicyCopy.of({"name": "P", "steps": [], "drill": True}).drill
+    assert not PolicyCopy.of({"name": "P", "steps": []}).drill
+
+
 def test_a_webhook_is_called_and_is_nobody() -> None:
     def find(targets: Sequence[Target]) -> Reach:
         found = ALL(tuple(t for t in targets if t.type == "user"))

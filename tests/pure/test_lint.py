@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from app import hours
 from app.oncall.fairness import evenness, fairness
 from app.oncall.intervals import seconds
 from app.oncall.layers import Layer, Unit, shifted
-from app.oncall.lint import Finding, lint, same_people
+from app.oncall.lint import ADVICE, Code, Finding, People, lint, same_people
 from app.oncall.shifts import Override, Schedule, by_user, final
 
 ANA, BEN, CARA = 1, 2, 3
@@ -70,6 +71,34 @@ def test_one_gap_once() -> None:
 def test_who_left_is_told() -> None:
     finding = found(plan(layer(ANA, BEN)), active=(ANA,))["inactive_member"]
     assert (finding.user_ids, finding.message) == ((BEN,), "Ben is not active and cannot be paged")
+
+
+def test_who_cannot_be_reached_or_only_just() -> None:
+    people = People(unreachable={ANA: "no contact method"}, partly={BEN: "only SMS", CARA: "only mail"})
+    findings = {f.code: f for f in lint(plan(layer(ANA, BEN)), *YEAR, NAMES, (ANA, BEN, CARA), people)}
+    assert findings.keys() == {"unreachable_member", "partly_reachable_member"}, "Cara is not in it"
+    lost, partly = findings["unreachable_member"], findings["partly_reachable_member"]
+    assert (lost.level, lost.message) == ("warning", "Ana cannot be reached: no contact method")
+    assert len(lost.intervals) == 26, "her shifts"
+    assert (partly.level, partly.message) == ("note", "Ben can be reached, but may be missed: only SMS")
+
+
+def test_who_left_the_team_that_owns_it() -> None:
+    findings = lint(plan(layer(ANA, BEN)), *YEAR, NAMES, (ANA, BEN), People(team=("Payments", {ANA})))
+    assert [(f.code, f.message) for f in findings] == [
+        ("left_team", "Ben is not a member of team Payments, which owns this schedule")
+    ]
+
+
+def test_who_left_altogether_is_named_once_with_what_names_them() -> None:
+    people = People({BEN: "not active"}, team=("Payments", {ANA}), policies={BEN: ["policy checkout"]})
+    [finding] = lint(plan(layer(ANA, BEN)), *YEAR, NAMES, (ANA,), people)
+    assert finding.message == "Ben is not active and cannot be paged; also named by policy checkout"
+
+
+def test_every_finding_says_what_to_do() -> None:
+    assert set(ADVICE) == set(get_args(Code))
+    assert found(plan(layer(ANA, BEN, restrictions=OFFICE)))["gap"].advice.startswith("put somebody in")
 
 
 def test_a_week_is_not_too_long_even_when_clocks_are_put_back() -> None:

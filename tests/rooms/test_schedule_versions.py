@@ -12,7 +12,7 @@ import httpx
 import pytest
 from api_client import api, as_person
 from sqlalchemy.ext.asyncio import AsyncEngine
-from test_api_schedules import NOON, PRIMARY, draft, edit, made, set_clock
+from test_api_schedules import NOON, PRIMARY, about_shifts, draft, edit, made, set_clock
 
 from app.db.engine import transaction
 from app.directory import people
@@ -211,9 +211,9 @@ class TestLikeAnother:
         assert await on_duty(client, TUESDAYS["now"], "secondary") == ["ben"]
 
     async def test_a_secondary_who_is_the_primary_is_told(self, client: httpx.AsyncClient) -> None:
-        assert (await self.made(client, turns=2)).json()["findings"][0]["code"] == "same_person"
+        assert about_shifts((await self.made(client, turns=2)).json()["findings"])[0] == "same_person"
         moved = edit(layers=[], like={"schedule": "primary", "turns": 1})
-        assert (await client.put("/schedules/secondary", json=moved)).json()["findings"] == []
+        assert about_shifts((await client.put("/schedules/secondary", json=moved)).json()["findings"]) == []
 
     async def test_its_own_layers_lie_on_top(self, client: httpx.AsyncClient) -> None:
         own = deepcopy(PRIMARY["layers"][0]) | {"members": [["cara"], []]}

@@ -43,6 +43,8 @@ class IncidentLineAnswer(Answer):
     occurrences: int
     reopened: int
     version: int
+    drill: bool
+    """A test page: no trouble, and no part of statistics."""
 
 
 class NextStepAnswer(Answer):

@@ -13,6 +13,7 @@ from app.web.api import (
     configuration,
     contact_methods,
     correlating,
+    drills,
     dry_runs,
     escalation_lists,
     explanations,
@@ -29,12 +30,14 @@ from app.web.api import (
     policies,
     priority_matrix,
     priority_trial,
+    reachability,
     receipts,
     rule_drafts,
     rule_sets,
     rule_simulations,
     schedule_checks,
     schedule_versions,
+    schedule_warnings,
     schedules,
     services,
     sessions,
@@ -135,9 +138,12 @@ router.include_router(signing_secrets.router)
 router.include_router(schedules.router)
 router.include_router(schedule_versions.router)
 router.include_router(schedule_checks.router)
+router.include_router(schedule_warnings.router)
 router.include_router(swaps.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
+router.include_router(reachability.router)
+router.include_router(drills.router)
 router.include_router(policies.router)
 router.include_router(webhooks.router)
 router.include_router(escalation_lists.router)

@@ -12,10 +12,11 @@ from app import hours
 from app.oncall import commands, store
 from app.oncall.fairness import Fairness, fairness
 from app.oncall.intervals import seconds
-from app.oncall.lint import Finding, lint, same_people
+from app.oncall.lint import Finding
 from app.oncall.schedule_document import Like
 from app.oncall.shifts import Schedule
 from app.oncall.store import Member
+from app.proof import linting
 from app.web.api.on_call_answers import IntervalAnswer, Person, WindowWanted, person, this_era
 from app.web.auth import permission
 from app.web.dependencies import Transaction, Tx
@@ -29,12 +30,13 @@ SHOWN: Final = 10
 
 
 class ScheduleFinding(Answer):
-    """One doubtful thing: a `warning`, or a `note` about what may well be meant. It occurs `count` times, `seconds` in
-    all; `intervals` are the first ten."""
+    """One doubtful thing: a `warning`, or a `note` about what may well be meant, and what to do about it. It occurs
+    `count` times, `seconds` in all; `intervals` are the first ten."""
 
     code: str
     level: str
     message: str
+    advice: str
     users: list[Person]
     count: int
     seconds: int
@@ -87,13 +89,13 @@ async def lint_schedule(
     start: Annotated[Instant | None, Query(alias="from", description="Start; now if left out.")] = None,
     days: Annotated[int, Query(ge=1, le=400, description="How far to look.")] = YEAR.days,
 ) -> LintAnswer:
-    """Looks at a year of a schedule: gaps, people who left, more than 7 days in a row, less than 11 hours of rest,
-    handoffs at local times that do not exist or come twice."""
+    """Looks at a year of a schedule: gaps, people who left or cannot be reached, more than 7 days in a row, less than
+    11 hours of rest, handoffs at local times that do not exist or come twice."""
     t0 = this_era(start or tx.now, "from")
     window = (t0, t0 + timedelta(days=days))
     stored = await commands.read(tx.conn, schedule)
     loaded = (await store.schedules(tx.conn, [stored.id], window=window))[stored.id]
-    findings = await findings_of(tx, loaded, window, stored.document.like)
+    findings = await findings_of(tx, loaded, window, stored.document.like, stored.document.team)
     return LintAnswer(schedule=schedule, starts_at=window[0], ends_at=window[1], findings=findings)
 
 
@@ -102,7 +104,7 @@ async def measure_fairness(schedule: Key, tx: Tx, window: WindowWanted) -> Fairn
     """Hours, nights and weekends of everybody in a schedule (28 days from now if left out), and how even they are."""
     stored = await commands.read(tx.conn, schedule)
     loaded = (await store.schedules(tx.conn, [stored.id], window=(window.t0, window.t1)))[stored.id]
-    members = await store.members(tx.conn, named(loaded))
+    members = await store.members(tx.conn, linting.named(loaded))
     zones = {member.id: member.time_zone or loaded.zone for member in members.values()}
     where = {user: hours.zone(name) for user, name in zones.items()}
     found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where)
@@ -134,26 +136,15 @@ def _rounded(part: float | None) -> float | None:
     return None if part is None else round(part, 3)
 
 
-def named(schedule: Schedule) -> set[int]:
-    """Everybody whom its layers and overrides name."""
-    users = {entry.user_id for layer in schedule.layers for turn in layer.turns for entry in turn}
-    return users | {override.user_id for override in schedule.overrides if override.user_id is not None}
-
-
 async def findings_of(
-    tx: Transaction, schedule: Schedule, window: tuple[datetime, datetime], like: Like | None
+    tx: Transaction, schedule: Schedule, window: tuple[datetime, datetime], like: Like | None, team: str | None
 ) -> list[ScheduleFinding]:
-    """Warnings before notes; `schedule` is complete for the window, and is `like` another one."""
-    members = await store.members(tx.conn, named(schedule))
-    names = {member.id: member.name for member in members.values()}
-    active = {member.id for member in members.values() if member.active}
-    found = await asyncio.to_thread(lint, schedule, *window, names, active)
-    for stored in await store.documents(tx.conn, [like.schedule]) if like else []:
-        [other] = (await store.schedules(tx.conn, [stored.id], window=window)).values()
-        found += await asyncio.to_thread(list, same_people(schedule, other, *window, names))
+    """Warnings before notes; `schedule` is complete for the window, and is `like` another one. `team`: the
+    key of its owner."""
+    team_id = await store.find_team(tx.conn, team) if team else None
+    found, members = await linting.findings(tx.conn, tx.now, schedule, window, tx.channels, team_id=team_id, like=like)
     keys = {member.id: (member.key, member.name) for member in members.values()}
-    ranked = sorted(found, key=lambda finding: finding.level, reverse=True)
-    return [_finding(finding, keys) for finding in ranked]
+    return [_finding(finding, keys) for finding in found]
 
 
 def _finding(finding: Finding, names: dict[int, tuple[str, str]]) -> ScheduleFinding:
@@ -161,6 +152,7 @@ def _finding(finding: Finding, names: dict[int, tuple[str, str]]) -> ScheduleFin
         code=finding.code,
         level=finding.level,
         message=finding.message,
+        advice=finding.advice,
         users=[person(user, names) for user in finding.user_ids],
         count=max(len(finding.intervals), 1),
         seconds=seconds(finding.intervals),

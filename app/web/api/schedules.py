@@ -103,7 +103,7 @@ async def _saved(tx: Transaction, stored: StoredSchedule) -> SavedSchedule:
     at = max(stored.effective_from or tx.now, tx.now)
     window = (at, at + YEAR)
     schedule = (await store.schedules(tx.conn, [stored.id], window=window))[stored.id]
-    findings = await findings_of(tx, schedule, window, stored.document.like)
+    findings = await findings_of(tx, schedule, window, stored.document.like, stored.document.team)
     return SavedSchedule(**schedule_answer(stored).model_dump(), findings=findings)
 
 
@@ -129,7 +129,7 @@ async def preview_schedule(
         changes=change_answers(changes, names),
         shifts=shift_answers(coming, names),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
-        findings=await findings_of(tx, after, (at, at + YEAR), body.like),
+        findings=await findings_of(tx, after, (at, at + YEAR), body.like, body.team),
     )
 
 

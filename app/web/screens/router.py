@@ -19,6 +19,7 @@ from app.web.screens import (
     notification_rules,
     on_call,
     overrides,
+    reachability,
     rule_drafts,
     rule_simulations,
     rules,
@@ -49,6 +50,7 @@ router.include_router(schedule_history.router)
 router.include_router(fairness.router)
 router.include_router(overrides.router)
 router.include_router(swaps.router)
+router.include_router(reachability.router)
 router.include_router(heartbeats.router)
 router.include_router(rules.router)
 router.include_router(rule_drafts.router)
