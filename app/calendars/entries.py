@@ -18,9 +18,8 @@ from app.calendars import lines, tzids
 from app.calendars.lines import Component, Property
 from app.calendars.recurrence import Budget, TooMuch, Unusable, occurrences, rule
 from app.calendars.tzids import Zone
+from app.calendars.writing import NOBODY, USER
 
-NOBODY: Final = "X-TOCSIN-ON-CALL"
-USER: Final = "X-TOCSIN-USER"
 MAX_PROBLEMS: Final = 20
 _DAY: Final = timedelta(days=1)
 _STAMP: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")

@@ -22,12 +22,14 @@ _COLUMNS = """
 """
 # Whoever claims a calendar sets its next time ahead: a worker that dies has only missed a turn.
 _CLAIM = text(f"""
-    UPDATE calendars SET tried_at = :now, due_at = :now + make_interval(secs => refresh_s)
+    UPDATE calendars SET tried_at = CAST(:now AS timestamptz),
+        due_at = CAST(:now AS timestamptz) + make_interval(secs => refresh_s)
     WHERE id = (SELECT id FROM calendars WHERE due_at <= :now ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING {_COLUMNS}
 """)
 _TAKE = text(f"""
-    UPDATE calendars SET tried_at = :now, due_at = :now + make_interval(secs => refresh_s) WHERE id = :id
+    UPDATE calendars SET tried_at = CAST(:now AS timestamptz),
+        due_at = CAST(:now AS timestamptz) + make_interval(secs => refresh_s) WHERE id = :id
     RETURNING {_COLUMNS}
 """)
 # Still the one that was claimed: nobody has edited it or claimed it again meanwhile.

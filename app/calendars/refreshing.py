@@ -161,6 +161,8 @@ def _derive(claimed: Claimed, people: People, now: datetime) -> tuple[Derived | 
         return deriving.shifts(claimed.content, claimed.zone, people, now), ""
     except (Unusable, public_days.UnknownPlace) as refused:
         return None, str(refused)
+    except (ValueError, LookupError, ArithmeticError, RecursionError) as wrong:  # whatever else strangers think of
+        return None, f"it cannot be read: {type(wrong).__name__}"
 
 
 async def _replace(conn: AsyncConnection, now: datetime, claimed: Claimed, derived: Derived) -> None:

@@ -35,6 +35,7 @@ _TROUBLED = text("""
     WHERE failing_since IS NOT NULL OR unknown <> '[]' OR (source = 'address' AND sealed_address IS NULL)
     ORDER BY key LIMIT 50
 """)
+_WITH_ADDRESS = text("SELECT key FROM calendars WHERE sealed_address IS NOT NULL ORDER BY key")
 _FAILING = text("SELECT count(*) FROM calendars WHERE failing_since IS NOT NULL")
 _LOCK = text("SELECT id, version FROM calendars WHERE key = :key FOR UPDATE")
 _INSERT = text("""
@@ -146,6 +147,11 @@ async def states(conn: AsyncConnection, keys: Collection[str]) -> dict[str, Stat
 async def troubled(conn: AsyncConnection) -> Sequence[Any]:
     """`key`, `name`, `failing_since`, `error`, `unknown` (how many names), `without_address`."""
     return (await conn.execute(_TROUBLED)).all()
+
+
+async def with_address(conn: AsyncConnection) -> list[str]:
+    """Keys of those whose address is known."""
+    return list((await conn.execute(_WITH_ADDRESS)).scalars())
 
 
 async def failing(conn: AsyncConnection) -> int:

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 PRODUCT: Final = "-//Tocsin//On call//EN"
+NOBODY: Final = "X-TOCSIN-ON-CALL"
+USER: Final = "X-TOCSIN-USER"
+"""What our own entries say to whoever imports them: that nobody is on call; the key of who is."""
 REFRESH: Final = "PT1H"
 _FOLD: Final = 75
 

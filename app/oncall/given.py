@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -63,6 +63,27 @@ def filled(layer: Layer, stored: Mapping[str, Any], calendars: Calendars) -> Lay
         shifts, members = given(list(entries.get(calendar, ())))
         layer = replace(layer, given=shifts, members=members)
     return layer
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The calendar of a layer names somebody during `[starts_at, ends_at)`, as `said`, whom nobody knows."""
+
+    layer: str
+    starts_at: datetime
+    ends_at: datetime
+    said: str
+
+
+def unknown(layers: Iterable[Layer], t0: datetime, t1: datetime) -> list[Unknown]:
+    """Within `[t0, t1)` and while the layers count, by their start. Lower layers show through meanwhile."""
+    found = set()
+    for layer in layers:
+        first, end = max(t0, layer.starts_at or t0), min(t1, layer.ends_at or t1)
+        for starts_at, ends_at, said in layer.given.unknown if layer.given else ():
+            if max(first, starts_at) < min(end, ends_at):
+                found.add((max(first, starts_at), min(end, ends_at), layer.name, said))
+    return [Unknown(name, start, end, said) for start, end, name, said in sorted(found)]
 
 
 def _wall(day: date) -> int:

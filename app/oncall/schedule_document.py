@@ -215,13 +215,17 @@ class CalendarLayerDocument(Document):
         return []
 
 
+_TURNS, _GIVEN = "layer of turns", "layer of a calendar"
+"""What no member is called: the path to what is wrong is told without them."""
+
+
 def _kind(layer: Any) -> str:
     from_calendar = "calendar" in layer if isinstance(layer, dict) else isinstance(layer, CalendarLayerDocument)
-    return "calendar" if from_calendar else "rotation"
+    return _GIVEN if from_calendar else _TURNS
 
 
 AnyLayer = Annotated[
-    Annotated[LayerDocument, Tag("rotation")] | Annotated[CalendarLayerDocument, Tag("calendar")], Discriminator(_kind)
+    Annotated[LayerDocument, Tag(_TURNS)] | Annotated[CalendarLayerDocument, Tag(_GIVEN)], Discriminator(_kind)
 ]
 
 _WEEKLY = {"name": "weekly", "unit": "week", "length": 1, "anchor": "2026-03-02T09:00", "members": [["ana"], ["ben"]]}
