@@ -39,7 +39,7 @@ class TooMuch(Unusable):
 class Budget:
     """What one calendar may cost. `work`: days or hours looked at; `instances`: of all its entries."""
 
-    work: int = 3_000_000
+    work: int = 600_000
     instances: int = 20_000
 
     def spend(self, work: int) -> None:
