@@ -16,6 +16,7 @@ from typing import Final
 from app import hours
 from app.calendars import lines, tzids
 from app.calendars.lines import Component, Property
+from app.calendars.people import Words
 from app.calendars.recurrence import Budget, TooMuch, Unusable, occurrences, rule
 from app.calendars.tzids import Zone
 from app.calendars.writing import NOBODY, USER
@@ -26,17 +27,6 @@ _STAMP: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?")
 _DURATION: Final = re.compile(
     r"([+-]?)P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,8})S)?)?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What an entry says about people: its summary, (mail or empty, name or empty) of who takes part and of who made
-    it, and the key of a user where Tocsin wrote it."""
-
-    summary: str = ""
-    attendees: tuple[tuple[str, str], ...] = ()
-    organizer: tuple[str, str] = ("", "")
-    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,18 @@ _COLUMNS = """
     id, key, purpose, source, country, subdivision, people, sealed_address, content, etag, last_modified, fetched_at,
     version, coalesce(time_zone, (SELECT o.time_zone FROM organisation o WHERE o.id = 1), 'UTC') AS zone
 """
+# Holidays of a country are worked out, not asked for: once a day is often enough.
+_PAUSE = "make_interval(secs => CASE source WHEN 'country' THEN 86400 ELSE refresh_s END)"
 # Whoever claims a calendar sets its next time ahead: a worker that dies has only missed a turn.
 _CLAIM = text(f"""
     UPDATE calendars SET tried_at = CAST(:now AS timestamptz),
-        due_at = CAST(:now AS timestamptz) + make_interval(secs => refresh_s)
+        due_at = CAST(:now AS timestamptz) + {_PAUSE}
     WHERE id = (SELECT id FROM calendars WHERE due_at <= :now ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING {_COLUMNS}
 """)
 _TAKE = text(f"""
     UPDATE calendars SET tried_at = CAST(:now AS timestamptz),
-        due_at = CAST(:now AS timestamptz) + make_interval(secs => refresh_s) WHERE id = :id
+        due_at = CAST(:now AS timestamptz) + {_PAUSE} WHERE id = :id
     RETURNING {_COLUMNS}
 """)
 # Still the one that was claimed: nobody has edited it or claimed it again meanwhile.

@@ -13,12 +13,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.calendars.entries import Words
-
 _MAIL: Final = re.compile(r"[^\s@<>,;:()\"']+@[^\s@<>,;:()\"']+")
 _ON_CALL: Final = re.compile(r"^\W*(?:on[ -]?call|oncall|bereitschaft|pager)\b\W*|\W*\b(?:is )?on[ -]?call\W*$", re.I)
 _LIST: Final = re.compile(r"\s*(?:[,;/&+|\n]|\band\b|\bund\b)\s*", re.I)
 _BESIDE: Final = re.compile(r"\s+[-–—]\s+|\s*[:()\[\]|]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an entry says about people: its summary, (mail or empty, name or empty) of who takes part and of who made
+    it, and the key of a user where Tocsin wrote it."""
+
+    summary: str = ""
+    attendees: tuple[tuple[str, str], ...] = ()
+    organizer: tuple[str, str] = ("", "")
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from app.oncall import version_store
 from app.oncall.schedule_document import Like, ScheduleDocument, ScheduleEdit
 from app.oncall.shifts import Override, Schedule
 from app.oncall.version_store import IN_WINDOW
-from app.oncall.versions import drafted, followed, laid, layer_document
+from app.oncall.versions import drafted, followed, laid, layer_document, stored_layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,10 @@ async def compared(
     overrides = (await _touching(conn, [found.id], window))[found.id] if found.id else ()
     schedule_id, zone = found.id or 0, document.time_zone
     before = versions.get(schedule_id, [])
-    layers = await version_store.draft_layers(conn, document, users)
-    held = await version_store.calendars_of(conn, layers, window)
-    draft = drafted(document, layers, held, schedule_id, found.like, effective_from if before else None)
+    calendars = await version_store.calendar_ids(conn, document)
+    held = await version_store.calendars_of(conn, [stored_layer(x, users, calendars) for x in document.layers], window)
+    since = effective_from if before else None
+    draft = drafted(document, users, schedule_id, found.like, since, calendars, held)
     now, then = laid(before, versions), laid(followed(before, draft), versions)
     name = document.name
     return Schedule(schedule_id, name, zone, now, overrides), Schedule(schedule_id, name, zone, then, overrides)

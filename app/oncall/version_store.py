@@ -129,11 +129,10 @@ async def calendars_of(
     return entries, await calendar_store.days(conn, holidays) if holidays else {}
 
 
-async def draft_layers(conn: AsyncConnection, schedule: ScheduleEdit, users: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The layers of a draft as a version would store them. `users`: the ids of all members."""
+async def calendar_ids(conn: AsyncConnection, schedule: ScheduleEdit) -> dict[str, int]:
+    """By key the calendars that its layers name."""
     keys = schedule.calendars
-    ids = {key: row[0] for key, row in (await calendar_store.ids(conn, keys)).items()} if keys else {}
-    return [stored_layer(layer, users, ids) for layer in schedule.layers]
+    return {key: row[0] for key, row in (await calendar_store.ids(conn, keys)).items()} if keys else {}
 
 
 async def calendar_keys(conn: AsyncConnection, layers: Iterable[Mapping[str, Any]]) -> dict[int, str]:
@@ -180,7 +179,8 @@ async def insert(
     effective_from: datetime | None,
 ) -> None:
     """Appends a version that is in force from an instant on; the first one since ever."""
-    layers = await draft_layers(conn, schedule, users)
+    calendars = await calendar_ids(conn, schedule)
+    layers = [stored_layer(layer, users, calendars) for layer in schedule.layers]
     like = (schedule.like.schedule, schedule.like.turns) if schedule.like else (None, 0)
     await _append(conn, now, schedule_id, schedule.time_zone, layers, like, actor, effective_from, None)
 

@@ -64,16 +64,18 @@ def _bounded(layer: Layer, *versions: Version) -> Layer:
 
 def drafted(
     document: ScheduleDocument,
-    stored: Iterable[Mapping[str, Any]],
-    calendars: Calendars,
+    users: Mapping[str, int],
     schedule_id: int,
     like: int | None,
     starts_at: datetime | None,
+    calendars: Mapping[str, int] = {},
+    held: Calendars = ({}, {}),
 ) -> Version:
-    """A version that nobody has saved. `stored`: its layers as they would be; `like`: the id of the schedule it is
-    like."""
+    """A version that nobody has saved. `users`: the ids of all members; `like`: that of the schedule it is like;
+    `calendars`: those of all that its layers name, `held`: what those hold."""
     zone, turns = document.time_zone, document.like.turns if document.like else 0
-    layers = tuple(layer_of(layer, n, zone, calendars) for n, layer in enumerate(stored, start=1))
+    stored = [stored_layer(layer, users, calendars) for layer in document.layers]
+    layers = tuple(layer_of(layer, n, zone, held) for n, layer in enumerate(stored, start=1))
     return Version(schedule_id, document.key, 0, zone, layers, like, turns, starts_at)
 
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.calendars import deriving, entries
-from app.calendars.entries import Found, Words
+from app.calendars.entries import Found
 from app.calendars.lines import MAX_EVENTS
-from app.calendars.people import Account, Meant, People, meant
+from app.calendars.people import Account, Meant, People, Words, meant
 from app.calendars.recurrence import Budget, TooMuch, Unusable
 
 SAMPLES: dict[str, Any] = yaml.safe_load((Path(__file__).parents[1] / "payloads" / "ical" / "samples.yaml").read_text())
