@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,15 +12,22 @@ import httpx
 import pytest
 from api_client import api, as_person
 from pytest_httpserver import HTTPServer
+from rows import cast
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from test_api_schedules import set_clock
 from werkzeug import Request, Response
 
 from app.access.secrets import Secrets
+from app.calendars import commands
+from app.calendars.documents import CalendarDocument
 from app.calendars.refreshing import Refresher
 from app.channels.hosts import HostPolicy
 from app.channels.http import Http
+from app.configuration import commands as configuration
+from app.configuration import document, reachability_store
+from app.oncall import commands as schedule_commands
+from app.oncall.schedule_document import ScheduleDocument
 from app.settings import Settings
 from app.web.api import calendars, on_call, schedule_checks, schedule_versions, schedules, services
 
@@ -270,8 +278,6 @@ async def test_two_workers_do_not_ask_twice(
 ) -> None:
     httpserver.expect_request("/rota.ics").respond_with_data(WEEKS)
     await made(client, "/calendars", key="rota", name="Rota", address=httpserver.url_for("/rota.ics"))
-    import asyncio
-
     done = await asyncio.gather(refresher.refresh_due(), refresher.refresh_due())
     assert (sorted(done), len(httpserver.log)) == ([0, 1], 1)
 
@@ -317,3 +323,51 @@ async def test_holidays_count_for_fairness_and_not_as_support_time(
     wrong = {"key": "x", "name": "X", "support_hours": support | {"holidays": "nowhere"}}
     refused = await client.post("/services", json=wrong)
     assert [e["field"] for e in refused.json()["errors"]] == ["support_hours.holidays"]
+
+
+async def test_the_configuration_document_has_calendars(conn: AsyncConnection, now: datetime) -> None:
+    """Export, apply where they are not, export again: equal. An address is only named."""
+    await cast(conn, now)
+    day = {"purpose": "holidays", "source": "text"}
+    text_of = ics("BEGIN:VEVENT\nUID:1\nSUMMARY:Party\nDTSTART;VALUE=DATE:20260601\nEND:VEVENT")
+    wanted = document.parse({
+        "calendars": [
+            {"key": "elsewhere", "name": "Elsewhere"},
+            {"key": "parties", "name": "Parties", "text": text_of, "observed_by": {"teams": ["payments"]}, **day},
+            {"key": "rota", "name": "Rota", "team": "payments", "source": "text", "text": WEEKS},
+        ],
+        "schedules": [{
+            "key": "primary", "name": "Primary", "time_zone": "UTC",
+            "layers": [BASE | {"holidays": {"calendar": "parties", "counts": "never"}}, layer()],
+        }],
+        "services": [{
+            "key": "shop", "name": "Shop", "support_hours": {"time_zone": "UTC", "spans": [], "holidays": "parties"},
+        }],
+    })  # fmt: skip
+    given: dict[str, Any] = {"prune": False, "actor": "user:cara", "channels": {}, "sources": []}
+    done = await configuration.apply(conn, now, wanted, **given)
+    assert [(c.kind, c.key) for c in done.changes][:3] == [
+        ("calendar", "elsewhere"), ("calendar", "parties"), ("calendar", "rota")
+    ]  # fmt: skip
+    first = document.plain(await configuration.export(conn))
+    assert (await configuration.apply(conn, now, document.parse(first), **given)).changes == []
+    assert [c["key"] for c in first["calendars"]] == ["elsewhere", "parties", "rota"]
+    nothing = document.parse({"calendars": [], "schedules": [], "services": []})
+    removed = await configuration.apply(conn, now, nothing, **(given | {"prune": True}))
+    assert {(c.kind, c.action) for c in removed.changes if c.kind == "calendar"} == {("calendar", "delete")}
+    await configuration.apply(conn, now, document.parse(first), **given)
+    assert document.plain(await configuration.export(conn)) == first
+    secrets = Secrets(b"k" * 40)
+    await commands.set_address(conn, now, "elsewhere", "webcal://example.org/s3cr3t", secrets, actor="user:cara")
+    last = document.plain(await configuration.export(conn))
+    assert last == first | {"secrets": ["calendars/elsewhere/address"]}
+
+
+async def test_whoever_stands_in_a_calendar_has_to_be_reachable(conn: AsyncConnection, now: datetime) -> None:
+    ids = await cast(conn, now)
+    text_of = ics(event("Ben", f"{now + DAY:%Y%m%dT%H%M%SZ}", f"{now + 2 * DAY:%Y%m%dT%H%M%SZ}"))
+    rota = CalendarDocument(key="rota", name="Rota", source="text", text=text_of)
+    await commands.create(conn, now, rota, actor="user:cara")
+    primary = {"key": "primary", "name": "Primary", "time_zone": "UTC", "layers": [layer()]}
+    await schedule_commands.create(conn, now, ScheduleDocument.model_validate(primary), actor="user:cara")
+    assert await reachability_store.paged(conn, now) == {ids["ben"]: ["schedule primary"]}
