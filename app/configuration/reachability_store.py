@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Users named by a policy, the last resort, a schedule or the calendar of one, or members of a team that one of the first
-# two names.
+# Users named by a policy, the last resort, a schedule or the calendar of one, or members of a team that one of the
+# first two names.
 _PAGED = text("""
     WITH targets AS (
         SELECT 'policy ' || p.key AS place, g.user_id, g.team_id
