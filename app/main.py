@@ -18,8 +18,11 @@ from app import flow
 from app.access.links import Links
 from app.access.secrets import Secrets
 from app.access.store import sweep
+from app.calendars.refreshing import Refresher
 from app.channels import registry
 from app.channels.channel import Channel
+from app.channels.hosts import HostPolicy
+from app.channels.http import Http
 from app.channels.webhook import WebhookChannel
 from app.db import engine as db
 from app.db import migrate
@@ -54,6 +57,7 @@ class Tocsin:
         self.links = Links(self.secrets)
         self.webhooks = WebhookChannel(settings)
         self.notifier = Notifier(self.engine)
+        self.calendars = Refresher(self.engine, self.secrets, Http(HostPolicy.of(settings)))
         self.second_path = SecondPath(settings, db.create(database_url, size=1))
         listen_url = settings.database_listen_url or database_url
         self.worker = (
@@ -66,6 +70,7 @@ class Tocsin:
                 listen_url=listen_url,
                 unreachable=self.second_path.unreachable,
                 keep_house=self._keep_house,
+                errands=self.calendars.refresh_due,
             )
             if "worker" in settings.roles
             else None
@@ -123,6 +128,7 @@ class Tocsin:
             parts.push_async_callback(self.engine.dispose)
             for channel in (*self.channels.values(), self.webhooks):
                 parts.push_async_callback(channel.close)
+            parts.push_async_callback(self.calendars.close)
             parts.push_async_callback(self.second_path.close)
             self.notifier.start()
             parts.push_async_callback(self.notifier.stop)

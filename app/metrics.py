@@ -68,6 +68,9 @@ _acknowledged = _histogram(
     "acknowledge_seconds", "From the incident becoming triggered to its acknowledgement.", _SECONDS_PEOPLE, "door"
 )
 
+_calendar_reads = _counter("calendar_reads_total", "Times that a calendar was looked after, by result.", "result")
+_calendars_failing = _gauge("calendars_failing", "Calendars whose last good copy stands in, since they cannot be read.")
+
 _storms_began = _counter("storms_began_total", "Storms that began.")
 _storms_ended = _counter("storms_ended_total", "Storms that ended.")
 
@@ -151,6 +154,12 @@ def suppressed(by: str, count: int = 1) -> None:
 def incident_opened(priority: int, count: int = 1) -> None:
     """`priority` is 1 to 5."""
     _opened.labels(f"P{priority}").inc(count)
+
+
+def calendar_read(result: Literal["read", "unchanged", "failed"], failing: int) -> None:
+    """A calendar was looked after. `failing`: how many cannot be read now, all together."""
+    _calendar_reads.labels(result).inc()
+    _calendars_failing.set(failing)
 
 
 def storm_began() -> None:
@@ -273,6 +282,8 @@ def _start_at_zero() -> None:
         _heartbeat_pings.labels(kind, "ping")
     for kind in ("body", "event", "batch"):
         _quarantined.labels(kind)
+    for result in ("read", "unchanged", "failed"):
+        _calendar_reads.labels(result)
     for overdue in ("ladder", "notification"):
         _oldest_overdue.labels(overdue)
     for way in ("url", "mail"):

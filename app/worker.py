@@ -51,12 +51,15 @@ class Worker:
         listen_url: str | None = None,
         unreachable: Callable[[int], None] = lambda ladders: None,
         keep_house: Callable[[], Awaitable[object]] | None = None,
+        errands: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._engine = engine
         self._channels = tuple(channels)
         self._standings = Standings()
         self._unreachable = unreachable
         self._keep_house = keep_house
+        self._errands = errands
+        self._running_errands: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -91,7 +94,7 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
-        for task in filter(None, (self._cleaning, self._proving)):
+        for task in filter(None, (self._cleaning, self._proving, self._running_errands)):
             task.cancel()
             await asyncio.wait({task})
         self._stopping = True
@@ -162,12 +165,27 @@ class Worker:
         if await watching.prove(self._engine, self._channels, self._public_url):
             self.wake()
 
+    def _run_errands(self) -> None:
+        """What asks others, and may take its time, beside the tick: calendars that are to be read again."""
+        if self._errands is not None and (self._running_errands is None or self._running_errands.done()):
+            self._running_errands = asyncio.create_task(self._run_errand(), name="errands")
+
+    async def _run_errand(self) -> None:
+        assert self._errands is not None
+        try:
+            await self._errands()
+        except (DBAPIError, OSError, TimeoutError) as e:
+            log.warning("errands_failed", error=repr(e))
+        except Exception as e:  # what one calendar dies of must not keep the others from being read
+            log.error("errands_failed", error=repr(e), exc_info=e)
+
     async def _run(self) -> None:
         while True:
             await self._due.wait()
             if self._stopping:
                 return
             self._due.clear()
+            self._run_errands()
             started = clock.elapsed()
             try:
                 wait_s = await self.tick()

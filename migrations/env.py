@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 import app.access.tables
 import app.alerts.tables
 import app.audit.tables
+import app.calendars.tables
 import app.db.tables
 import app.directory.tables
 import app.escalation.tables

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock
+from app.calendars import store as calendars
 from app.channels import probes, registry
 from app.channels.channel import SendFailed
 from app.cli import running
@@ -142,6 +143,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
             yield found
     if (silent := await _heartbeats(conn)) is not None:
         yield silent
+    async for finding in _calendars(conn):
+        yield finding
     yield await _on_time(conn)
     yield await _partitions(conn, now)
 
@@ -182,6 +185,20 @@ async def _heartbeats(conn: AsyncConnection) -> Finding | None:
     more = " and more" if len(found) > NAMED else ""
     advice = "Nothing is expected of them before their first ping. docs/heartbeats.md"
     return warning("heartbeats", f"never pinged: {', '.join(found[:NAMED])}{more}", advice)
+
+
+async def _calendars(conn: AsyncConnection) -> AsyncIterator[Finding]:
+    """Nothing when all can be read and name people whom we know."""
+    for c in await calendars.troubled(conn):
+        name = f"calendar {c.key}"
+        if c.without_address:
+            yield warning(name, "has no address", "Give it one: PUT /api/v1/calendars/{key}/address.")
+        elif c.failing_since is not None:
+            since = f"{c.failing_since:%Y-%m-%d %H:%M} UTC"
+            yield problem(name, f"cannot be read since {since}: {c.error}", "Its last good copy stands in.")
+        if c.unknown:
+            advice = "Lower layers show through. Add the names to its people. docs/calendars.md"
+            yield warning(name, f"has {c.unknown} names that mean nobody", advice)
 
 
 async def _on_time(conn: AsyncConnection) -> Finding:

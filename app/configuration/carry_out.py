@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import suppression_rules as suppression
+from app.calendars import commands as calendars
 from app.configuration.plan import Change, Kind
 from app.configuration.rule_set_plan import RULES
 from app.directory import contact_methods, contact_store, integrations, people, services, store, teams
@@ -198,6 +199,7 @@ _BY_KIND: dict[Kind, _Carry] = {
     "contact_method": _contact_method,
     "notification_rules": _notification_rules,
     "team": _by_key(teams.create_team, teams.edit_team, teams.delete_team),
+    "calendar": _by_key(calendars.create, calendars.edit, calendars.delete),
     "schedule": _schedule,
     "webhook": _by_key(webhooks.create, webhooks.edit, webhooks.delete),
     "policy": _by_key(policies.create, policies.edit, policies.delete),

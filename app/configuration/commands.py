@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.access import signing_store
 from app.alerts import suppression_rules
 from app.alerts.suppression_rules import INHIBITIONS, TIME_INTERVALS, WINDOWS
+from app.calendars import store as calendar_store
 from app.configuration import store
 from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
@@ -69,6 +70,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "organisation": None if organisation is None else _json(organisation),
             "users": users,
             "teams": [_json(t) for t in await directory.teams(conn)],
+            "calendars": [_json(c) for c in await calendar_store.calendars(conn)],
             "schedules": [_json(s) for s in await oncall.documents(conn)],
             "webhooks": [_json(w) for w in await webhook_store.webhooks(conn)],
             "policies": [_json(p) for p in await policy_store.policies(conn)],
@@ -83,9 +85,14 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "escalation_matrix": [r.model_dump() for r in await list_store.matrix(conn)],
             **{name: sets[name].get(rules.ORGANISATION, []) for name in RULES},
             "priority_matrix": (await priority.current(conn)).matrix.document(),
-            "secrets": [f"integrations/{key}/signing-secret" for key in await signing_store.signed(conn)] or None,
+            "secrets": await _secrets(conn) or None,
         }
     )
+
+
+async def _secrets(conn: AsyncConnection) -> list[str]:
+    signed = [f"integrations/{key}/signing-secret" for key in await signing_store.signed(conn)]
+    return signed + [f"calendars/{key}/address" for key in await calendar_store.with_address(conn)]
 
 
 def _service(stored: Any, sets: Mapping[Section, Mapping[str, Any]]) -> dict[str, Any]:

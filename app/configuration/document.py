@@ -3,7 +3,8 @@
 Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
 `notification_rules` of a user and `rules` of a service; inside an entry an absent member means its default. Secrets are
 no part of it: routing keys, ping tokens and secrets of webhooks are made by Tocsin and shown once, passwords are set by
-their owners, signing secrets are only named. Overrides are no part of it either, nor is whether a heartbeat is paused.
+their owners, signing secrets and addresses of calendars are only named. Overrides are no part of it either,
+nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from app.alerts.suppression_documents import (
     MaintenanceWindowDocument,
     TimeIntervalDocument,
 )
+from app.calendars.documents import CalendarDocument
 from app.directory.documents import (
     ContactMethodDocument,
     Document,
@@ -101,6 +103,7 @@ class ConfigurationDocument(Document):
     organisation: OrganisationEdit | None = None
     users: Annotated[list[UserEntry], Field(max_length=MAX_ENTRIES)] | None = None
     teams: Annotated[list[TeamDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    calendars: Annotated[list[CalendarDocument], Field(max_length=MAX_ENTRIES)] | None = None
     schedules: Annotated[list[ScheduleDocument], Field(max_length=MAX_ENTRIES)] | None = None
     webhooks: Annotated[list[WebhookDocument], Field(max_length=MAX_ENTRIES)] | None = None
     policies: Annotated[list[PolicyDocument], Field(max_length=MAX_ENTRIES)] | None = None
@@ -121,8 +124,8 @@ class ConfigurationDocument(Document):
     """Names of what an export cannot hold and somebody has to enter again elsewhere; an apply does not look at it."""
 
     @field_validator(
-        "users", "teams", "schedules", "policies", "services", "integrations", "heartbeats", "maintenance_windows",
-        "inhibition_rules", "time_intervals", "webhooks",
+        "users", "teams", "calendars", "schedules", "policies", "services", "integrations", "heartbeats",
+        "maintenance_windows", "inhibition_rules", "time_intervals", "webhooks",
     )  # fmt: skip
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:

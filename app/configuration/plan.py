@@ -27,6 +27,7 @@ Kind = Literal[
     "contact_method",
     "notification_rules",
     "team",
+    "calendar",
     "schedule",
     "webhook",
     "policy",
@@ -46,6 +47,7 @@ Kind = Literal[
 ]
 SECTIONS: dict[Kind, str] = {
     "team": "teams",
+    "calendar": "calendars",
     "schedule": "schedules",
     "webhook": "webhooks",
     "policy": "policies",

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Users named by a policy, the last resort or a schedule, or members of a team that one of the first two names.
+# Users named by a policy, the last resort, a schedule or the calendar of one, or members of a team that one of the
+# first two names.
 _PAGED = text("""
     WITH targets AS (
         SELECT 'policy ' || p.key AS place, g.user_id, g.team_id
@@ -22,6 +23,12 @@ _PAGED = text("""
              jsonb_path_query(l, '$.members[*][*]') AS member
         WHERE (v.effective_until IS NULL OR v.effective_until > :now) AND l->>'mode' IS DISTINCT FROM 'shadow'
           AND (l->>'ends_at' IS NULL OR CAST(l->>'ends_at' AS timestamptz) > :now)
+        UNION ALL SELECT 'schedule ' || c.key, e.user_id
+        FROM schedule_versions v JOIN schedules c ON c.id = v.schedule_id, jsonb_array_elements(v.layers) AS l
+        JOIN calendar_entries e ON e.calendar_id = CAST(l->>'calendar' AS bigint)
+        WHERE (v.effective_until IS NULL OR v.effective_until > :now) AND l->>'mode' IS DISTINCT FROM 'shadow'
+          AND (l->>'ends_at' IS NULL OR CAST(l->>'ends_at' AS timestamptz) > :now)
+          AND e.ends_at > :now AND e.user_id IS NOT NULL
         UNION ALL SELECT 'schedule ' || c.key, o.user_id FROM overrides o JOIN schedules c ON c.id = o.schedule_id
         WHERE o.ends_at > :now
     )

@@ -195,7 +195,8 @@ _SERVICE: dict[str, Any] = {
 
 
 class ServiceEdit(Document):
-    """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on.
+    """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on;
+    in them `holidays` may name a calendar, whose days are no support time.
     `recovery_delay_s`: how long all alerts must be gone before its incidents resolve. `depends_on`: services whose
     incidents explain its own; together they have no cycle."""
 
@@ -222,6 +223,8 @@ class ServiceEdit(Document):
     @classmethod
     def _hours(cls, raw: dict[str, Any] | None) -> dict[str, Any] | None:
         try:
+            if raw is not None and "days_off" in raw:
+                raise Invalid("days_off is not written by people: name a calendar in holidays")
             return None if raw is None else hours.hours_json(hours.parse_hours(raw))
         except Invalid as refused:
             raise ValueError(refused.message) from None

@@ -17,8 +17,9 @@ from app.directory.documents import IntegrationDocument, IntegrationEdit, Servic
 from app.directory.mapping_document import MappingDocument
 
 _SERVICES = text("""
-    SELECT s.id, s.key, s.name, s.description, t.key AS team, p.key AS policy, s.criticality, s.tags, s.support_hours,
-        s.runbook_url, s.runbook_text, s.recovery_delay_s, s.team_id, s.version, s.created_at, s.updated_at,
+    SELECT s.id, s.key, s.name, s.description, t.key AS team, p.key AS policy, s.criticality, s.tags,
+        s.support_hours - 'days_off' AS support_hours, s.runbook_url, s.runbook_text, s.recovery_delay_s, s.team_id,
+        s.version, s.created_at, s.updated_at,
         ARRAY(SELECT u.key FROM service_dependencies d JOIN services u ON u.id = d.upstream_id
               WHERE d.service_id = s.id ORDER BY u.key) AS depends_on
     FROM services s LEFT JOIN teams t ON t.id = s.team_id LEFT JOIN escalation_policies p ON p.id = s.policy_id
@@ -41,6 +42,17 @@ _UPDATE_SERVICE = text("""
         version = version + 1, updated_at = :now
     WHERE id = :id
 """)
+# Holidays are written into the support hours that name them: whoever reads those needs nothing else.
+_OBSERVE = text("""
+    UPDATE services s SET support_hours = s.support_hours || jsonb_build_object('days_off', coalesce((
+        SELECT jsonb_agg(to_char(d.day, 'YYYY-MM-DD') ORDER BY d.day)
+        FROM calendar_days d JOIN calendars c ON c.id = d.calendar_id WHERE c.key = s.support_hours ->> 'holidays'),
+        '[]'))
+    WHERE s.support_hours ->> 'holidays' IS NOT NULL
+      AND (CAST(:service AS text) IS NULL OR s.key = CAST(:service AS text))
+      AND (CAST(:calendar AS text) IS NULL OR s.support_hours ->> 'holidays' = CAST(:calendar AS text))
+""")
+_HOLIDAYS = text("SELECT 1 FROM calendars WHERE key = :key AND purpose = 'holidays'")
 _DELETE_SERVICE = text("DELETE FROM services WHERE id = :id")
 _SERVICE_PLACES = text("""
     SELECT 'integration' AS type, key FROM integrations WHERE service_id = :id ORDER BY key LIMIT 50
@@ -135,6 +147,17 @@ async def update_service(
     policy_id: int | None,
 ) -> None:
     await conn.execute(_UPDATE_SERVICE, _service(edit, now, team_id, policy_id) | {"id": service_id})
+
+
+async def observe(conn: AsyncConnection, *, service: str | None = None, calendar: str | None = None) -> None:
+    """Writes the days of the holidays that they name into the support hours of one service, or of all that name a
+    calendar."""
+    await conn.execute(_OBSERVE, {"service": service, "calendar": calendar})
+
+
+async def has_holidays(conn: AsyncConnection, key: str) -> bool:
+    """Whether there is a calendar of holidays of this key."""
+    return (await conn.execute(_HOLIDAYS, {"key": key})).first() is not None
 
 
 async def delete_service(conn: AsyncConnection, service_id: int) -> bool:

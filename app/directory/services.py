@@ -26,6 +26,7 @@ async def create(
     team_id, policy_id = await resolve(conn, service)
     if not await services.insert_service(conn, now, service, team_id, policy_id):
         raise taken("service", service.key)
+    await services.observe(conn, service=service.key)
     if service.depends_on:
         await dependencies.put(conn, service.key, service.depends_on)
     await record(conn, now, actor, "service.created", service.key, after=service.model_dump())
@@ -46,6 +47,7 @@ async def edit(
     if after == before.document:
         return before
     await services.update_service(conn, now, service_id, after, *await resolve(conn, after))
+    await services.observe(conn, service=key)
     if after.depends_on != before.document.depends_on:
         await dependencies.put(conn, key, after.depends_on)
     await record(conn, now, actor, "service.edited", key, before.document.model_dump(), after.model_dump())
@@ -72,6 +74,9 @@ async def resolve(conn: AsyncConnection, edit: ServiceEdit) -> tuple[int | None,
         unknown.append(("team", f"there is no team {edit.team!r}"))
     if edit.policy and policy_id is None:
         unknown.append(("policy", f"there is no escalation policy {edit.policy!r}"))
+    holidays = (edit.support_hours or {}).get("holidays")
+    if holidays and not await services.has_holidays(conn, holidays):
+        unknown.append(("support_hours.holidays", f"there is no calendar of holidays {holidays!r}"))
     if unknown:
         raise invalid(*unknown)
     return (team[0].id if team else None), policy_id

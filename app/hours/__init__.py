@@ -14,6 +14,7 @@ from app.hours.weekly import (
     within,
 )
 from app.hours.zones import (
+    DAY,
     ClockChange,
     clock_changes,
     day_start,
@@ -28,6 +29,7 @@ from app.hours.zones import (
 )
 
 __all__ = [
+    "DAY",
     "DAYS",
     "ClockChange",
     "Span",

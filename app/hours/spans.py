@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from app.errors import Invalid
 from app.hours.weekly import WEEK, Span, WeeklyHours
@@ -20,14 +21,23 @@ _WEEK_TIME = re.compile(rf"({'|'.join(DAYS)}) (([01]\d|2[0-3]):[0-5]\d|24:00)", 
 
 
 def parse_hours(raw: object, field: str = "support_hours") -> WeeklyHours:
-    """From `{"time_zone": "Europe/Berlin", "spans": [...]}`, spans as in `parse_spans`. Raises `Invalid` likewise."""
-    if not isinstance(raw, dict) or raw.keys() != {"time_zone", "spans"} or not isinstance(raw["time_zone"], str):
+    """From `{"time_zone": "Europe/Berlin", "spans": [...]}`, spans as in `parse_spans`; perhaps with `holidays`, the
+    key of a calendar, and `days_off`, its dates as they are stored. Raises `Invalid` likewise."""
+    if (
+        not isinstance(raw, dict)
+        or raw.keys() - {"holidays", "days_off"} != {"time_zone", "spans"}
+        or not isinstance(raw["time_zone"], str)
+    ):
         raise _invalid([(field, 'give {"time_zone": "Europe/Berlin", "spans": [...]}, and nothing else')])
     try:
         zone(raw["time_zone"])
     except Invalid as unknown:
         raise _invalid([(f"{field}.time_zone", unknown.message)]) from unknown
-    return WeeklyHours(raw["time_zone"], parse_spans(raw["spans"], f"{field}.spans"))
+    holidays = raw.get("holidays") or ""
+    if not isinstance(holidays, str) or not re.fullmatch(r"([a-z0-9][a-z0-9_-]{0,63})?", holidays, re.ASCII):
+        raise _invalid([(f"{field}.holidays", "give the key of a calendar of holidays")])
+    days = frozenset(date.fromisoformat(day) for day in raw.get("days_off", ()))
+    return WeeklyHours(raw["time_zone"], parse_spans(raw["spans"], f"{field}.spans"), holidays, days)
 
 
 def parse_spans(raw: object, field: str = "restrictions") -> tuple[Span, ...]:
@@ -134,5 +144,6 @@ def _clock(minute: int) -> str:
 
 
 def hours_json(hours: WeeklyHours) -> dict[str, object]:
-    """The JSON shape of `parse_hours`."""
-    return {"time_zone": hours.zone, "spans": spans_json(hours.spans)}
+    """The JSON shape of `parse_hours`, as people write it: holidays by the key of their calendar."""
+    holidays: dict[str, object] = {"holidays": hours.holidays} if hours.holidays else {}
+    return {"time_zone": hours.zone, "spans": spans_json(hours.spans)} | holidays

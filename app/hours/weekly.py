@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
-from app.hours.zones import DAY, reached, utc_second, wall_instant, zone
+from app.hours.zones import DAY, reached, utc_second, wall_instant, wall_second, zone
 
 WEEK = 7 * DAY
 
@@ -88,26 +88,51 @@ def week(spans: tuple[Span, ...]) -> Week:
 
 @dataclass(frozen=True, slots=True)
 class WeeklyHours:
-    """Hours that come back every week on the wall clock of `zone`: support hours. No spans: always."""
+    """Hours that come back every week on the wall clock of `zone`: support hours. No spans: always. `days_off` are
+    closed whatever the spans say, from midnight to midnight; `holidays` names the calendar that they are of."""
 
     zone: str
     spans: tuple[Span, ...] = ()
+    holidays: str = ""
+    days_off: frozenset[date] = frozenset()
     week: Week = field(init=False, repr=False, compare=False)
+    off: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """The wall seconds at which days off begin, ascending."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "week", week(self.spans))
+        object.__setattr__(self, "off", tuple(sorted(wall_second(_midnight(day)) for day in self.days_off)))
+
+    def is_open(self, wall: int) -> bool:
+        """Whether a wall second lies in the hours."""
+        return self.week.is_open(wall) and not (self.off and self._is_off(wall))
+
+    def _is_off(self, wall: int) -> bool:
+        i = bisect_right(self.off, wall) - 1
+        return i >= 0 and wall < self.off[i] + DAY
+
+    def next_edge(self, wall: int, side: int) -> int | None:
+        """The first wall second after `wall` at which the hours may begin (`side` 0) or end (1); None: never again."""
+        shift = 0 if side else DAY
+        i = bisect_right(self.off, wall - shift)
+        marks = [self.week.next_edge(wall, side)] if self.spans else []
+        return min([*marks, *(day + shift for day in self.off[i : i + 1])], default=None)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)
 
 
 def within(hours: WeeklyHours | None, at: datetime) -> bool:
     """Whether `at` lies in `hours`; None and empty hours are always open."""
-    return hours is None or hours.week.is_open(reached(utc_second(at), zone(hours.zone)))
+    return hours is None or hours.is_open(reached(utc_second(at), zone(hours.zone)))
 
 
 def next_open(hours: WeeklyHours | None, at: datetime) -> datetime:
     """`at` itself when it lies in `hours`, else the instant of the next opening. Hours that never open cannot exist."""
     while hours is not None and not within(hours, at):
-        # More than one try only where the clocks skip a whole span.
-        at = _next_edge(hours, at, 0)
+        # More than one try only where the clocks skip a whole span, and on days off.
+        at = _next_edge(hours, at, 0) or at
     return at
 
 
@@ -115,7 +140,7 @@ def next_close(hours: WeeklyHours, at: datetime) -> datetime:
     """When the span that `at` lies in ends: the first edge after it at which the hours are not open. Hours that are
     always open never close: they have no spans, and must not be asked."""
     while True:
-        at = _next_edge(hours, at, 1)
+        at = _next_edge(hours, at, 1) or at
         if not within(hours, at):
             return at
 
@@ -126,16 +151,17 @@ def advance_open(hours: WeeklyHours | None, at: datetime, seconds: int) -> datet
     Open time is real time: a night shift of 22:00 to 06:00 holds 9 hours when clocks are put back.
     """
     left = timedelta(seconds=seconds)
-    while hours is not None and hours.spans and left:
+    while hours is not None and (hours.spans or hours.off) and left:
         opens = next_open(hours, at)
         closes = _next_edge(hours, opens, 1)
-        if closes - opens >= left:
+        if closes is None or closes - opens >= left:
             return opens + left
         left -= closes - opens
         at = closes
     return at + left
 
 
-def _next_edge(hours: WeeklyHours, at: datetime, side: int) -> datetime:
+def _next_edge(hours: WeeklyHours, at: datetime, side: int) -> datetime | None:
     where = zone(hours.zone)
-    return wall_instant(hours.week.next_edge(reached(utc_second(at), where), side), where)
+    wall = hours.next_edge(reached(utc_second(at), where), side)
+    return None if wall is None else wall_instant(wall, where)

@@ -9,9 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit import commands as audit
+from app.calendars import store as calendars
 from app.errors import Conflict, Invalid, NotFound
 from app.oncall import store, version_store
-from app.oncall.schedule_document import ScheduleDocument, ScheduleEdit
+from app.oncall.schedule_document import CalendarLayerDocument, ScheduleDocument, ScheduleEdit
 from app.oncall.store import StoredSchedule
 from app.oncall.version_store import StoredVersion
 
@@ -166,9 +167,30 @@ async def resolve(conn: AsyncConnection, schedule: ScheduleEdit, *, key: str = "
     ]
     if schedule.like:
         errors += await _unlike(conn, schedule.like.schedule, key)
+    if schedule.calendars:
+        errors += await _calendars(conn, schedule)
     if errors:
         raise invalid(errors)
     return team_id, users
+
+
+async def _calendars(conn: AsyncConnection, schedule: ScheduleEdit) -> list[dict[str, str]]:
+    """What is wrong with the calendars that its layers name."""
+    known = await calendars.ids(conn, schedule.calendars)
+    named = [
+        (f"layers[{i}].calendar", layer.calendar, "shifts")
+        for i, layer in enumerate(schedule.layers)
+        if isinstance(layer, CalendarLayerDocument)
+    ] + [
+        (f"layers[{i}].holidays.calendar", layer.holidays.calendar, "holidays")
+        for i, layer in enumerate(schedule.layers)
+        if layer.holidays
+    ]
+    return [
+        {"field": field, "message": f"there is no calendar of {purpose} {key!r}"}
+        for field, key, purpose in named
+        if key not in known or known[key][1] != purpose
+    ]
 
 
 async def _unlike(conn: AsyncConnection, other: str, key: str) -> list[dict[str, str]]:

@@ -1,35 +1,38 @@
-"""How evenly a schedule loads its people: hours, nights and weekends of each, and one number for all of it. Pure.
+"""How evenly a schedule loads its people: hours, nights, weekends and holidays of each, and one number for all of
+it. Pure.
 
 The evenness of one kind of load is 1 less the Hoover index, scaled to the number of people: 1 when everybody has the
 same, 0 when one person has all of it (Hoover, E. M.: The Measurement of Industrial Localization, 1936). It says which
-part of the load would have to move to be even. The score weighs hours, nights and weekends; kinds that nobody has do
-not count.
+part of the load would have to move to be even. The score weighs hours, nights, weekends and holidays; kinds that
+nobody has do not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app import hours
-from app.oncall.intervals import seconds
+from app.oncall.intervals import Interval, joined, seconds, without
 from app.oncall.shifts import Schedule, by_user, final
 
+DAY = timedelta(days=1)
 NIGHTS = hours.week(hours.parse_spans([{"days": list(hours.DAYS), "from": "22:00", "to": "06:00"}]))
 WEEKENDS = hours.week(hours.parse_spans([{"from": "sat 00:00", "to": "sun 24:00"}]))
-WEIGHTS = {"hours": 0.5, "nights": 0.25, "weekends": 0.25}
+WEIGHTS = {"hours": 0.4, "nights": 0.2, "weekends": 0.2, "holidays": 0.2}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one user has of a period, in seconds; nights (22 to 06) and weekends in the user's own zone."""
+    """What one user has of a period, in seconds; nights (22 to 06), weekends and holidays in the user's own zone."""
 
     user_id: int
     on_call_seconds: int
     night_seconds: int
     weekend_seconds: int
+    holiday_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,24 @@ class Fairness:
     score: float | None
 
 
-def fairness(schedule: Schedule, t0: datetime, t1: datetime, zones: Mapping[int, ZoneInfo]) -> Fairness:
-    """Of `[t0, t1)`, overrides included. `zones`: of users; who has none is in the schedule's."""
+def fairness(
+    schedule: Schedule,
+    t0: datetime,
+    t1: datetime,
+    zones: Mapping[int, ZoneInfo],
+    days_off: Mapping[int, Collection[date]] | None = None,
+) -> Fairness:
+    """Of `[t0, t1)`, overrides included. `zones`: of users; who has none is in the schedule's. `days_off`: the holidays
+    that each observes."""
     own = by_user(final(schedule, t0, t1))
     users = sorted(own.keys() | members(schedule, t0, t1))
-    loads = tuple(_load(user, own.get(user, []), zones.get(user, schedule.where)) for user in users)
+    off = days_off or {}
+    loads = tuple(_load(user, own.get(user, []), zones.get(user, schedule.where), off.get(user, ())) for user in users)
     parts = {
         "hours": evenness([load.on_call_seconds for load in loads]),
         "nights": evenness([load.night_seconds for load in loads]),
         "weekends": evenness([load.weekend_seconds for load in loads]),
+        "holidays": evenness([load.holiday_seconds for load in loads]),
     }
     known = {name: part for name, part in parts.items() if part is not None}
     weight = sum(WEIGHTS[name] for name in known)
@@ -80,7 +92,8 @@ def evenness(loads: Sequence[int]) -> float | None:
     return 1 - hoover / (1 - 1 / people)
 
 
-def _load(user: int, own: Sequence[tuple[datetime, datetime]], zone: ZoneInfo) -> Load:
+def _load(user: int, own: list[Interval], zone: ZoneInfo, days_off: Collection[date]) -> Load:
     night = sum(hours.open_seconds(NIGHTS, zone, a, b) for a, b in own)
     weekend = sum(hours.open_seconds(WEEKENDS, zone, a, b) for a, b in own)
-    return Load(user, seconds(own), night, weekend)
+    off = joined((hours.day_start(day, zone), hours.day_start(day + DAY, zone)) for day in days_off)
+    return Load(user, seconds(own), night, weekend, seconds(own) - seconds(without(own, off)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,6 +29,26 @@ class OnCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """Shifts that somebody else decided: from the UTC instant `marks[i]` on, the turn `members[i]` of its layer.
+    `unknown`: when somebody is named whom nobody knows, and how."""
+
+    marks: tuple[datetime, ...] = ()
+    unknown: tuple[tuple[datetime, datetime, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holidays:
+    """Days on which alone a layer counts (`only`), or on which it does not: the wall seconds at which they begin."""
+
+    days: frozenset[int]
+    only: bool
+
+    def refuse(self, wall: int) -> bool:
+        return (wall - wall % hours.DAY in self.days) != self.only
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One repeating pattern: from its anchor on, `members` take turns of `length` units each.
 
@@ -37,7 +58,9 @@ class Layer:
     together; `()` and `(None,)` are nobody, then lower layers show through. `restrictions` are the only hours covered;
     empty: all. They are cut out after the turns are decided; with `skips_uncovered` turns without any covered time do
     not count, so that the next member has the next turn that has some. `mode`: it takes the place of what lower layers
-    say, wherever it has somebody; or adds to it; or names who only looks on. Raises `Invalid`.
+    say, wherever it has somebody; or adds to it; or names who only looks on. `holidays`: days that are told apart, on
+    its clocks; turns go on being counted. With `given` its shifts are those, and nothing of the rotation counts; the
+    other members do. Raises `Invalid`.
     """
 
     id: int
@@ -54,6 +77,8 @@ class Layer:
     mode: Mode = "replace"
     skips_uncovered: bool = False
     zone: str | None = None
+    holidays: Holidays | None = None
+    given: Given | None = None
     turns: tuple[tuple[OnCall, ...], ...] = field(init=False, repr=False, compare=False)
     week: Week = field(init=False, repr=False, compare=False)
     rotation: Rotation = field(init=False, repr=False, compare=False)
@@ -82,7 +107,7 @@ class Layer:
 
 def shifted(layer: Layer, turns: int) -> Layer:
     """The same layer with everybody's turn `turns` earlier: by 1, whoever has the next turn has this one."""
-    k = turns % len(layer.members) if layer.members else 0
+    k = turns % len(layer.members) if layer.members and layer.given is None else 0
     return replace(layer, members=layer.members[k:] + layer.members[:k])
 
 
@@ -95,8 +120,11 @@ def covering(layer: Layer, zone: ZoneInfo, at: datetime, second: int, wall: int)
         return ()
     if layer.where is not None:
         zone, wall = layer.where, hours.reached(second, layer.where)
-    if not layer.turns or not layer.week.is_open(wall):
+    if not layer.turns or not layer.week.is_open(wall) or (layer.holidays and layer.holidays.refuse(wall)):
         return ()
+    if layer.given is not None:
+        k = bisect_right(layer.given.marks, at) - 1
+        return layer.turns[k] if k >= 0 else ()
     k = layer.rotation.turn(zone, second, wall)
     if k < 0:
         return ()
@@ -111,11 +139,16 @@ def changes(layer: Layer, zone: ZoneInfo, t0: datetime, t1: datetime) -> Iterato
     t0, t1 = max(t0, layer.starts_at or t0), min(t1, layer.ends_at or t1)
     if t0 > t1:
         return
+    yield from layer.week.edges(zone, t0, t1)
+    yield from (bound for bound in (layer.starts_at, layer.ends_at) if bound is not None)
+    for day in layer.holidays.days if layer.holidays else ():
+        yield from (hours.wall_instant(wall, zone) for wall in (day, day + hours.DAY))
+    if layer.given is not None:
+        yield from layer.given.marks[bisect_right(layer.given.marks, t0) : bisect_right(layer.given.marks, t1)]
+        return
     seconds = map(hours.utc_second, (t0, t1))
     first, last = (rotation.turn(zone, second, hours.reached(second, zone)) for second in seconds)
     if len(layer.turns) > 1:
         yield from (rotation.start(zone, k) for k in range(max(0, first + 1), last + 1))
     elif first < 0 <= last:
         yield rotation.start(zone, 0)
-    yield from layer.week.edges(zone, t0, t1)
-    yield from (bound for bound in (layer.starts_at, layer.ends_at) if bound is not None)

@@ -16,6 +16,7 @@ from typing import Literal
 from app import hours
 from app.hours import ClockChange
 from app.oncall.fairness import members
+from app.oncall.given import Unknown, unknown
 from app.oncall.intervals import Interval, joined, seconds, without
 from app.oncall.layers import Layer
 from app.oncall.shifts import Schedule, Shift, by_user, final
@@ -25,7 +26,7 @@ SHORTEST_REST = timedelta(hours=11)
 
 Code = Literal[
     "gap", "inactive_member", "unreachable_member", "partly_reachable_member", "left_team", "long_run", "short_rest",
-    "missing_local_time", "ambiguous_local_time", "always_the_same", "double_cover", "same_person",
+    "missing_local_time", "ambiguous_local_time", "always_the_same", "double_cover", "same_person", "unknown_name",
 ]  # fmt: skip
 
 ADVICE: Mapping[Code, str] = {
@@ -41,6 +42,7 @@ ADVICE: Mapping[Code, str] = {
     "always_the_same": "add or remove a turn",
     "double_cover": "remove one of the layers or overrides, unless both are meant",
     "same_person": "shift the turns of one of the two schedules",
+    "unknown_name": "add the name to the people of the calendar, or correct it in the calendar",
 }
 """What to do about a finding, by its code."""
 
@@ -91,6 +93,7 @@ def lint(
     covered = joined((shift.starts_at, shift.ends_at) for shift in shifts)
     return [
         *_gaps(without([(t0, t1)], covered)),
+        *_unknown(unknown(schedule.layers, t0, t1)),
         *_inactive(members(schedule, t0, t1) | own.keys(), names, active, people),
         *_hard_to_reach(members(schedule, t0, t1) | own.keys(), own, names, active, people),
         *_strangers(members(schedule, t0, t1) | own.keys(), names, active, people),
@@ -117,6 +120,16 @@ def _gaps(found: Sequence[Interval]) -> Iterator[Finding]:
     if found:
         times = f"{len(found)} times" if len(found) > 1 else "once"
         yield Finding("gap", "warning", f"nobody is on call {times}, {_long(found)} together", (), tuple(found))
+
+
+def _unknown(found: Sequence[Unknown]) -> Iterator[Finding]:
+    for layer, said in dict.fromkeys((one.layer, one.said) for one in found):
+        when = [(one.starts_at, one.ends_at) for one in found if (one.layer, one.said) == (layer, said)]
+        message = (
+            f"layer {layer}: its calendar names {said!r}, which means nobody: lower layers show through, "
+            f"{_long(joined(when))} together; add the name to the people of the calendar"
+        )
+        yield Finding("unknown_name", "warning", message, (), tuple(joined(when)))
 
 
 def _inactive(

@@ -11,8 +11,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainSerializer,
+    Tag,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -128,13 +130,30 @@ class Handoff(Document):
         return hours.week_minute(f"{self.day} {self.at}")
 
 
+def canonical(raw: Any) -> Any:
+    """For `restrictions`: the one way in which they are stored."""
+    plain = [r.model_dump() if isinstance(r, Document) else r for r in raw] if isinstance(raw, list) else raw
+    try:
+        return hours.spans_json(hours.parse_spans(plain))
+    except Invalid as refused:
+        raise ValueError(refused.message) from None
+
+
+class LayerHolidays(Document):
+    """The layer counts only on the days of a calendar of holidays, or on all others."""
+
+    calendar: Key
+    counts: Literal["only", "never"]
+
+
 class LayerDocument(Document):
     """One repeating pattern. `anchor` is the first handoff; `handoffs` are several in a week, the anchor one of them;
     `members` lists the turns in order, each the users who are on call together (an empty turn: nobody, lower layers
     show through); `restrictions` are the only hours covered, none: all. Turns without any covered time `pass` to
     whoever has them, or the rotation `skip`s them. The layer counts during `[starts_at, ends_at)`; without them always
     from its anchor on. `mode`: it replaces lower layers wherever it has somebody, adds to them, or names shadows, who
-    look on and are not paged. Its times are in `time_zone`, or that of the schedule."""
+    look on and are not paged. Its times are in `time_zone`, or that of the schedule. `holidays`: days on which alone it
+    counts, or does not; they are cut out like restrictions, and turns go on being counted."""
 
     name: Name
     unit: Literal["hour", "day", "week", "month"]
@@ -148,6 +167,7 @@ class LayerDocument(Document):
     time_zone: Zone | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
+    holidays: LayerHolidays | None = None
 
     @field_validator("handoffs")
     @classmethod
@@ -169,21 +189,44 @@ class LayerDocument(Document):
                 raise ValueError(f"turn {i} names somebody twice")
         return members
 
-    @field_validator("restrictions", mode="before")
-    @classmethod
-    def _canonical(cls, raw: Any) -> Any:
-        try:
-            return hours.spans_json(hours.parse_spans(_plain(raw)))
-        except Invalid as refused:
-            raise ValueError(refused.message) from None
-
+    _restrictions = field_validator("restrictions", mode="before")(canonical)
     _bounds = field_validator("ends_at")(later)
 
 
-def _plain(raw: Any) -> Any:
-    """Restrictions as the plain JSON that `app.hours` reads."""
-    return [r.model_dump() if isinstance(r, Document) else r for r in raw] if isinstance(raw, list) else raw
+class CalendarLayerDocument(Document):
+    """A layer whose shifts are those of a `calendar`. Where it names nobody, or somebody whom nobody knows, lower
+    layers show through. Everything else as in other layers."""
 
+    name: Name
+    calendar: Key
+    restrictions: Annotated[list[Restriction | WeekSpan], Field(max_length=50)] = []
+    mode: Mode = "replace"
+    time_zone: Zone | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    holidays: LayerHolidays | None = None
+
+    _restrictions = field_validator("restrictions", mode="before")(canonical)
+    _bounds = field_validator("ends_at")(later)
+
+    @property
+    def members(self) -> list[list[str]]:
+        """It has none of its own."""
+        return []
+
+
+_TURNS, _GIVEN = "layer of turns", "layer of a calendar"
+"""What no member is called: the path to what is wrong is told without them."""
+
+
+def _kind(layer: Any) -> str:
+    from_calendar = "calendar" in layer if isinstance(layer, dict) else isinstance(layer, CalendarLayerDocument)
+    return _GIVEN if from_calendar else _TURNS
+
+
+AnyLayer = Annotated[
+    Annotated[LayerDocument, Tag(_TURNS)] | Annotated[CalendarLayerDocument, Tag(_GIVEN)], Discriminator(_kind)
+]
 
 _WEEKLY = {"name": "weekly", "unit": "week", "length": 1, "anchor": "2026-03-02T09:00", "members": [["ana"], ["ben"]]}
 _EXAMPLE: dict[str, Any] = {
@@ -210,8 +253,14 @@ class ScheduleEdit(Document):
     name: Name
     team: Key | None = None
     time_zone: Zone
-    layers: Annotated[list[LayerDocument], Field(max_length=20)] = []
+    layers: Annotated[list[AnyLayer], Field(max_length=20)] = []
     like: Like | None = None
+
+    @property
+    def calendars(self) -> set[str]:
+        """The keys of all calendars that its layers name."""
+        shifts = {layer.calendar for layer in self.layers if isinstance(layer, CalendarLayerDocument)}
+        return shifts | {layer.holidays.calendar for layer in self.layers if layer.holidays}
 
 
 class ScheduleDocument(ScheduleEdit):

@@ -14,7 +14,7 @@ from app.oncall import version_store
 from app.oncall.schedule_document import Like, ScheduleDocument, ScheduleEdit
 from app.oncall.shifts import Override, Schedule
 from app.oncall.version_store import IN_WINDOW
-from app.oncall.versions import drafted, followed, laid, layer_document
+from app.oncall.versions import drafted, followed, laid, layer_document, stored_layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,11 @@ _MEMBERS = text("""
 _OF_USER = text(f"""
     WITH named AS (
         SELECT v.schedule_id FROM schedule_versions v
-        WHERE {IN_WINDOW} AND jsonb_path_exists(
-            v.layers, '$[*].members[*][*] ? (@ == $id)', jsonb_build_object('id', CAST(:user_id AS bigint))))
+        WHERE {IN_WINDOW} AND (jsonb_path_exists(
+            v.layers, '$[*].members[*][*] ? (@ == $id)', jsonb_build_object('id', CAST(:user_id AS bigint)))
+            OR EXISTS (SELECT 1 FROM calendar_entries e, jsonb_path_query(v.layers, '$[*].calendar') AS c (id)
+                       WHERE e.calendar_id = CAST(c.id AS bigint) AND e.user_id = :user_id
+                         AND e.starts_at <= :t1 AND e.ends_at > :t0)))
     SELECT s.id, s.key FROM schedules s
     WHERE s.id IN (SELECT schedule_id FROM named)
        OR EXISTS (SELECT 1 FROM schedule_versions v
@@ -118,7 +121,10 @@ async def compared(
     overrides = (await _touching(conn, [found.id], window))[found.id] if found.id else ()
     schedule_id, zone = found.id or 0, document.time_zone
     before = versions.get(schedule_id, [])
-    draft = drafted(document, users, schedule_id, found.like, effective_from if before else None)
+    calendars = await version_store.calendar_ids(conn, document)
+    held = await version_store.calendars_of(conn, [stored_layer(x, users, calendars) for x in document.layers], window)
+    since = effective_from if before else None
+    draft = drafted(document, users, schedule_id, found.like, since, calendars, held)
     now, then = laid(before, versions), laid(followed(before, draft), versions)
     name = document.name
     return Schedule(schedule_id, name, zone, now, overrides), Schedule(schedule_id, name, zone, then, overrides)
@@ -144,6 +150,7 @@ async def documents(
     found = (await conn.execute(_SCHEDULES, named)).all()
     members = {user for r in found for layer in r.layers for turn in layer["members"] for user in turn}
     users = {user_id: key for user_id, (key, _) in (await names(conn, members)).items()}
+    calendars = await version_store.calendar_keys(conn, [layer for r in found for layer in r.layers])
     return [
         StoredSchedule(
             r.id,
@@ -152,7 +159,7 @@ async def documents(
                 name=r.name,
                 team=r.team,
                 time_zone=r.time_zone,
-                layers=[layer_document(layer, users) for layer in r.layers],
+                layers=[layer_document(layer, users, calendars) for layer in r.layers],
                 like=Like(schedule=r.like, turns=r.like_turns) if r.like else None,
             ),
             r.version,

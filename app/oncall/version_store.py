@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.calendars import store as calendar_store
 from app.db.engine import dumps
+from app.oncall import given
+from app.oncall.given import Calendars
 from app.oncall.schedule_document import ScheduleEdit
 from app.oncall.versions import Version, layer_of, stored_layer
 
@@ -110,18 +113,41 @@ async def _of_schedules(
     conn: AsyncConnection, ids: Collection[int], window: tuple[datetime, datetime]
 ) -> dict[int, list[Version]]:
     found: dict[int, list[Version]] = {}
-    for row in await conn.execute(_VERSIONS, {"ids": list(ids), "t0": window[0], "t1": window[1]}):
-        found.setdefault(row.schedule_id, []).append(_version(row))
+    rows = (await conn.execute(_VERSIONS, {"ids": list(ids), "t0": window[0], "t1": window[1]})).all()
+    held = await calendars_of(conn, [layer for row in rows for layer in row.layers], window)
+    for row in rows:
+        found.setdefault(row.schedule_id, []).append(_version(row, held))
     return found
 
 
-def _version(row: Any) -> Version:
+async def calendars_of(
+    conn: AsyncConnection, layers: Iterable[Mapping[str, Any]], window: tuple[datetime, datetime]
+) -> Calendars:
+    """What the calendars of stored layers hold; asks nothing when they name none."""
+    shifts, holidays = given.named(layers)
+    entries = await calendar_store.entries(conn, shifts, window) if shifts else {}
+    return entries, await calendar_store.days(conn, holidays) if holidays else {}
+
+
+async def calendar_ids(conn: AsyncConnection, schedule: ScheduleEdit) -> dict[str, int]:
+    """By key the calendars that its layers name."""
+    keys = schedule.calendars
+    return {key: row[0] for key, row in (await calendar_store.ids(conn, keys)).items()} if keys else {}
+
+
+async def calendar_keys(conn: AsyncConnection, layers: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    """By id the calendars that stored layers name."""
+    ids = set().union(*given.named(layers))
+    return await calendar_store.keys(conn, ids) if ids else {}
+
+
+def _version(row: Any, held: Calendars) -> Version:
     return Version(
         schedule_id=row.schedule_id,
         key=row.key,
         number=row.number,
         zone=row.time_zone,
-        layers=tuple(layer_of(layer, n, row.time_zone) for n, layer in enumerate(row.layers, start=1)),
+        layers=tuple(layer_of(layer, n, row.time_zone, held) for n, layer in enumerate(row.layers, start=1)),
         like=row.like_schedule_id,
         like_turns=row.like_turns,
         starts_at=row.effective_from,
@@ -153,7 +179,8 @@ async def insert(
     effective_from: datetime | None,
 ) -> None:
     """Appends a version that is in force from an instant on; the first one since ever."""
-    layers = [stored_layer(layer, users) for layer in schedule.layers]
+    calendars = await calendar_ids(conn, schedule)
+    layers = [stored_layer(layer, users, calendars) for layer in schedule.layers]
     like = (schedule.like.schedule, schedule.like.turns) if schedule.like else (None, 0)
     await _append(conn, now, schedule_id, schedule.time_zone, layers, like, actor, effective_from, None)
 

@@ -13,9 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from app import hours
+from app.oncall.given import Calendars, filled
 from app.oncall.layers import Layer, shifted
-from app.oncall.schedule_document import LayerDocument, ScheduleDocument
+from app.oncall.schedule_document import AnyLayer, CalendarLayerDocument, LayerDocument, ScheduleDocument
 
+REMOVED = "removed"
 BELOW = 100
 """So much lower than its own are the layers of the schedule that it is like."""
 
@@ -61,11 +63,19 @@ def _bounded(layer: Layer, *versions: Version) -> Layer:
 
 
 def drafted(
-    document: ScheduleDocument, users: Mapping[str, int], schedule_id: int, like: int | None, starts_at: datetime | None
+    document: ScheduleDocument,
+    users: Mapping[str, int],
+    schedule_id: int,
+    like: int | None,
+    starts_at: datetime | None,
+    calendars: Mapping[str, int] = {},
+    held: Calendars = ({}, {}),
 ) -> Version:
-    """A version that nobody has saved. `users`: the ids of all members; `like`: that of the schedule it is like."""
+    """A version that nobody has saved. `users`: the ids of all members; `like`: that of the schedule it is like;
+    `calendars`: those of all that its layers name, `held`: what those hold."""
     zone, turns = document.time_zone, document.like.turns if document.like else 0
-    layers = tuple(layer_of(stored_layer(layer, users), n, zone) for n, layer in enumerate(document.layers, start=1))
+    stored = [stored_layer(layer, users, calendars) for layer in document.layers]
+    layers = tuple(layer_of(layer, n, zone, held) for n, layer in enumerate(stored, start=1))
     return Version(schedule_id, document.key, 0, zone, layers, like, turns, starts_at)
 
 
@@ -78,15 +88,16 @@ def followed(versions: Iterable[Version], by: Version) -> list[Version]:
     return [replace(v, ends_at=min(v.ends_at or at, at)) for v in earlier] + [by]
 
 
-def layer_of(stored: Mapping[str, Any], position: int, zone: str) -> Layer:
-    """From a layer as a version stores it: a document with user ids in place of keys. `zone`: the version's."""
-    return Layer(
+def layer_of(stored: Mapping[str, Any], position: int, zone: str, calendars: Calendars = ({}, {})) -> Layer:
+    """From a layer as a version stores it: a document with the ids of users and calendars in place of keys. `zone`: the
+    version's."""
+    layer = Layer(
         id=position,
         name=stored["name"],
         position=position,
-        unit=stored["unit"],
-        length=stored["length"],
-        anchor=datetime.fromisoformat(stored["anchor"]),
+        unit=stored.get("unit", "hour"),
+        length=stored.get("length", 1),
+        anchor=datetime.fromisoformat(stored.get("anchor", "1970-01-01T00:00")),
         members=tuple(tuple(turn) for turn in stored["members"]),
         restrictions=hours.parse_spans(stored["restrictions"]),
         starts_at=_instant(stored.get("starts_at")),
@@ -96,19 +107,35 @@ def layer_of(stored: Mapping[str, Any], position: int, zone: str) -> Layer:
         skips_uncovered=stored.get("uncovered_turns", "pass") == "skip",
         zone=stored.get("time_zone") or zone,
     )
+    return filled(layer, stored, calendars)
 
 
 def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def stored_layer(layer: LayerDocument, users: Mapping[str, int]) -> dict[str, Any]:
-    """A layer as a version stores it. `users` has the ids of all members."""
+def stored_layer(layer: AnyLayer, users: Mapping[str, int], calendars: Mapping[str, int] = {}) -> dict[str, Any]:
+    """A layer as a version stores it. `users` has the ids of all members, `calendars` those of all that it names."""
     members = [[users[key] for key in turn] for turn in layer.members]
-    return layer.model_dump(mode="json", exclude_none=True) | {"members": members}
+    found = layer.model_dump(mode="json", exclude_none=True) | {"members": members}
+    if isinstance(layer, CalendarLayerDocument):
+        found["calendar"] = calendars[layer.calendar]
+    if layer.holidays is not None:
+        found["holidays"] = {"calendar": calendars[layer.holidays.calendar], "counts": layer.holidays.counts}
+    return found
 
 
-def layer_document(stored: Mapping[str, Any], users: Mapping[int, str]) -> LayerDocument:
-    """A stored layer by keys again; `users` by id. Who is not among them is left out."""
-    members = [[users[user] for user in turn if user in users] for turn in stored["members"]]
-    return LayerDocument.model_validate(dict(stored) | {"members": members})
+def layer_document(
+    stored: Mapping[str, Any],
+    users: Mapping[int, str],
+    calendars: Mapping[int, str] = {},
+) -> AnyLayer:
+    """A stored layer by keys again; `users` and `calendars` by id. Which user is not among them is left out; a calendar
+    that there is no more is called `removed`."""
+    found = dict(stored)
+    members = [[users[user] for user in turn if user in users] for turn in found.pop("members")]
+    if (told := found.get("holidays")) is not None:
+        found["holidays"] = told | {"calendar": calendars.get(told["calendar"], REMOVED)}
+    if (calendar := found.get("calendar")) is not None:
+        return CalendarLayerDocument.model_validate(found | {"calendar": calendars.get(calendar, REMOVED)})
+    return LayerDocument.model_validate(found | {"members": members})

@@ -30,6 +30,12 @@ def test_the_configuration_in_the_page_on_policies_is_accepted():
     assert [p.key for p in document.parse(yaml_text.read(blocks[0])).policies] == ["checkout", "database", "leadership"]
 
 
+def test_the_configuration_in_the_page_on_calendars_is_accepted():
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "calendars.md").read_text(), re.S)
+    read = [document.parse(yaml_text.read(block)) for block in blocks]
+    assert [c.key for town in read for c in town.calendars or []] == ["rota", "berlin"]
+
+
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(schedules:.*?)```\n\n```text\n(.*?)```", SCHEDULES, re.S)
 KNOWN = {s.key: s for block, _ in EXAMPLES for s in document.parse(yaml_text.read(block)).schedules or []}

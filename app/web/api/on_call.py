@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 
 from app.errors import NotFound
 from app.oncall import commands, handoffs, shifts, store, version_store
+from app.oncall.given import unknown
 from app.oncall.handoffs import Handoff
 from app.oncall.layers import OnCall
 from app.oncall.shifts import Schedule
@@ -33,14 +34,23 @@ from app.web.pages import Listed, Page
 router = APIRouter(tags=["on call"])
 
 
+class UnknownAnswer(IntervalAnswer):
+    """`said` means nobody."""
+
+    layer: str
+    said: str
+
+
 class Shifts(Answer):
-    """The shifts of `[starts_at, ends_at)`, cut to it, and the gaps in which nobody is on call."""
+    """The shifts of `[starts_at, ends_at)`, cut to it, and the gaps in which nobody is on call. `unknown`: when the
+    calendar of a layer names somebody whom nobody knows, so that lower layers show through."""
 
     schedule: str
     starts_at: datetime
     ends_at: datetime
     shifts: list[ShiftAnswer]
     gaps: list[IntervalAnswer]
+    unknown: list[UnknownAnswer]
 
 
 class OnCallPerson(Person):
@@ -77,6 +87,7 @@ async def list_shifts(key: Key, tx: Tx, window: WindowWanted) -> Shifts:
         ends_at=window.t1,
         shifts=shift_answers(coming, names, key),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
+        unknown=[UnknownAnswer.model_validate(one) for one in unknown(schedule.layers, window.t0, window.t1)],
     )
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from app.web.api import (
     api_keys,
     audit,
+    calendars,
     changes,
     configuration,
     contact_methods,
@@ -17,6 +18,7 @@ from app.web.api import (
     dry_runs,
     escalation_lists,
     explanations,
+    feeds,
     heartbeats,
     incidents,
     inhibition_rules,
@@ -144,6 +146,8 @@ router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(reachability.router)
 router.include_router(drills.router)
+router.include_router(calendars.router)
+router.include_router(feeds.router)
 router.include_router(policies.router)
 router.include_router(webhooks.router)
 router.include_router(escalation_lists.router)

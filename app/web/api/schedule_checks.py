@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 
 from app import hours
+from app.calendars import store as calendars
 from app.oncall import commands, store
 from app.oncall.fairness import Fairness, fairness
 from app.oncall.intervals import seconds
@@ -53,13 +54,15 @@ class LintAnswer(Answer):
 
 
 class Load(Answer):
-    """What one user has: nights are 22 to 06, weekends Saturday and Sunday, both in `time_zone`, the user's own."""
+    """What one user has: nights are 22 to 06, weekends Saturday and Sunday, holidays those that the user observes, all
+    in `time_zone`, the user's own."""
 
     user: Person
     time_zone: str
     on_call_seconds: int
     night_seconds: int
     weekend_seconds: int
+    holiday_seconds: int
 
 
 class Evenness(Answer):
@@ -68,11 +71,12 @@ class Evenness(Answer):
     hours: float | None
     nights: float | None
     weekends: float | None
+    holidays: float | None
 
 
 class FairnessAnswer(Answer):
     """How evenly a schedule loads its people in `[starts_at, ends_at)`. `score` is the mean of `parts`, hours counting
-    as much as nights and weekends together; null when there is no load."""
+    twice as much as each of the others; null when there is no load."""
 
     schedule: str
     starts_at: datetime
@@ -101,13 +105,15 @@ async def lint_schedule(
 
 @router.get("/fairness", dependencies=[permission("schedules.read")])
 async def measure_fairness(schedule: Key, tx: Tx, window: WindowWanted) -> FairnessAnswer:
-    """Hours, nights and weekends of everybody in a schedule (28 days from now if left out), and how even they are."""
+    """Hours, nights, weekends and holidays of everybody in a schedule, 28 days from now if left out."""
     stored = await commands.read(tx.conn, schedule)
     loaded = (await store.schedules(tx.conn, [stored.id], window=(window.t0, window.t1)))[stored.id]
     members = await store.members(tx.conn, linting.named(loaded))
     zones = {member.id: member.time_zone or loaded.zone for member in members.values()}
     where = {user: hours.zone(name) for user, name in zones.items()}
-    found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where)
+    day = timedelta(days=1)
+    off = await calendars.days_off(tx.conn, zones, (window.t0 - day).date(), (window.t1 + day).date())
+    found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where, off)
     return FairnessAnswer(
         schedule=schedule,
         starts_at=window.t0,
@@ -127,6 +133,7 @@ def _loads(found: Fairness, members: dict[int, Member], zones: dict[int, str], z
             on_call_seconds=load.on_call_seconds,
             night_seconds=load.night_seconds,
             weekend_seconds=load.weekend_seconds,
+            holiday_seconds=load.holiday_seconds,
         )
         for load in found.loads
     ]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Response
 
 from app.errors import NotFound
-from app.oncall import commands, store
-from app.oncall.schedule_document import LayerDocument, Like
+from app.oncall import commands, store, version_store
+from app.oncall.schedule_document import AnyLayer, Like
 from app.oncall.version_store import StoredVersion
 from app.oncall.versions import layer_document
 from app.web.api.schedules import ScheduleAnswer, require_team, schedule_answer
@@ -35,7 +35,7 @@ class ScheduleVersionAnswer(Answer):
     effective_from: datetime | None
     effective_until: datetime | None
     time_zone: str
-    layers: list[LayerDocument]
+    layers: list[AnyLayer]
     like: Like | None
     undoes: int | None
     created_by: str
@@ -75,6 +75,7 @@ async def _answers(tx: Tx, found: list[StoredVersion]) -> list[ScheduleVersionAn
     layers: list[dict[str, Any]] = [layer for version in found for layer in version.layers]
     members = {user for layer in layers for turn in layer["members"] for user in turn}
     users = {user_id: key for user_id, (key, _) in (await store.names(tx.conn, members)).items()}
+    calendars = await version_store.calendar_keys(tx.conn, layers)
     return [
         ScheduleVersionAnswer(
             number=version.number,
@@ -82,7 +83,7 @@ async def _answers(tx: Tx, found: list[StoredVersion]) -> list[ScheduleVersionAn
             effective_from=version.effective_from,
             effective_until=version.effective_until if version.was_ever else None,
             time_zone=version.time_zone,
-            layers=[layer_document(layer, users) for layer in version.layers],
+            layers=[layer_document(layer, users, calendars) for layer in version.layers],
             like=Like(schedule=version.like, turns=version.like_turns) if version.like else None,
             undoes=version.undoes,
             created_by=version.created_by,

@@ -1,0 +1,1 @@
+"""Calendars that somebody else keeps: iCalendar in and out, public holidays."""
