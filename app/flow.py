@@ -34,6 +34,7 @@ from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
+from app.notifications import handoff_notices
 from app.notifications.delivery import Delivery
 from app.notifications.due import next_due
 from app.standing import Standing, Standings
@@ -95,6 +96,8 @@ class Climbed:
     wait_s: float | None
     """Real seconds until the next row falls due; None: none waits."""
     again: bool = False
+    handoffs: bool = False
+    """Somebody is to be told of a handoff: `hand_over`, in a transaction of its own."""
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
@@ -112,7 +115,14 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
-    return Climbed(queued, climbed.lateness, climbed.unreachable, await next_due(conn))
+    wait_s, due = await next_due(conn)
+    return Climbed(queued, climbed.lateness, climbed.unreachable, wait_s, handoffs=due)
+
+
+async def hand_over(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> None:
+    """Tells who comes on call and who leaves, asks for confirmations. Apart from the climb: no page waits for it."""
+    now, _ = await standings.begin(conn)
+    await handoff_notices.look(conn, now, channels)
 
 
 async def deliver(delivery: Delivery) -> int:

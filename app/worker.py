@@ -118,10 +118,21 @@ class Worker:
             behind = len(climbed.lateness) >= CLAIM and not self._stopping
             if behind and clock.elapsed() - delivered_at < DELIVER_EVERY_S:
                 continue
+            if climbed.handoffs:
+                await self._hand_over()
             sent = await flow.deliver(self.delivery)
             delivered_at = clock.elapsed()
             if self._stopping or (len(climbed.lateness) < CLAIM and not sent and not climbed.pages):
                 return climbed.wait_s
+
+    async def _hand_over(self) -> None:
+        try:
+            async with self._engine.begin() as conn:
+                await flow.hand_over(conn, self._channels, self._standings)
+        except (DBAPIError, OSError, TimeoutError) as e:
+            log.warning("handoffs_failed", error=repr(e))
+        except Exception as e:  # pages go out, whatever it died of
+            log.error("handoffs_failed", error=repr(e), exc_info=e)
 
     async def _beat(self) -> None:
         self._due.set()

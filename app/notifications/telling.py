@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
 from app.directory import contacts
+from app.directory.contacts import UsableMethod
 from app.notifications import store
 from app.notifications.plan import Planned
 
@@ -35,14 +37,29 @@ async def tell(
     person = (await contacts.people(conn, [user_id], channels)).get(user_id)
     if person is None or not person.active:
         return 0
-    planned = [
-        Planned(
-            ids.new(now), key, "notice", "quiet", user_id, rule.method.id, rule.method.channel,
-            rule.method.address, due_at or now, content={"subject": subject, "text": words},
-        )
-        for rule in person.rules_for("quiet")[:1]
-    ]  # fmt: skip
-    return await store.insert(conn, planned, now)
+    content = {"subject": subject, "text": words}
+    for rule in person.rules_for("quiet")[:1]:
+        return await tell_by(conn, now, user_id, rule.method, content, key, due_at=due_at)
+    return 0
+
+
+async def tell_by(
+    conn: AsyncConnection,
+    now: datetime,
+    user_id: int,
+    method: UsableMethod,
+    content: Mapping[str, Any],
+    key: str,
+    *,
+    due_at: datetime | None = None,
+) -> int:
+    """The same by one contact method. `content`: `subject` and `text`; `text_long` and `facts` for a mail, `handshake`
+    for a link that confirms one."""
+    planned = Planned(
+        ids.new(now), key, "notice", "quiet", user_id, method.id, method.channel, method.address, due_at or now,
+        content=content,
+    )  # fmt: skip
+    return await store.insert(conn, [planned], now)
 
 
 async def call_off(conn: AsyncConnection, now: datetime, keys: Sequence[str], because: str) -> None:

@@ -148,4 +148,7 @@ def verification(content: Mapping[str, Any]) -> Words:
 
 def notice(content: Mapping[str, Any]) -> Words:
     text = str(content["text"])
-    return Words(str(content.get("subject", "A notice from Tocsin")), text, text, (), "")
+    facts = tuple((str(name), str(value)) for name, value in content.get("facts", ()))
+    label = "Confirm that you have it" if "handshake" in content else ""
+    subject = str(content.get("subject", "A notice from Tocsin"))
+    return Words(subject, text, str(content.get("text_long", text)), facts, label)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit import commands as audit
 from app.errors import Conflict, Invalid, NotFound
-from app.oncall import store, version_store
+from app.oncall import handoff_store, store, version_store
 from app.oncall.schedule_document import ScheduleDocument, ScheduleEdit
 from app.oncall.store import StoredSchedule
 from app.oncall.version_store import StoredVersion
@@ -34,6 +34,8 @@ async def create(conn: AsyncConnection, now: datetime, schedule: ScheduleDocumen
     if schedule_id is None:
         raise Conflict(f"there is a schedule {schedule.key!r} already", code="key_taken", key=schedule.key)
     await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=None)
+    if schedule.handoff_notices:
+        await handoff_store.watch(conn, now, schedule_id)
     await record(conn, now, actor, "created", schedule.key, after=_json(schedule))
     return await read(conn, schedule.key)
 
@@ -70,6 +72,9 @@ async def edit(
         at = effective(now, effective_from)
         _refuse_before_planned(before, at)
         await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
+    if schedule.handoff_notices:
+        await handoff_store.watch(conn, now, schedule_id)
+    await handoff_store.touch(conn, now, schedule_id)
     planned = {"effective_from": effective_from.isoformat()} if effective_from else {}
     await record(conn, now, actor, "edited", key, before=_json(before.document), after=_json(after) | planned)
     return await read(conn, key)
@@ -77,7 +82,7 @@ async def edit(
 
 def _computed(schedule: ScheduleDocument) -> dict[str, Any]:
     """All of it that decides who is on call."""
-    return schedule.model_dump(exclude={"name", "team"})
+    return schedule.model_dump(exclude={"name", "team", "handoff_notices"})
 
 
 def effective(now: datetime, effective_from: datetime | None) -> datetime:
@@ -145,6 +150,7 @@ async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, a
     else:
         await version_store.restore(conn, now, schedule_id, former, newest, actor=actor)
     await store.touch(conn, now, schedule_id)
+    await handoff_store.touch(conn, now, schedule_id)
     await record(conn, now, actor, "version_undone", key, before={"version": number}, after={"as": former.number})
     return await read(conn, key)
 

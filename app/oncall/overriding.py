@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
-from app.oncall import override_store, store
+from app.oncall import handoff_store, override_store, store
 from app.oncall.commands import MAX_WINDOW, invalid, lock, record
 from app.oncall.override_document import OverrideDocument
 from app.oncall.override_store import StoredOverride
@@ -46,6 +46,7 @@ async def override(
             code="overlapping",
             overrides=[{"id": o.id, "user": o.user, "starts_at": o.starts_at, "ends_at": o.ends_at} for o in others],
         ) from refused
+    await handoff_store.touch(conn, now, schedule_id)
     after = {"id": override_id} | wanted.model_dump(mode="json") | ({"swap": swap} if swap else {})
     await record(conn, now, actor, "created", key, after=after, entity="override")
     stored = await override_store.one(conn, key, override_id)
@@ -61,6 +62,7 @@ async def withdraw_override(
 
     Raises `NotFound` and `Conflict` (`over`).
     """
+    schedule_id = await lock(conn, key, None)
     found = await override_store.one(conn, key, override_id)
     if found is None:
         raise NotFound(f"schedule {key!r} has no override {override_id}", key=key)
@@ -80,6 +82,7 @@ async def withdraw_override(
     else:
         await override_store.delete(conn, override_id)
         await record(conn, now, actor, "deleted", key, before=before, entity="override")
+    await handoff_store.touch(conn, now, schedule_id)
     return found.swap
 
 

@@ -201,9 +201,18 @@ class Like(Document):
     turns: Annotated[int, Field(ge=-200, le=200)] = 1
 
 
+class HandoffNotices(Document):
+    """Who is told when a shift changes hands. Whoever comes learns it `minutes_before` the start, whoever leaves at the
+    handoff. With `confirm_within_minutes` whoever comes must confirm, and is asked by the next contact method after so
+    many minutes each; whoever leaves stays on call until somebody has confirmed."""
+
+    minutes_before: Annotated[int, Field(ge=0, le=1440)] = 0
+    confirm_within_minutes: Annotated[int | None, Field(ge=1, le=240)] = None
+
+
 class ScheduleEdit(Document):
     """All of a schedule that may change. Later layers win over earlier ones wherever they have somebody. `like`: the
-    layers of another schedule lie under its own."""
+    layers of another schedule lie under its own. `handoff_notices`: nobody is told of handoffs without."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -212,6 +221,7 @@ class ScheduleEdit(Document):
     time_zone: Zone
     layers: Annotated[list[LayerDocument], Field(max_length=20)] = []
     like: Like | None = None
+    handoff_notices: HandoffNotices | None = None
 
 
 class ScheduleDocument(ScheduleEdit):

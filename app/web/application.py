@@ -14,7 +14,7 @@ from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.settings import Settings
-from app.web import dependencies, health, ping, problems, respond
+from app.web import confirm, dependencies, health, ping, problems, respond
 from app.web.api import router as api
 from app.web.dropin import alertmanager
 from app.web.screens import router as screens
@@ -48,6 +48,7 @@ def build(
     # Looked through in this order, and analysed when first looked at: what must answer at once comes before the API.
     app.include_router(health.router)
     app.include_router(respond.router)
+    app.include_router(confirm.router)
     app.include_router(ping.router)
     app.include_router(alertmanager.router)
     screens.install(app)

@@ -10,11 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.errors import NotFound
-from app.oncall import commands, handoffs, shifts, store, version_store
+from app.oncall import commands, handoff_store, handoffs, shifts, store, version_store
 from app.oncall.handoffs import Handoff
 from app.oncall.layers import OnCall
 from app.oncall.shifts import Schedule
 from app.oncall.store import StoredSchedule
+from app.web.api.handshakes import HandshakeAnswer, handshake_answers
 from app.web.api.on_call_answers import (
     IntervalAnswer,
     Names,
@@ -51,7 +52,8 @@ class OnCallPerson(Person):
 
 class OnCallAnswer(Answer):
     """Who is on call at `at` and why (nobody: a gap), by which version of the schedule, until when (null: no handoff
-    within 128 days), and who is next. `shadows` look on and are not paged."""
+    within 128 days), and who is next. `shadows` look on and are not paged. `handshakes`: handoffs that nobody has
+    confirmed yet; null for another instant than now."""
 
     schedule: str
     name: str
@@ -61,6 +63,7 @@ class OnCallAnswer(Answer):
     shadows: list[Person]
     until: datetime | None
     next: list[Person]
+    handshakes: list[HandshakeAnswer] | None = None
 
 
 @router.get("/schedules/{key}/shifts", dependencies=[permission("on_call.read")])
@@ -124,7 +127,16 @@ async def _on_call(tx: Tx, found: list[StoredSchedule], at: datetime) -> list[On
     answers = await asyncio.to_thread(_compute, loaded, at)
     names = await store.names(tx.conn, {user for answer in answers.values() for user in answer.user_ids})
     numbers = await version_store.numbers(tx.conn, list(answers), at)
-    return [_answer(stored, at, answers[stored.id], names, numbers[stored.id]) for stored in found]
+    answered = [_answer(stored, at, answers[stored.id], names, numbers[stored.id]) for stored in found]
+    return await _with_handshakes(tx, answered, list(answers)) if at == tx.now else answered
+
+
+async def _with_handshakes(tx: Tx, answered: list[OnCallAnswer], schedule_ids: list[int]) -> list[OnCallAnswer]:
+    unconfirmed = await handshake_answers(tx, await handoff_store.open_ones(tx.conn, schedule_ids))
+    own: dict[str, list[HandshakeAnswer]] = {}
+    for handshake in unconfirmed:
+        own.setdefault(handshake.schedule, []).append(handshake)
+    return [answer.model_copy(update={"handshakes": own.get(answer.schedule, [])}) for answer in answered]
 
 
 @dataclass(frozen=True, slots=True)

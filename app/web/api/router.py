@@ -16,6 +16,7 @@ from app.web.api import (
     dry_runs,
     escalation_lists,
     explanations,
+    handshakes,
     heartbeats,
     incidents,
     inhibition_rules,
@@ -136,6 +137,7 @@ router.include_router(schedules.router)
 router.include_router(schedule_versions.router)
 router.include_router(schedule_checks.router)
 router.include_router(swaps.router)
+router.include_router(handshakes.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(policies.router)

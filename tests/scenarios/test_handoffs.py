@@ -1,0 +1,149 @@
+"""A shift changes hands: who comes learns it with what is open, who leaves learns who has it; nobody twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from town import MONDAY, Resident, Town, minutes, seconds
+
+WEEK = {"name": "week", "unit": "week", "length": 1, "anchor": "2026-11-23T09:00", "members": [["ana"], ["ben"]]}
+NEXT_MONDAY = MONDAY.replace(hour=8) + timedelta(days=7)  # 09:00 in Berlin
+
+an_hour_before = pytest.mark.parametrize("town", [{"at": NEXT_MONDAY - timedelta(hours=1)}], indirect=True)
+
+
+async def primary(town: Town, notices: dict[str, Any], layers: list[dict[str, Any]] | None = None) -> Any:
+    document = {"time_zone": "Europe/Berlin", "layers": layers or [WEEK], "handoff_notices": notices}
+    return await town.build.schedule("primary", document)
+
+
+async def on_call(town: Town, asker: Resident) -> list[str]:
+    answer = await asker.asks("GET", "/api/v1/schedules/primary/on-call")
+    return [user["key"] for user in answer["users"]]
+
+
+@an_hour_before
+async def test_both_are_told_with_what_is_open(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await town.service("checkout", policy=[await primary(town, {"minutes_before": 30}), minutes(60)])
+    await town.alertmanager.fires("DiskFull", severity="warning")
+    await ana.expects_mail("DiskFull")
+    await ana.acknowledges()
+    await town.wait_until(NEXT_MONDAY - minutes(30) - seconds(1))
+    town.nothing_else_arrived()
+    await town.wait(seconds(1))
+    mail = await ben.expects_mail("You are on call for Primary")
+    assert "From Mon 30 Nov 09:00 CET you are on call for Primary until Mon 07 Dec 09:00 CET" in mail.text
+    for word in ("#1", "DiskFull", "acknowledged"):
+        assert word in mail.text
+    await town.wait(minutes(30) - seconds(1))
+    town.nothing_else_arrived()
+    await town.wait(seconds(1))
+    mail = await ana.expects_mail("Your shift in Primary is over")
+    assert "Ben has it now." in mail.text
+    await town.wait(timedelta(days=2))
+    town.nothing_else_arrived()
+
+
+@an_hour_before
+async def test_unconfirmed_whoever_leaves_stays_until_somebody_confirms(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    (ben,) = await town.people("Ben", each_with=("mail", "sms"))
+    rota = await primary(town, {"minutes_before": 15, "confirm_within_minutes": 10})
+    await town.service("checkout", policy=[rota, minutes(60)])
+    await town.wait_until(NEXT_MONDAY - minutes(15))
+    assert "Confirm that you have it" in (await ben.expects_mail("You are on call for Primary")).text
+    await town.wait(minutes(10))
+    await ben.phone.expects_sms("you are on call for Primary")
+    await town.wait(minutes(5))
+    assert await on_call(town, ana) == ["ben", "ana"]  # 09:00: nobody has confirmed
+    town.nothing_else_arrived()
+    await town.wait(minutes(5))
+    assert "Ben did not confirm: you stay on call for Primary" in (await ana.expects_mail("You stay on call")).text
+
+    await town.alertmanager.fires("Down", severity="warning")
+    await ana.expects_mail("Down")
+    await ben.expects_mail("Down")
+    await ana.acknowledges()
+    await town.wait(minutes(15))
+    town.nothing_else_arrived()
+
+    link = ben.phone.last_link
+    screen = await ben.follows_link(link=link)
+    assert "Ana" in screen.words
+    assert await on_call(town, ana) == ["ben", "ana"], "opening a link changes nothing"
+    await ben.follows_link("I have it", link=link)
+    assert await on_call(town, ana) == ["ben"]
+    assert "Ben has it now." in (await ana.expects_mail("Your shift in Primary is over")).text
+    await town.wait(timedelta(days=2))
+    town.nothing_else_arrived()
+    then = NEXT_MONDAY + minutes(10)
+    was = await ana.asks("GET", f"/api/v1/schedules/primary/on-call?at={then:%Y-%m-%dT%H:%M:%SZ}")
+    assert [user["because"] for user in was["users"]][1].startswith("stays until the handoff is confirmed")
+
+
+@an_hour_before
+async def test_confirmed_in_time_nobody_stays(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await primary(town, {"minutes_before": 15, "confirm_within_minutes": 10})
+    await town.wait_until(NEXT_MONDAY - minutes(15))
+    await ben.expects_mail("You are on call for Primary")
+    await ben.follows_link("I have it")
+    await town.wait_until(NEXT_MONDAY - seconds(1))
+    assert await on_call(town, ana) == ["ana"]
+    await town.wait(seconds(1))
+    assert await on_call(town, ana) == ["ben"]
+    await ana.expects_mail("Your shift in Primary is over")
+    await town.wait(timedelta(days=1))
+    screen = await ben.follows_link("")
+    assert "It is confirmed" in screen.words
+    assert [row.state for row in await town.rows("SELECT state FROM handshakes")] == ["confirmed"]
+
+
+@an_hour_before
+async def test_a_shift_that_was_given_away_is_not_announced(town: Town) -> None:
+    ana, ben, dan = await town.people("Ana", "Ben", "Dan", each_with="mail")
+    await primary(town, {"minutes_before": 30, "confirm_within_minutes": 10})
+    await town.wait_until(NEXT_MONDAY - minutes(30))
+    await ben.expects_mail("You are on call for Primary")
+    week = {"starts_at": "2026-11-30T08:00:00Z", "ends_at": "2026-12-07T08:00:00Z"}
+    swap = await ben.asks("POST", "/api/v1/schedules/primary/swaps", week | {"to": "dan"})
+    await town.settle()
+    await dan.expects_mail("ben offers you a swap")
+    await dan.asks("POST", f"/api/v1/schedules/primary/swaps/{swap['id']}/take")
+    await town.settle()
+    await ben.expects_mail("dan takes your shift")
+    await dan.expects_mail("You are on call for Primary")
+    screen = await ben.follows_link("", link=ben.inbox.last_link)
+    assert "There is nothing to confirm any more" in screen.words
+    await town.wait_until(NEXT_MONDAY + seconds(1))
+    assert await on_call(town, ana) == ["dan", "ana"]
+    states = [(row.state, row.incoming) for row in await town.rows("SELECT * FROM handshakes ORDER BY id")]
+    assert states == [("closed", [ben.user_id]), ("open", [dan.user_id])]
+    await dan.asks("POST", "/api/v1/schedules/primary/handshakes/2/confirm")
+    await town.settle()
+    await ana.expects_mail("Dan has it now.")
+    assert await on_call(town, ana) == ["dan"]
+
+
+BEFORE_THE_NIGHT = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+NIGHT = {"name": "l", "unit": "day", "length": 1, "anchor": "2026-10-24T02:30", "members": [["ana"], ["ben"]]}
+
+
+@pytest.mark.parametrize("town", [{"at": BEFORE_THE_NIGHT, "workers": 2}], indirect=True)
+async def test_in_the_night_when_clocks_change_two_workers_tell_everybody_once(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await primary(town, {"minutes_before": 10}, [NIGHT])
+    await town.wait(minutes(20))
+    text = (await ben.expects_mail("You are on call for Primary")).text
+    assert "From Sun 25 Oct 02:30 CEST you are on call for Primary until Mon 26 Oct 02:30 CET" in text
+    await town.wait(minutes(10))
+    await ana.expects_mail("Your shift in Primary is over")
+    await town.wait(minutes(60))  # the clock shows 02:30 again
+    town.nothing_else_arrived()
+    again = await town.another_worker()
+    town.workers[:] = [again]  # the others were restarted
+    await town.wait(timedelta(hours=12))
+    town.nothing_else_arrived()
