@@ -34,7 +34,7 @@ from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
-from app.notifications import handoff_notices
+from app.notifications import edit_notices, handoff_notices
 from app.notifications.delivery import Delivery
 from app.notifications.due import next_due
 from app.standing import Standing, Standings
@@ -120,9 +120,11 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
 
 
 async def hand_over(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> None:
-    """Tells who comes on call and who leaves, asks for confirmations. Apart from the climb: no page waits for it."""
+    """Tells who comes on call and who leaves, and whose hours were edited; asks for confirmations. Apart from the
+    climb: no page waits for it."""
     now, _ = await standings.begin(conn)
     await handoff_notices.look(conn, now, channels)
+    await edit_notices.tell(conn, now, channels)
 
 
 async def deliver(delivery: Delivery) -> int:

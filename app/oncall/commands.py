@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit import commands as audit
 from app.errors import Conflict, Invalid, NotFound
-from app.oncall import handoff_store, store, version_store
+from app.oncall import editing, handoff_store, store, version_store
 from app.oncall.schedule_document import ScheduleDocument, ScheduleEdit
 from app.oncall.store import StoredSchedule
 from app.oncall.version_store import StoredVersion
@@ -71,7 +71,8 @@ async def edit(
     if _computed(after) != _computed(before.document):
         at = effective(now, effective_from)
         _refuse_before_planned(before, at)
-        await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
+        async with editing.noted(conn, now, schedule_id, actor):
+            await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
     if schedule.handoff_notices:
         await handoff_store.watch(conn, now, schedule_id)
     await handoff_store.touch(conn, now, schedule_id)
@@ -145,10 +146,11 @@ async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, a
         raise Conflict("the first version can only be edited", code="nothing_to_undo")
     if now - newest.effective_from > UNDO_WITHIN:
         raise Conflict("a version can be undone for 15 minutes", code="too_late", at=newest.effective_from.isoformat())
-    if newest.effective_from > now:
-        await version_store.take_back(conn, schedule_id, number)
-    else:
-        await version_store.restore(conn, now, schedule_id, former, newest, actor=actor)
+    async with editing.noted(conn, now, schedule_id, actor):
+        if newest.effective_from > now:
+            await version_store.take_back(conn, schedule_id, number)
+        else:
+            await version_store.restore(conn, now, schedule_id, former, newest, actor=actor)
     await store.touch(conn, now, schedule_id)
     await handoff_store.touch(conn, now, schedule_id)
     await record(conn, now, actor, "version_undone", key, before={"version": number}, after={"as": former.number})

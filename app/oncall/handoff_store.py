@@ -112,7 +112,6 @@ _STAY = text("""
     SELECT :schedule_id, 'add', t.user_id, :starts_at, :ends_at, :id, 'tocsin', :now
     FROM unnest(CAST(:users AS bigint[])) AS t (user_id)
 """)
-_STAYING = text("SELECT id FROM overrides WHERE handshake_id = :id")
 # Those that somebody ended by hand stay ended.
 _PROLONG = text("UPDATE overrides SET ends_at = :ends_at WHERE handshake_id = :id AND ends_at = :was")
 _NEVER_STAYED = text("DELETE FROM overrides WHERE handshake_id = :id AND starts_at >= :at")
@@ -194,11 +193,6 @@ async def _stay(
     starts_at = max(handshake.starts_at, now)
     values = {"id": handshake_id, "schedule_id": schedule_id, "starts_at": starts_at, "ends_at": handshake.ends_at}
     await conn.execute(_STAY, values | {"users": list(handshake.outgoing), "now": now})
-
-
-async def staying(conn: AsyncConnection, handshake_id: int) -> set[int]:
-    """The overrides by which people stay because of it."""
-    return set((await conn.execute(_STAYING, {"id": handshake_id})).scalars())
 
 
 async def change(conn: AsyncConnection, now: datetime, stored: StoredHandshake, to: Handshake) -> None:

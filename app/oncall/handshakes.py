@@ -82,8 +82,7 @@ async def look_again(conn: AsyncConnection, now: datetime, schedule_id: int) -> 
     for stored in await handoff_store.open_ones(conn, [schedule_id]):
         start = min(stored.starts_at, now) - timedelta(seconds=2)
         schedule = (await store.schedules(conn, [schedule_id], window=(start, now + 2 * LOOK_AHEAD)))[schedule_id]
-        own = await handoff_store.staying(conn, stored.id)
-        plan = replace(schedule, overrides=tuple(o for o in schedule.overrides if o.id not in own))
+        plan = replace(schedule, overrides=tuple(o for o in schedule.overrides if o.handshake_id != stored.id))
         must = handoffs.gone_on(plan, stored.plain, now)
         if must is None or must.ends_at <= now:
             at = max(stored.starts_at, now) if must is None else must.ends_at

@@ -36,6 +36,8 @@ class Override:
     replaces_user_id: int | None = None
     adds: bool = False
     because: str = ""
+    handshake_id: int | None = None
+    """The handshake for which this person stays."""
 
     def __post_init__(self) -> None:
         if self.starts_at.tzinfo is None or self.ends_at.tzinfo is None:

@@ -137,7 +137,7 @@ async def _touching(
         because = f"override {r.id}" + (f", swap {r.swap_id}" if r.swap_id else ", in addition" if adds else "")
         if r.handshake_id:
             because = f"stays until the handoff is confirmed (handshake {r.handshake_id})"
-        override = Override(r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because)
+        override = Override(r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because, r.handshake_id)
         overrides[r.schedule_id] += (override,)
     return overrides
 

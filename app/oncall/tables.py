@@ -204,4 +204,5 @@ class EditNotice(Base):
     since: Mapped[Instant]
     until: Mapped[Instant]
     before: Mapped[list[Any]]
+    edited_by: Mapped[str]
     due_at: Mapped[Instant] = mapped_column(index=True)

@@ -51,6 +51,7 @@ def upgrade() -> None:
         instant("since"),
         instant("until"),
         sa.Column("before", JSONB, nullable=False),
+        sa.Column("edited_by", sa.Text(), nullable=False),
         instant("due_at"),
         sa.ForeignKeyConstraint(
             ["schedule_id"], ["schedules.id"], name="fk_edit_notices_schedule_id", ondelete="CASCADE"

@@ -119,6 +119,7 @@ async def test_a_shift_that_was_given_away_is_not_announced(town: Town) -> None:
     screen = await ben.follows_link("", link=ben.inbox.last_link)
     assert "There is nothing to confirm any more" in screen.words
     await town.wait_until(NEXT_MONDAY + seconds(1))
+    assert "Dan did not confirm" in (await ana.expects_mail("You stay on call for Primary")).text
     assert await on_call(town, ana) == ["dan", "ana"]
     states = [(row.state, row.incoming) for row in await town.rows("SELECT * FROM handshakes ORDER BY id")]
     assert states == [("closed", [ben.user_id]), ("open", [dan.user_id])]
