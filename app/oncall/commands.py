@@ -63,10 +63,10 @@ async def edit(
     if after == before.document:
         return before
     team_id, users = await resolve(conn, schedule, key=key)
-    if schedule.like and (others := await version_store.followers(conn, schedule_id, now)):
-        raise Conflict(
-            f"{', '.join(others)} is like {key!r}, which must have layers of its own", code="in_use", key=key
-        )
+    by_rest = any(layer.order == "rested" for layer in schedule.layers)
+    if (schedule.like or by_rest) and (others := await version_store.followers(conn, schedule_id, now)):
+        must = "must have layers of its own" if schedule.like else "must have turns that go by rotation"
+        raise Conflict(f"{', '.join(others)} is like {key!r}, which {must}", code="in_use", key=key)
     await store.update(conn, now, schedule_id, schedule, team_id)
     if _computed(after) != _computed(before.document):
         at = effective(now, effective_from)
@@ -187,6 +187,9 @@ async def _unlike(conn: AsyncConnection, other: str, key: str) -> list[dict[str,
         return [{"field": "like.schedule", "message": "a schedule is not like itself"}]
     if found[1]:
         return [{"field": "like.schedule", "message": f"{other!r} is itself like {found[1]!r}: name that one"}]
+    if found[2]:
+        message = f"the turns of {other!r} go to whoever is longest rested: nobody knows who is next"
+        return [{"field": "like.schedule", "message": message}]
     return []
 
 

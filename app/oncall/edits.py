@@ -45,11 +45,6 @@ def _within(intervals: Sequence[Interval], t0: datetime, t1: datetime) -> list[I
     return [(max(a, t0), min(b, t1)) for a, b in intervals if a < t1 and b > t0]
 
 
-def due_after(since: datetime, now: datetime) -> datetime:
-    """When edits are told of which the first was made at `since`, and the last one now."""
-    return max(now, min(now + SETTLES_IN, since + SETTLES_WITHIN))
-
-
 def morning(now: datetime, where: ZoneInfo) -> datetime | None:
     """When the night is over for somebody in this zone; None by day."""
     local = hours.local(now, where).replace(tzinfo=None)

@@ -20,7 +20,7 @@ from pydantic import (
 
 from app import hours
 from app.errors import Invalid
-from app.oncall.layers import Mode
+from app.oncall.layers import Mode, Order
 from app.oncall.rotations import Rotation
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["payments-primary"])]
@@ -134,7 +134,8 @@ class LayerDocument(Document):
     show through); `restrictions` are the only hours covered, none: all. Turns without any covered time `pass` to
     whoever has them, or the rotation `skip`s them. The layer counts during `[starts_at, ends_at)`; without them always
     from its anchor on. `mode`: it replaces lower layers wherever it has somebody, adds to them, or names shadows, who
-    look on and are not paged. Its times are in `time_zone`, or that of the schedule."""
+    look on and are not paged. `order`: turns go by `rotation`, or to whoever is longest `rested`, and then uncovered
+    ones never count. Its times are in `time_zone`, or that of the schedule."""
 
     name: Name
     unit: Literal["hour", "day", "week", "month"]
@@ -145,6 +146,7 @@ class LayerDocument(Document):
     restrictions: Annotated[list[Restriction | WeekSpan], Field(max_length=50)] = []
     uncovered_turns: Literal["pass", "skip"] = "pass"
     mode: Mode = "replace"
+    order: Order = "rotation"
     time_zone: Zone | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None

@@ -15,7 +15,7 @@ from app.oncall import version_store
 from app.oncall.schedule_document import HandoffNotices, Like, ScheduleDocument, ScheduleEdit
 from app.oncall.shifts import Override, Schedule
 from app.oncall.version_store import IN_WINDOW
-from app.oncall.versions import drafted, followed, laid, layer_document
+from app.oncall.versions import decided_since, drafted, followed, laid, layer_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ _NAMES = text("""
 
 # Overrides that touch a window, its end included; one that ends as the window begins is over.
 _TOUCHING = text("""
-    SELECT id, schedule_id, kind, user_id, replaces_user_id, starts_at, ends_at, swap_id, handshake_id
+    SELECT id, schedule_id, kind, user_id, replaces_user_id, starts_at, ends_at, swap_id, handshake_id, created_at
     FROM overrides WHERE schedule_id = ANY(CAST(:ids AS bigint[])) AND starts_at <= :t1 AND ends_at > :t0
     ORDER BY id
 """)
@@ -100,11 +100,11 @@ async def schedules(
     included."""
     names = {r.id: r.name for r in await conn.execute(_NAMES, {"ids": None if ids is None else list(ids)})}
     versions = await version_store.in_window(conn, names, window)
+    layers = {i: laid(versions[i], versions) for i in names}
     overrides = await _touching(conn, list(names), window)
-    return {
-        i: Schedule(i, name, versions[i][-1].zone, laid(versions[i], versions), overrides[i])
-        for i, name in names.items()
-    }
+    for i, since in ((i, since) for i in names if (since := decided_since(layers[i])) is not None):
+        overrides |= await _touching(conn, [i], (min(since, window[0]), window[1]))
+    return {i: Schedule(i, name, versions[i][-1].zone, layers[i], overrides[i]) for i, name in names.items()}
 
 
 async def compared(
@@ -119,11 +119,12 @@ async def compared(
     force at an instant. `users`: the ids of all members."""
     found = (await conn.execute(_LIKE, {"key": document.key, "like": document.like and document.like.schedule})).one()
     versions = await version_store.in_window(conn, [i for i in found if i is not None], window)
-    overrides = (await _touching(conn, [found.id], window))[found.id] if found.id else ()
     schedule_id, zone = found.id or 0, document.time_zone
     before = versions.get(schedule_id, [])
     draft = drafted(document, users, schedule_id, found.like, effective_from if before else None)
     now, then = laid(before, versions), laid(followed(before, draft), versions)
+    since = min(decided_since((*now, *then)) or window[0], window[0])
+    overrides = (await _touching(conn, [found.id], (since, window[1])))[found.id] if found.id else ()
     name = document.name
     return Schedule(schedule_id, name, zone, now, overrides), Schedule(schedule_id, name, zone, then, overrides)
 
@@ -137,7 +138,9 @@ async def _touching(
         because = f"override {r.id}" + (f", swap {r.swap_id}" if r.swap_id else ", in addition" if adds else "")
         if r.handshake_id:
             because = f"stays until the handoff is confirmed (handshake {r.handshake_id})"
-        override = Override(r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because, r.handshake_id)
+        override = Override(
+            r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because, r.handshake_id, r.created_at
+        )
         overrides[r.schedule_id] += (override,)
     return overrides
 

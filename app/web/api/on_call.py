@@ -10,9 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.errors import NotFound
-from app.oncall import commands, handoff_store, handoffs, shifts, store, version_store
+from app.oncall import commands, handoff_store, handoffs, resting, shifts, store, version_store
 from app.oncall.handoffs import Handoff
 from app.oncall.layers import OnCall
+from app.oncall.resting import Rested
 from app.oncall.shifts import Schedule
 from app.oncall.store import StoredSchedule
 from app.web.api.handshakes import HandshakeAnswer, handshake_answers
@@ -53,7 +54,8 @@ class OnCallPerson(Person):
 class OnCallAnswer(Answer):
     """Who is on call at `at` and why (nobody: a gap), by which version of the schedule, until when (null: no handoff
     within 128 days), and who is next. `shadows` look on and are not paged. `handshakes`: handoffs that nobody has
-    confirmed yet; null for another instant than now."""
+    confirmed yet; null for another instant than now. `turn_order` explains whose turn it is, where turns go to
+    whoever is longest rested: `Cho: last on call 21 days ago; Ben 14, Ana 7`, as it was when the turn began."""
 
     schedule: str
     name: str
@@ -63,6 +65,7 @@ class OnCallAnswer(Answer):
     shadows: list[Person]
     until: datetime | None
     next: list[Person]
+    turn_order: str | None = None
     handshakes: list[HandshakeAnswer] | None = None
 
 
@@ -144,10 +147,13 @@ class _Computed:
     entries: tuple[OnCall, ...]
     shadows: tuple[int, ...]
     handoff: Handoff | None
+    rested: tuple[datetime, list[Rested]] | None
 
     @property
     def user_ids(self) -> set[int]:
-        return {e.user_id for e in self.entries} | {*self.shadows, *(self.handoff.user_ids if self.handoff else ())}
+        resting = {user for one in self.rested[1] for user in one.user_ids} if self.rested else set()
+        following = self.handoff.user_ids if self.handoff else ()
+        return {e.user_id for e in self.entries} | resting | {*self.shadows, *following}
 
 
 def _compute(loaded: dict[int, Schedule], at: datetime) -> dict[int, _Computed]:
@@ -159,7 +165,9 @@ def _of_schedule(schedule: Schedule, at: datetime) -> _Computed:
     responsible = {entry.user_id for entry in entries}
     shadows = (entry.user_id for entry in shifts.who(shifts.shadowed(schedule), at))
     looking_on = tuple(user for user in shadows if user not in responsible)
-    return _Computed(entries, looking_on, handoffs.next_handoff(schedule, at))
+    deciding = [layer for layer in schedule.stack if layer.id in {entry.layer_id for entry in entries}]
+    rested = [why for layer in deciding if (why := resting.explained(layer, schedule.where, at)) is not None]
+    return _Computed(entries, looking_on, handoffs.next_handoff(schedule, at), rested[0] if rested else None)
 
 
 def _answer(stored: StoredSchedule, at: datetime, found: _Computed, names: Names, number: int) -> OnCallAnswer:
@@ -174,4 +182,7 @@ def _answer(stored: StoredSchedule, at: datetime, found: _Computed, names: Names
         shadows=[person(user_id, names) for user_id in found.shadows],
         until=found.handoff.at if found.handoff else None,
         next=[person(user_id, names) for user_id in found.handoff.user_ids] if found.handoff else [],
+        turn_order=resting.said(*found.rested, {user: name for user, (_, name) in names.items()})
+        if found.rested
+        else None,
     )
