@@ -34,7 +34,7 @@ from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
-from app.notifications import edit_notices, handoff_notices
+from app.notifications import edit_notices, handoff_notices, shadow_notices
 from app.notifications.delivery import Delivery
 from app.notifications.due import next_due
 from app.standing import Standing, Standings
@@ -114,6 +114,7 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await escalation.go_on(conn, over.waiting, now)
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
     queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
+    queued += await shadow_notices.queue(conn, climbed.shadows, channels, now)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
     wait_s, due = await next_due(conn)
     return Climbed(queued, climbed.lateness, climbed.unreachable, wait_s, handoffs=due)

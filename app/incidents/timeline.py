@@ -88,7 +88,7 @@ def _told(d: Data) -> str:
     """Who was told of it, and how."""
     if d.get("channel") == "webhook":
         return f"The webhook {d['name']} was called"
-    did = {"update": "informed", "nudge": "reminded"}.get(str(d.get("purpose")), "paged")
+    did = {"update": "informed", "nudge": "reminded", "notice": "told"}.get(str(d.get("purpose")), "paged")
     return f"{d['name']} was {did} by {_channel(d)}"
 
 

@@ -95,6 +95,23 @@ def for_information(about: About, content: Mapping[str, Any], state: str, time_z
     )
 
 
+def shadow(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
+    """To who looks on while somebody else is paged: nothing is asked for."""
+    again = " (repeat)" if repeated else ""
+    names = content["shadows"]
+    since = local(about.opened_at, zone(time_zone)).strftime("%a %d %b %H:%M %Z")
+    return Words(
+        subject=f"[{about.service}] You shadow {names}: incident {about.number}: {about.title}",
+        text=f"You shadow {names}{again}: P{about.priority} #{about.number} {about.title} ({about.service})",
+        text_long=(
+            f"You shadow {names}{again}, who is paged for P{about.priority} incident {about.number}: {about.title}."
+            " You need not do anything."
+        ),
+        facts=(("Service", about.service), ("Priority", f"P{about.priority}"), ("Since", since)),
+        link_label="Look at it (asks you to log in)",
+    )
+
+
 def update_is_due(about: About, time_zone: str, *, repeated: bool) -> Words:
     """To whoever has the incident: those who wait want to know how it stands."""
     again = " (repeat)" if repeated else ""

@@ -41,6 +41,8 @@ class Wording:
         about = [self._about(r) for r in parcel]
         if row.purpose == "update":
             return texts.for_information(about[0], row.content, row.incident_state, row.time_zone, repeated=repeated)
+        if row.purpose == "notice":
+            return texts.shadow(about[0], row.content, row.time_zone, repeated=repeated)
         if row.purpose == "nudge":
             return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):

@@ -1,4 +1,4 @@
-"""How evenly a schedule loads its people: hours, nights and weekends of each, and one number for all of it. Pure.
+"""How evenly a schedule loads its people: hours, nights, weekends and pages of each, and one number for it. Pure.
 
 The evenness of one kind of load is 1 less the Hoover index, scaled to the number of people: 1 when everybody has the
 same, 0 when one person has all of it (Hoover, E. M.: The Measurement of Industrial Localization, 1936). It says which
@@ -8,7 +8,7 @@ not count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -30,29 +30,46 @@ class Load:
     on_call_seconds: int
     night_seconds: int
     weekend_seconds: int
+    pages: int = 0
+    night_pages: int = 0
+    """How often this user was paged while on call here, and how often of it at night."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
     """The load of everybody who is named in a layer or has a shift, by user id. `parts`: the evenness of each kind of
-    load, 0 to 1; None where nobody has any. `score`: their weighted mean; None without any load."""
+    load, 0 to 1; None where nobody has any. `score`: their weighted mean, without pages, which no schedule decides;
+    None without any load."""
 
     loads: tuple[Load, ...]
     parts: Mapping[str, float | None]
     score: float | None
 
 
-def fairness(schedule: Schedule, t0: datetime, t1: datetime, zones: Mapping[int, ZoneInfo]) -> Fairness:
-    """Of `[t0, t1)`, overrides included. `zones`: of users; who has none is in the schedule's."""
+def fairness(
+    schedule: Schedule,
+    t0: datetime,
+    t1: datetime,
+    zones: Mapping[int, ZoneInfo],
+    pages: Collection[tuple[int, datetime]] = (),
+) -> Fairness:
+    """Of `[t0, t1)`, overrides included. `zones`: of users; who has none is in the schedule's. `pages`: who was paged
+    when because of it; those outside the user's shifts are not its load."""
     own = by_user(final(schedule, t0, t1))
     users = sorted(own.keys() | members(schedule, t0, t1))
-    loads = tuple(_load(user, own.get(user, []), zones.get(user, schedule.where)) for user in users)
+    paged: dict[int, list[datetime]] = {}
+    for user, at in pages:
+        paged.setdefault(user, []).append(at)
+    loads = tuple(
+        _load(user, own.get(user, []), zones.get(user, schedule.where), paged.get(user, ())) for user in users
+    )
     parts = {
         "hours": evenness([load.on_call_seconds for load in loads]),
         "nights": evenness([load.night_seconds for load in loads]),
         "weekends": evenness([load.weekend_seconds for load in loads]),
+        "pages": evenness([load.pages for load in loads]),
     }
-    known = {name: part for name, part in parts.items() if part is not None}
+    known = {name: part for name, part in parts.items() if part is not None and name in WEIGHTS}
     weight = sum(WEIGHTS[name] for name in known)
     score = sum(WEIGHTS[name] * part for name, part in known.items()) / weight if known else None
     return Fairness(loads, parts, score)
@@ -80,7 +97,11 @@ def evenness(loads: Sequence[int]) -> float | None:
     return 1 - hoover / (1 - 1 / people)
 
 
-def _load(user: int, own: Sequence[tuple[datetime, datetime]], zone: ZoneInfo) -> Load:
+def _load(
+    user: int, own: Sequence[tuple[datetime, datetime]], zone: ZoneInfo, paged: Collection[datetime] = ()
+) -> Load:
     night = sum(hours.open_seconds(NIGHTS, zone, a, b) for a, b in own)
     weekend = sum(hours.open_seconds(WEEKENDS, zone, a, b) for a, b in own)
-    return Load(user, seconds(own), night, weekend)
+    mine = [at for at in paged if any(a <= at < b for a, b in own)]
+    at_night = sum(NIGHTS.is_open(hours.reached(hours.utc_second(at), zone)) for at in mine)
+    return Load(user, seconds(own), night, weekend, len(mine), at_night)

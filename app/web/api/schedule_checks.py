@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 
 from app import hours
+from app.notifications import reading
 from app.oncall import commands, store
 from app.oncall.fairness import Fairness, fairness
 from app.oncall.intervals import seconds
@@ -51,13 +52,16 @@ class LintAnswer(Answer):
 
 
 class Load(Answer):
-    """What one user has: nights are 22 to 06, weekends Saturday and Sunday, both in `time_zone`, the user's own."""
+    """What one user has: nights are 22 to 06, weekends Saturday and Sunday, both in `time_zone`, the user's own.
+    `pages`: how often this user was woken while on call here, once a step of an incident; drills do not count."""
 
     user: Person
     time_zone: str
     on_call_seconds: int
     night_seconds: int
     weekend_seconds: int
+    pages: int
+    night_pages: int
 
 
 class Evenness(Answer):
@@ -66,11 +70,13 @@ class Evenness(Answer):
     hours: float | None
     nights: float | None
     weekends: float | None
+    pages: float | None
 
 
 class FairnessAnswer(Answer):
     """How evenly a schedule loads its people in `[starts_at, ends_at)`. `score` is the mean of `parts`, hours counting
-    as much as nights and weekends together; null when there is no load."""
+    as much as nights and weekends together and pages not at all, since no schedule decides them; null when there is
+    no load."""
 
     schedule: str
     starts_at: datetime
@@ -99,13 +105,14 @@ async def lint_schedule(
 
 @router.get("/fairness", dependencies=[permission("schedules.read")])
 async def measure_fairness(schedule: Key, tx: Tx, window: WindowWanted) -> FairnessAnswer:
-    """Hours, nights and weekends of everybody in a schedule (28 days from now if left out), and how even they are."""
+    """Hours, nights, weekends and pages of everybody in a schedule (28 days from now if left out), and how even."""
     stored = await commands.read(tx.conn, schedule)
     loaded = (await store.schedules(tx.conn, [stored.id], window=(window.t0, window.t1)))[stored.id]
     members = await store.members(tx.conn, named(loaded))
     zones = {member.id: member.time_zone or loaded.zone for member in members.values()}
     where = {user: hours.zone(name) for user, name in zones.items()}
-    found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where)
+    paged = await reading.pages(tx.conn, stored.id, members, window.t0, window.t1)
+    found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where, paged)
     return FairnessAnswer(
         schedule=schedule,
         starts_at=window.t0,
@@ -125,6 +132,8 @@ def _loads(found: Fairness, members: dict[int, Member], zones: dict[int, str], z
             on_call_seconds=load.on_call_seconds,
             night_seconds=load.night_seconds,
             weekend_seconds=load.weekend_seconds,
+            pages=load.pages,
+            night_pages=load.night_pages,
         )
         for load in found.loads
     ]
