@@ -34,7 +34,6 @@ from app.ingest import commands as ingest
 from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
-from app.notifications import edit_notices, handoff_notices, shadow_notices
 from app.notifications.delivery import Delivery
 from app.notifications.due import next_due
 from app.standing import Standing, Standings
@@ -93,11 +92,9 @@ class Climbed:
     pages: int
     lateness: Sequence[float]
     unreachable: int
-    wait_s: float | None
-    """Real seconds until the next row falls due; None: none waits."""
+    wait_s: float | None  # real seconds until the next row falls due; None: none waits
+    handoffs: bool = False  # somebody is to be told of one
     again: bool = False
-    handoffs: bool = False
-    """Somebody is to be told of a handoff: `hand_over`, in a transaction of its own."""
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
@@ -113,19 +110,9 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await escalation.restart(conn, await passing.claim_triggered(conn, now), standing.policies, now)
     await escalation.go_on(conn, over.waiting, now)
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
-    queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
-    queued += await shadow_notices.queue(conn, climbed.shadows, channels, now)
+    queued = await notifications.queue_pages(conn, climbed.pages, channels, now, climbed.shadows)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
-    wait_s, due = await next_due(conn)
-    return Climbed(queued, climbed.lateness, climbed.unreachable, wait_s, handoffs=due)
-
-
-async def hand_over(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> None:
-    """Tells who comes on call and who leaves, and whose hours were edited; asks for confirmations. Apart from the
-    climb: no page waits for it."""
-    now, _ = await standings.begin(conn)
-    await handoff_notices.look(conn, now, channels)
-    await edit_notices.tell(conn, now, channels)
+    return Climbed(queued, climbed.lateness, climbed.unreachable, *await next_due(conn))
 
 
 async def deliver(delivery: Delivery) -> int:

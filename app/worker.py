@@ -19,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import clock, flow, metrics
 from app.access.links import Links
 from app.channels.channel import Channel
+from app.db.engine import transaction
 from app.db.notify import Listener
+from app.notifications import handoff_notices
 from app.notifications.delivery import Delivery
 from app.standing import Standings
 
@@ -126,9 +128,10 @@ class Worker:
                 return climbed.wait_s
 
     async def _hand_over(self) -> None:
+        """Apart from the climb: no page waits for it."""
         try:
-            async with self._engine.begin() as conn:
-                await flow.hand_over(conn, self._channels, self._standings)
+            async with transaction(self._engine) as (conn, now):
+                await handoff_notices.tell_due(conn, now, self._channels)
         except (DBAPIError, OSError, TimeoutError) as e:
             log.warning("handoffs_failed", error=repr(e))
         except Exception as e:  # pages go out, whatever it died of

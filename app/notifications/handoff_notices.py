@@ -18,7 +18,7 @@ from app import hours
 from app.directory import contacts
 from app.directory.contacts import Person, UsableMethod
 from app.escalation import concern_store
-from app.notifications import handoff_texts
+from app.notifications import edit_notices, handoff_texts
 from app.notifications.telling import tell_by
 from app.oncall import handoff_store, handoffs, handshakes, shifts, store
 from app.oncall.handoff_store import StoredHandshake, Watched
@@ -45,6 +45,12 @@ class Look:
 
     def zone_of(self, person: Person | None) -> ZoneInfo:
         return hours.zone(person.time_zone if person is not None and person.time_zone else self.watched.zone)
+
+
+async def tell_due(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> None:
+    """Tells who comes on call, who leaves, and whose hours were edited."""
+    await look(conn, now, channels)
+    await edit_notices.tell(conn, now, channels)
 
 
 async def look(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> int:
