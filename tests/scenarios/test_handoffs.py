@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from town import MONDAY, Resident, Town, minutes, seconds
@@ -148,3 +149,57 @@ async def test_in_the_night_when_clocks_change_two_workers_tell_everybody_once(t
     town.workers[:] = [again]  # the others were restarted
     await town.wait(timedelta(hours=12))
     town.nothing_else_arrived()
+
+
+@an_hour_before
+async def test_only_whoever_comes_confirms_and_only_from_our_screen(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await primary(town, {"minutes_before": 15, "confirm_within_minutes": 60})
+    await town.wait_until(NEXT_MONDAY - minutes(15))
+    await ben.expects_mail("You are on call for Primary")
+    link = urlsplit(ben.inbox.last_link).path
+    assert (await town.http.get(link[:-1] + "-")).status_code == 404
+    assert (await town.http.get("/h/nonsense")).status_code == 404
+    for _ in range(2):
+        assert (await town.http.head(link)).status_code == 200
+        assert (await town.http.post(link, data={"signature": "0" * 64})).status_code == 403
+    path = "/api/v1/schedules/primary/handshakes"
+    [listed] = (await ana.asks("GET", path))["items"]
+    assert (listed["state"], listed["incoming"][0]["key"], listed["outgoing"][0]["key"]) == ("open", "ben", "ana")
+    assert (await ana.asks("GET", "/api/v1/schedules/primary/on-call"))["handshakes"] == [listed]
+    confirm = f"{path}/{listed['id']}/confirm"
+    headers = {"Authorization": f"Bearer {ana.api_key}"}
+    refused = await town.http.post(confirm, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_yours")
+    assert (await town.http.post(f"{path}/99/confirm", headers=headers)).status_code == 404
+    cara = town.residents["Cara"]
+    assert (await cara.asks("POST", confirm))["state"] == "confirmed", "an admin may for Ben"
+    assert (await ben.asks("POST", confirm))["decided_by"] == "api_key:cara-key", "once is enough"
+    await town.wait_until(NEXT_MONDAY)
+    await ana.expects_mail("Your shift in Primary is over")
+
+
+@an_hour_before
+async def test_without_confirmation_during_a_whole_shift_everybody_stays(town: Town) -> None:
+    """Ana and Ben are both on call until Dan confirms the handoff after Ben's."""
+    ana, ben, dan = await town.people("Ana", "Ben", "Dan", each_with="mail")
+    days = WEEK | {"unit": "day", "members": [["ana"], ["ben"], ["dan"]]}
+    await primary(town, {"confirm_within_minutes": 30}, [days])
+    await town.wait_until(NEXT_MONDAY)
+    await ben.expects_mail("You are on call for Primary")
+    assert await on_call(town, ana) == ["ben", "ana"]
+    await town.wait(minutes(30))
+    await ana.expects_mail("You stay on call for Primary")
+    await town.wait_until(NEXT_MONDAY + timedelta(days=1))
+    await dan.expects_mail("You are on call for Primary")
+    assert await on_call(town, ana) == ["dan", "ana", "ben"]
+    town.nothing_else_arrived()
+    await town.wait(minutes(30))
+    for person in (ana, ben):
+        assert "Dan did not confirm" in (await person.expects_mail("You stay on call for Primary")).text
+    await dan.follows_link("I have it")
+    for person in (ana, ben):
+        await person.expects_mail("Your shift in Primary is over", "Dan has it now.")
+    assert await on_call(town, ana) == ["dan"]
+    states = await town.rows("SELECT state FROM handshakes ORDER BY id")
+    assert [row.state for row in states] == ["closed", "confirmed"]
