@@ -95,6 +95,19 @@ def for_information(about: About, content: Mapping[str, Any], state: str, time_z
     )
 
 
+def posted(about: About, content: Mapping[str, Any], state: str, *, repeated: bool) -> Words:
+    """What whoever has the incident wrote to those who wait."""
+    again = " (repeat)" if repeated else ""
+    said, by = str(content["update"]), content["by"]
+    return Words(
+        subject=f"[{about.service}] For your information: incident {about.number}: {about.title}",
+        text=f"Update{again} on #{about.number} {about.title[:40]}, by {by}: {said}",
+        text_long=f"Update{again} on incident {about.number}, {about.title}, by {by}:\n\n{said}",
+        facts=(("Service", about.service), ("Priority", f"P{about.priority}"), ("State", state)),
+        link_label="Look at it (asks you to log in)",
+    )
+
+
 def shadow(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
     """To who looks on while somebody else is paged: nothing is asked for."""
     again = " (repeat)" if repeated else ""
