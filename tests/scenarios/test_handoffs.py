@@ -172,9 +172,16 @@ async def test_only_whoever_comes_confirms_and_only_from_our_screen(town: Town) 
     refused = await town.http.post(confirm, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (403, "not_yours")
     assert (await town.http.post(f"{path}/99/confirm", headers=headers)).status_code == 404
+    as_ben = {"Authorization": f"Bearer {ben.api_key}"}
+    for asking, there in ((headers, False), (as_ben, True)):
+        screen = (await town.http.get("/on-call", headers=asking)).text
+        assert "did not confirm the handoff" in screen
+        assert ("I have it" in screen) is there
     cara = town.residents["Cara"]
     assert (await cara.asks("POST", confirm))["state"] == "confirmed", "an admin may for Ben"
     assert (await ben.asks("POST", confirm))["decided_by"] == "api_key:cara-key", "once is enough"
+    pressed = await town.http.post(f"/on-call/primary/handshakes/{listed['id']}/confirm", headers=as_ben)
+    assert (pressed.status_code, pressed.headers["location"]) == (303, "/on-call")
     await town.wait_until(NEXT_MONDAY)
     await ana.expects_mail("Your shift in Primary is over")
 
