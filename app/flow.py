@@ -35,7 +35,7 @@ from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
 from app.notifications.delivery import Delivery
-from app.notifications.due import look
+from app.notifications.due import Due, look
 from app.standing import Standing, Standings
 
 
@@ -92,10 +92,8 @@ class Climbed:
     pages: int
     lateness: Sequence[float]
     unreachable: int
-    wait_s: float | None
-    """Real seconds until the next row falls due; None: none waits."""
-    sends: bool = False
-    """Messages are due."""
+    due: Due
+    """After it."""
     again: bool = False
 
 
@@ -103,10 +101,10 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
     due = await look(conn)
     if not due.now:
-        return Climbed(0, (), 0, due.wait_s, due.sends)
+        return Climbed(0, (), 0, due)
     now, standing = await standings.begin(conn)
     if await symptoms.explain(conn, standing.topology, now):
-        return Climbed(0, (), 0, 0.0, again=True)
+        return Climbed(0, (), 0, due, again=True)
     await _expire(conn, standing.recovery_delays, now)
     standing = await _let_go(conn, standings, now)
     await _notice(conn, standing, now)
@@ -115,10 +113,9 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await escalation.restart(conn, await passing.claim_triggered(conn, now), standing.policies, now)
     await escalation.go_on(conn, over.waiting, now)
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
-    queued = await notifications.queue_pages(conn, climbed.pages, channels, now)
+    queued = await notifications.queue_pages(conn, climbed.pages, channels, now, climbed.shadows)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
-    due = await look(conn)
-    return Climbed(queued, climbed.lateness, climbed.unreachable, due.wait_s, due.sends)
+    return Climbed(queued, climbed.lateness, climbed.unreachable, await look(conn))
 
 
 async def deliver(delivery: Delivery) -> int:

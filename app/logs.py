@@ -53,7 +53,7 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     for pattern, put in (
         (r"\[parameters: [^\n]*", f"[parameters: {HIDDEN}]"),  # SQLAlchemy's errors
         (r"(?i)(/v1/intake/)(?!" + _SOURCE + r")[^/\s?#\"'&]+", rf"\1{HIDDEN}"),
-        (r"(/l/|/ping/|/feeds/|/password/|/v1/twilio/status/)[^/\s?#\"'&]+", rf"\1{HIDDEN}"),
+        (r"(/l/|/ping/|/feeds/|/h/|/password/|/v1/twilio/status/)[^/\s?#\"'&]+", rf"\1{HIDDEN}"),
         (r"(?i)\b(bearer|basic|geniekey|digest)\s+[^\s\"',;]+", rf"\1 {HIDDEN}"),
         (r"(?i)\btoken\s+token=[^\s\"',;]+", f"Token {HIDDEN}"),
         (r"\btocsin_[A-Za-z0-9_-]{40,}", f"tocsin_{HIDDEN}"),  # API keys

@@ -19,7 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import clock, flow, metrics
 from app.access.links import Links
 from app.channels.channel import Channel
+from app.db.engine import transaction
 from app.db.notify import Listener
+from app.notifications import handoff_notices
 from app.notifications.delivery import Delivery
 from app.proof import watching
 from app.standing import Standings
@@ -126,10 +128,22 @@ class Worker:
             behind = len(climbed.lateness) >= CLAIM and not self._stopping
             if behind and clock.elapsed() - delivered_at < DELIVER_EVERY_S:
                 continue
-            sent = await flow.deliver(self.delivery) if climbed.sends else 0
+            if climbed.due.handing_over:
+                await self._hand_over()
+            sent = await flow.deliver(self.delivery) if climbed.due.sends or climbed.due.handing_over else 0
             delivered_at = clock.elapsed()
             if self._stopping or (len(climbed.lateness) < CLAIM and not sent and not climbed.pages):
-                return climbed.wait_s
+                return climbed.due.wait_s
+
+    async def _hand_over(self) -> None:
+        """Apart from the climb: no page waits for it."""
+        try:
+            async with transaction(self._engine) as (conn, now):
+                await handoff_notices.tell_due(conn, now, self._channels)
+        except (DBAPIError, OSError, TimeoutError) as e:
+            log.warning("handoffs_failed", error=repr(e))
+        except Exception as e:  # pages go out, whatever it died of
+            log.error("handoffs_failed", error=repr(e), exc_info=e)
 
     async def _beat(self) -> None:
         self._due.set()

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.access.secrets import Secrets
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+HANDSHAKE = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})-([A-Za-z0-9_-]{22})", re.ASCII)
 
 LINK = text("""
     SELECT t.incident_id, t.user_id, t.notification_id, t.expires_at, u.key AS user_key, u.name AS user_name, u.active
@@ -60,6 +61,23 @@ class Links:
     def webhook_key(self, webhook_id: int, generation: int) -> bytes:
         """32 bytes with which requests to a webhook are signed; every generation has others."""
         return self._secrets.key(f"webhook/{webhook_id}/{generation}")
+
+    def handshake(self, handshake_id: int, user_id: int) -> str:
+        """What the link holds by which this person confirms a handoff: `<handshake>-<user>-<signature>`."""
+        return f"{handshake_id}-{user_id}-{self._signed(handshake_id, user_id)}"
+
+    def read_handshake(self, token: str) -> tuple[int, int] | None:
+        """Handshake and user of such a link; None for one that we never made."""
+        found = HANDSHAKE.fullmatch(token)
+        if found is None:
+            return None
+        handshake_id, user_id = int(found[1]), int(found[2])
+        right = hmac.compare_digest(self._signed(handshake_id, user_id), found[3])
+        return (handshake_id, user_id) if right else None
+
+    def _signed(self, handshake_id: int, user_id: int) -> str:
+        signed = hmac.digest(self._secrets.key("handshakes"), f"{handshake_id}-{user_id}".encode(), sha256)
+        return urlsafe_b64encode(signed[:16]).decode().rstrip("=")
 
     @staticmethod
     def hash(token: str) -> bytes:

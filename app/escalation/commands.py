@@ -18,7 +18,7 @@ from app.escalation import copy_store, informing, ladder, list_store, policy_sto
 from app.escalation.copy_store import Policies
 from app.escalation.ladder import Climb
 from app.escalation.policy_copy import Target
-from app.escalation.positions import PageOrder, Situation
+from app.escalation.positions import PageOrder, Shadowing, Situation
 from app.hours import WeeklyHours
 from app.incidents import quieting, required_store, storm_store
 from app.incidents import store as incident_store
@@ -76,6 +76,8 @@ class Climbed:
     pages: list[PageOrder] = field(default_factory=list)
     lateness: list[float] = field(default_factory=list)
     unreachable: int = 0
+    shadows: list[Shadowing] = field(default_factory=list)
+    """Who is told, and need not do anything."""
 
 
 async def climb(
@@ -122,6 +124,7 @@ async def climb(
         [*reminders, *(p for x in climbs for p in x.pages)],
         [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
         sum(x.unreachable for x in climbs),
+        [one for x in climbs for one in x.shadows],
     )
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from app.escalation.policy_copy import Rung, Target
-from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Situation, orders
+from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Shadowing, Situation, orders
 from app.escalation.turns import People, Turns
 from app.hours import advance_open
 from app.incidents.states import OPEN
@@ -46,6 +46,7 @@ class Climb:
 
     ladder: Ladder
     pages: list[PageOrder] = field(default_factory=list)
+    shadows: list[Shadowing] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     unreachable: bool = False
     everybody: tuple[int, ...] | None = None
@@ -251,6 +252,10 @@ class _Climber:
         inform = ladder.policy.inform
         loudness = inform.loudness if inform is not None else self.incident.loudness
         self.result.pages += orders(ladder, reach, loudness, lasts=lasts)
+        if reach.people and not ladder.informs:
+            self.result.shadows += [
+                Shadowing(ladder.id, ladder.incident_id, ladder.epoch, user, names) for user, names in reach.shadows
+            ]
 
     def _say(self, kind: str, **data: Any) -> None:
         self.result.entries.append(Entry(self.result.ladder.incident_id, kind, data=data))

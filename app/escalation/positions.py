@@ -73,6 +73,8 @@ class Reach(Struct, frozen=True, gc=False):
     because: str = ""
     webhooks: tuple[tuple[int, str], ...] = ()
     """(id, name) of webhooks among the targets: they are called, and are nobody who could answer."""
+    shadows: tuple[tuple[int, str], ...] = ()
+    """(user id, names of whom they shadow): they are told, and are nobody who was reached."""
 
 
 FindReach = Callable[[Sequence[Target]], Reach]
@@ -93,6 +95,16 @@ class PageOrder(Struct, frozen=True, gc=False):
     because: str
     webhook_id: int | None = None
     lasts: bool = False
+
+
+class Shadowing(Struct, frozen=True, gc=False):
+    """Somebody looks on while `names` are paged about an incident."""
+
+    ladder_id: UUID
+    incident_id: UUID
+    epoch: int
+    user_id: int
+    names: str
 
 
 def orders(ladder: Ladder, reach: Reach, loudness: str, *, lasts: bool) -> list[PageOrder]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,6 +27,8 @@ class Town:
     people: dict[int, Person]
     webhooks: dict[int, str] = field(default_factory=dict)
     """Names by id."""
+    shadows: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """By schedule id, who looks on."""
 
     def find(self, targets: Sequence[Target]) -> Reach:
         """Each person once per step, whoever names them twice."""
@@ -43,7 +45,20 @@ class Town:
                     missing.append(f"{person.name} has no usable contact method")
                 else:
                     found.setdefault(user_id, (user_id, person.name, because))
-        return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)), tuple(called.items()))
+        looking_on = tuple(self._shadows(targets, found))
+        return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)), tuple(called.items()), looking_on)
+
+    def _shadows(
+        self, targets: Sequence[Target], found: Mapping[int, tuple[int, str, str]]
+    ) -> Iterator[tuple[int, str]]:
+        """Who looks on in the schedules among the targets, and is not paged by them."""
+        told = set(found)
+        for target in targets:
+            for user in self.shadows.get(target.id, ()) if target.type == "schedule" else ():
+                names = [found[u][1] for u, _ in self.on_call[target.id][1] if u in found]
+                if names and user not in told:
+                    told.add(user)
+                    yield user, ", ".join(names)
 
     def _named(self, target: Target, missing: list[str]) -> Iterable[tuple[int, str]]:
         if target.type == "webhook":
@@ -74,9 +89,10 @@ async def town(conn: AsyncConnection, targets: Iterable[Target], channels: Colle
         s.id: (s.name, tuple((entry.user_id, entry.because) for entry in shifts.who(s, now)))
         for s in schedules.values()
     }
+    looking_on = {s.id: tuple(e.user_id for e in shifts.who(shifts.shadowed(s), now)) for s in schedules.values()}
     teams = await store.team_members(conn, wanted["team"])
     users = wanted["user"].union(
         *(members for _, members in teams.values()), *({u for u, _ in people} for _, people in on_call.values())
     )
     called = await store.webhooks(conn, wanted["webhook"])
-    return Town(on_call, teams, await contacts.people(conn, users, channels), called)
+    return Town(on_call, teams, await contacts.people(conn, users, channels), called, looking_on)

@@ -88,7 +88,7 @@ def _told(d: Data) -> str:
     """Who was told of it, and how."""
     if d.get("channel") == "webhook":
         return f"The webhook {d['name']} was called"
-    did = {"update": "informed", "nudge": "reminded", "drill": "paged for the drill"}.get(
+    did = {"update": "informed", "nudge": "reminded", "notice": "told", "drill": "paged for the drill"}.get(
         str(d.get("purpose")), "paged"
     )
     return f"{d['name']} was {did} by {_channel(d)}"

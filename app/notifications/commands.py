@@ -14,11 +14,11 @@ from app.channels.channel import RANK, UNDONE, DeliveryReport, Status, supersede
 from app.db import ids
 from app.directory import contacts
 from app.escalation import commands as escalation
-from app.escalation.positions import PageOrder
+from app.escalation.positions import PageOrder, Shadowing
 from app.incidents import store as incident_store
 from app.incidents.storms import Storm
 from app.incidents.timeline import Entry
-from app.notifications import pacing_store, store
+from app.notifications import pacing_store, shadow_notices, store
 from app.notifications.plan import Planned, plan
 
 ON_ITS_WAY = frozenset({"sending", "sent", "delivered"})
@@ -26,14 +26,20 @@ LOST = frozenset({"failed", "undelivered"})
 
 
 async def queue_pages(
-    conn: AsyncConnection, orders: Sequence[PageOrder], channels: Collection[str], now: datetime
+    conn: AsyncConnection,
+    orders: Sequence[PageOrder],
+    channels: Collection[str],
+    now: datetime,
+    shadows: Sequence[Shadowing] = (),
 ) -> int:
-    """The messages of these orders; a message that is queued already is not queued twice. Returns how many are new."""
+    """The messages of these orders, and to who looks on; a message that is queued already is not queued twice. Returns
+    how many are new."""
     if not orders:
         return 0
     people = await contacts.people(conn, {o.user_id for o in orders if o.user_id is not None}, channels)
     addresses = await store.addresses(conn, {o.webhook_id for o in orders if o.webhook_id is not None})
-    return await store.insert(conn, plan(orders, people, now, addresses), now)
+    queued = await store.insert(conn, plan(orders, people, now, addresses), now)
+    return queued + await shadow_notices.queue(conn, shadows, channels, now)
 
 
 async def queue_message(

@@ -170,6 +170,8 @@ class Delivery:
         answer."""
         if rendering.has_answer(row):
             return f"{self._public_url}/l/{self._links.token(attempt_id)}"
+        if (handshake := row.content.get("handshake")) is not None:
+            return f"{self._public_url}/h/{self._links.handshake(handshake, row.user_id)}"
         return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:

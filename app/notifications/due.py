@@ -14,32 +14,35 @@ from app.heartbeats import beat_store as beats
 from app.incidents import store as incidents
 from app.incidents import storm_store
 from app.notifications import store as notifications
+from app.oncall import handoff_store
 
 _LOOK = f"""
     SELECT extract(epoch FROM due.road - tocsin_now()) / v.speed AS road,
            extract(epoch FROM due.messages - tocsin_now()) / v.speed AS messages,
+           extract(epoch FROM due.handoffs - tocsin_now()) / v.speed AS handoffs,
            EXISTS ({silent.ANY}) AS silent
     FROM (SELECT least(({alerts.NEXT_EXPIRY}), ({alerts.NEXT_RECHECK}), ({incidents.NEXT_DUE}),
                        ({storm_store.NEXT_LOOK}), ({escalation.NEXT_STEP}), ({beats.NEXT_DUE})) AS road,
-                 ({notifications.NEXT_DUE}) AS messages) AS due,
+                 ({notifications.NEXT_DUE}) AS messages, ({handoff_store.NEXT_DUE}) AS handoffs) AS due,
          (SELECT coalesce((SELECT nullif(speed, 0) FROM clock_control), 1) AS speed) AS v
 """
 LOOK = text(_LOOK)
-NEXT_DUE = text(f"SELECT least(road, messages) FROM ({_LOOK}) AS look")
+NEXT_DUE = text(f"SELECT least(road, messages, handoffs) FROM ({_LOOK}) AS look")
 """Real seconds until the next row of any room falls due; null: none waits."""
 
 
 class Due(NamedTuple):
-    """Real seconds until the next row falls due for the road, and the next message; None: none waits. `silent`: there
-    are silent sources, which may speak again at any time."""
+    """Real seconds until the next row falls due for the road, and the next message, and the next that is to be told of
+    handoffs; None: none waits. `silent`: there are silent sources, which may speak again at any time."""
 
     road: float | None
     messages: float | None
+    handoffs: float | None
     silent: bool
 
     @property
     def wait_s(self) -> float | None:
-        return min((s for s in (self.road, self.messages) if s is not None), default=None)
+        return min((s for s in (self.road, self.messages, self.handoffs) if s is not None), default=None)
 
     @property
     def now(self) -> bool:
@@ -50,8 +53,13 @@ class Due(NamedTuple):
     def sends(self) -> bool:
         return self.messages is not None and self.messages <= 0
 
+    @property
+    def handing_over(self) -> bool:
+        return self.handoffs is not None and self.handoffs <= 0
+
 
 async def look(conn: AsyncConnection) -> Due:
     """With one statement, where a pass of the clock has a dozen."""
-    road, messages, silent_ones = (await conn.execute(LOOK)).one()
-    return Due(None if road is None else float(road), None if messages is None else float(messages), silent_ones)
+    *waits, silent_ones = (await conn.execute(LOOK)).one()
+    road, messages, handoffs = (None if s is None else float(s) for s in waits)
+    return Due(road, messages, handoffs, silent_ones)

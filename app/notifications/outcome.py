@@ -57,13 +57,15 @@ async def drop_pointless(
 
 
 def _pointless(row: Any) -> str | None:
-    if row.incident_id is None or row.purpose not in ("page", "update", "nudge", "drill"):
+    if row.incident_id is None or row.purpose not in ("page", "update", "nudge", "notice", "drill"):
         return None
+    if row.purpose == "update" and "update" in row.content:
+        return None  # how it stands is also worth reading when it is over
     if row.incident_state not in OPEN:
         return f"the incident was {row.incident_state} before this was sent"
     if row.purpose == "nudge" and row.acknowledged_by_id != row.user_id:
         return "somebody else has the incident by now"
-    if row.purpose not in ("page", "drill"):
+    if row.purpose not in ("page", "notice", "drill"):
         return None
     if row.incident_state != "triggered" and row.content.get("until") != "resolved":
         return f"the incident was {row.incident_state} before this was sent"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import ids
 from app.directory import contacts
+from app.directory.contacts import UsableMethod
 from app.notifications import store
 from app.notifications.plan import Planned
 
@@ -40,16 +42,30 @@ async def tell(
     if person is None or not person.active:
         return 0
     mails = [m for m in person.methods if m.channel == "mail"] if mail_first else []
-    methods = mails or [rule.method for rule in person.rules_for("quiet")]
     content = {"subject": subject, "text": words} | ({"text_long": long} if long else {})
-    planned = [
-        Planned(
-            ids.new(now), key, purpose, "quiet", user_id, method.id, method.channel, method.address, due_at or now,
-            content=content,
-        )
-        for method in methods[:1]
-    ]  # fmt: skip
-    return await store.insert(conn, planned, now)
+    for method in (mails or [rule.method for rule in person.rules_for("quiet")])[:1]:
+        return await tell_by(conn, now, user_id, method, content, key, due_at=due_at, purpose=purpose)
+    return 0
+
+
+async def tell_by(
+    conn: AsyncConnection,
+    now: datetime,
+    user_id: int,
+    method: UsableMethod,
+    content: Mapping[str, Any],
+    key: str,
+    *,
+    due_at: datetime | None = None,
+    purpose: str = "notice",
+) -> int:
+    """The same by one contact method. `content`: `subject` and `text`; `text_long` and `facts` for a mail, `handshake`
+    for a link that confirms one."""
+    planned = Planned(
+        ids.new(now), key, purpose, "quiet", user_id, method.id, method.channel, method.address, due_at or now,
+        content=content,
+    )  # fmt: skip
+    return await store.insert(conn, [planned], now)
 
 
 async def call_off(conn: AsyncConnection, now: datetime, keys: Sequence[str], because: str) -> None:

@@ -115,6 +115,36 @@ def drill(about: About, content: Mapping[str, Any], *, repeated: bool) -> Words:
     )
 
 
+def posted(about: About, content: Mapping[str, Any], state: str, *, repeated: bool) -> Words:
+    """What whoever has the incident wrote to those who wait."""
+    again = " (repeat)" if repeated else ""
+    said, by = str(content["update"]), content["by"]
+    return Words(
+        subject=f"[{about.service}] For your information: incident {about.number}: {about.title}",
+        text=f"Update{again} on #{about.number} {about.title[:40]}, by {by}: {said}",
+        text_long=f"Update{again} on incident {about.number}, {about.title}, by {by}:\n\n{said}",
+        facts=(("Service", about.service), ("Priority", f"P{about.priority}"), ("State", state)),
+        link_label="Look at it (asks you to log in)",
+    )
+
+
+def shadow(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
+    """To who looks on while somebody else is paged: nothing is asked for."""
+    again = " (repeat)" if repeated else ""
+    names = content["shadows"]
+    since = local(about.opened_at, zone(time_zone)).strftime("%a %d %b %H:%M %Z")
+    return Words(
+        subject=f"[{about.service}] You shadow {names}: incident {about.number}: {about.title}",
+        text=f"You shadow {names}{again}: P{about.priority} #{about.number} {about.title} ({about.service})",
+        text_long=(
+            f"You shadow {names}{again}, who is paged for P{about.priority} incident {about.number}: {about.title}."
+            " You need not do anything."
+        ),
+        facts=(("Service", about.service), ("Priority", f"P{about.priority}"), ("Since", since)),
+        link_label="Look at it (asks you to log in)",
+    )
+
+
 def update_is_due(about: About, time_zone: str, *, repeated: bool) -> Words:
     """To whoever has the incident: those who wait want to know how it stands."""
     again = " (repeat)" if repeated else ""
@@ -169,4 +199,7 @@ def verification(content: Mapping[str, Any]) -> Words:
 def notice(content: Mapping[str, Any]) -> Words:
     """`text_long`: for channels that have room for it."""
     text = str(content["text"])
-    return Words(str(content.get("subject", "A notice from Tocsin")), text, str(content.get("text_long", text)), (), "")
+    facts = tuple((str(name), str(value)) for name, value in content.get("facts", ()))
+    label = "Confirm that you have it" if "handshake" in content else ""
+    subject = str(content.get("subject", "A notice from Tocsin"))
+    return Words(subject, text, str(content.get("text_long", text)), facts, label)

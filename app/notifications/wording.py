@@ -39,10 +39,14 @@ class Wording:
             return texts.verification(row.content) if row.purpose == "verification" else texts.notice(row.content)
         repeated = any(r.repeated for r in parcel)
         about = [self._about(r) for r in parcel]
+        if row.purpose == "update" and "update" in row.content:
+            return texts.posted(about[0], row.content, row.incident_state, repeated=repeated)
         if row.purpose == "update":
             return texts.for_information(about[0], row.content, row.incident_state, row.time_zone, repeated=repeated)
         if row.purpose == "drill":
             return texts.drill(about[0], row.content, repeated=repeated)
+        if row.purpose == "notice":
+            return texts.shadow(about[0], row.content, row.time_zone, repeated=repeated)
         if row.purpose == "nudge":
             return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):

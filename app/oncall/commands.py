@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.audit import commands as audit
 from app.calendars import store as calendars
 from app.errors import Conflict, Invalid, NotFound
-from app.oncall import store, version_store
+from app.oncall import editing, handoff_store, store, version_store
 from app.oncall.schedule_document import CalendarLayerDocument, ScheduleDocument, ScheduleEdit
 from app.oncall.store import StoredSchedule
 from app.oncall.version_store import StoredVersion
@@ -35,6 +35,8 @@ async def create(conn: AsyncConnection, now: datetime, schedule: ScheduleDocumen
     if schedule_id is None:
         raise Conflict(f"there is a schedule {schedule.key!r} already", code="key_taken", key=schedule.key)
     await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=None)
+    if schedule.handoff_notices:
+        await handoff_store.watch(conn, now, schedule_id)
     await record(conn, now, actor, "created", schedule.key, after=_json(schedule))
     return await read(conn, schedule.key)
 
@@ -62,15 +64,19 @@ async def edit(
     if after == before.document:
         return before
     team_id, users = await resolve(conn, schedule, key=key)
-    if schedule.like and (others := await version_store.followers(conn, schedule_id, now)):
-        raise Conflict(
-            f"{', '.join(others)} is like {key!r}, which must have layers of its own", code="in_use", key=key
-        )
+    by_rest = any(not isinstance(layer, CalendarLayerDocument) and layer.order == "rested" for layer in schedule.layers)
+    if (schedule.like or by_rest) and (others := await version_store.followers(conn, schedule_id, now)):
+        must = "must have layers of its own" if schedule.like else "must have turns that go by rotation"
+        raise Conflict(f"{', '.join(others)} is like {key!r}, which {must}", code="in_use", key=key)
     await store.update(conn, now, schedule_id, schedule, team_id)
     if _computed(after) != _computed(before.document):
         at = effective(now, effective_from)
         _refuse_before_planned(before, at)
-        await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
+        async with editing.noted(conn, now, schedule_id, actor):
+            await version_store.insert(conn, now, schedule_id, schedule, users, actor=actor, effective_from=at)
+    if schedule.handoff_notices:
+        await handoff_store.watch(conn, now, schedule_id)
+    await handoff_store.touch(conn, now, schedule_id)
     planned = {"effective_from": effective_from.isoformat()} if effective_from else {}
     await record(conn, now, actor, "edited", key, before=_json(before.document), after=_json(after) | planned)
     return await read(conn, key)
@@ -78,7 +84,7 @@ async def edit(
 
 def _computed(schedule: ScheduleDocument) -> dict[str, Any]:
     """All of it that decides who is on call."""
-    return schedule.model_dump(exclude={"name", "team"})
+    return schedule.model_dump(exclude={"name", "team", "handoff_notices"})
 
 
 def effective(now: datetime, effective_from: datetime | None) -> datetime:
@@ -141,11 +147,13 @@ async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, a
         raise Conflict("the first version can only be edited", code="nothing_to_undo")
     if now - newest.effective_from > UNDO_WITHIN:
         raise Conflict("a version can be undone for 15 minutes", code="too_late", at=newest.effective_from.isoformat())
-    if newest.effective_from > now:
-        await version_store.take_back(conn, schedule_id, number)
-    else:
-        await version_store.restore(conn, now, schedule_id, former, newest, actor=actor)
+    async with editing.noted(conn, now, schedule_id, actor):
+        if newest.effective_from > now:
+            await version_store.take_back(conn, schedule_id, number)
+        else:
+            await version_store.restore(conn, now, schedule_id, former, newest, actor=actor)
     await store.touch(conn, now, schedule_id)
+    await handoff_store.touch(conn, now, schedule_id)
     await record(conn, now, actor, "version_undone", key, before={"version": number}, after={"as": former.number})
     return await read(conn, key)
 
@@ -201,6 +209,9 @@ async def _unlike(conn: AsyncConnection, other: str, key: str) -> list[dict[str,
         return [{"field": "like.schedule", "message": "a schedule is not like itself"}]
     if found[1]:
         return [{"field": "like.schedule", "message": f"{other!r} is itself like {found[1]!r}: name that one"}]
+    if found[2]:
+        message = f"the turns of {other!r} go to whoever is longest rested: nobody knows who is next"
+        return [{"field": "like.schedule", "message": message}]
     return []
 
 

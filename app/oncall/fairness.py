@@ -1,5 +1,5 @@
-"""How evenly a schedule loads its people: hours, nights, weekends and holidays of each, and one number for all of
-it. Pure.
+"""How evenly a schedule loads its people: hours, nights, weekends, holidays and pages of each, and one number for all
+of it. Pure.
 
 The evenness of one kind of load is 1 less the Hoover index, scaled to the number of people: 1 when everybody has the
 same, 0 when one person has all of it (Hoover, E. M.: The Measurement of Industrial Localization, 1936). It says which
@@ -33,12 +33,16 @@ class Load:
     night_seconds: int
     weekend_seconds: int
     holiday_seconds: int = 0
+    pages: int = 0
+    night_pages: int = 0
+    """How often this user was paged while on call here, and how often of it at night."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
     """The load of everybody who is named in a layer or has a shift, by user id. `parts`: the evenness of each kind of
-    load, 0 to 1; None where nobody has any. `score`: their weighted mean; None without any load."""
+    load, 0 to 1; None where nobody has any. `score`: their weighted mean, without pages, which no schedule decides;
+    None without any load."""
 
     loads: tuple[Load, ...]
     parts: Mapping[str, float | None]
@@ -51,20 +55,28 @@ def fairness(
     t1: datetime,
     zones: Mapping[int, ZoneInfo],
     days_off: Mapping[int, Collection[date]] | None = None,
+    pages: Collection[tuple[int, datetime]] = (),
 ) -> Fairness:
     """Of `[t0, t1)`, overrides included. `zones`: of users; who has none is in the schedule's. `days_off`: the holidays
-    that each observes."""
+    that each observes. `pages`: who was paged when because of it; those outside the user's shifts are not its load."""
     own = by_user(final(schedule, t0, t1))
     users = sorted(own.keys() | members(schedule, t0, t1))
     off = days_off or {}
-    loads = tuple(_load(user, own.get(user, []), zones.get(user, schedule.where), off.get(user, ())) for user in users)
+    paged: dict[int, list[datetime]] = {}
+    for user, at in pages:
+        paged.setdefault(user, []).append(at)
+    loads = tuple(
+        _load(user, own.get(user, []), zones.get(user, schedule.where), off.get(user, ()), paged.get(user, ()))
+        for user in users
+    )
     parts = {
         "hours": evenness([load.on_call_seconds for load in loads]),
         "nights": evenness([load.night_seconds for load in loads]),
         "weekends": evenness([load.weekend_seconds for load in loads]),
         "holidays": evenness([load.holiday_seconds for load in loads]),
+        "pages": evenness([load.pages for load in loads]),
     }
-    known = {name: part for name, part in parts.items() if part is not None}
+    known = {name: part for name, part in parts.items() if part is not None and name in WEIGHTS}
     weight = sum(WEIGHTS[name] for name in known)
     score = sum(WEIGHTS[name] * part for name, part in known.items()) / weight if known else None
     return Fairness(loads, parts, score)
@@ -92,8 +104,13 @@ def evenness(loads: Sequence[int]) -> float | None:
     return 1 - hoover / (1 - 1 / people)
 
 
-def _load(user: int, own: list[Interval], zone: ZoneInfo, days_off: Collection[date]) -> Load:
+def _load(
+    user: int, own: list[Interval], zone: ZoneInfo, days_off: Collection[date], paged: Collection[datetime]
+) -> Load:
     night = sum(hours.open_seconds(NIGHTS, zone, a, b) for a, b in own)
     weekend = sum(hours.open_seconds(WEEKENDS, zone, a, b) for a, b in own)
     off = joined((hours.day_start(day, zone), hours.day_start(day + DAY, zone)) for day in days_off)
-    return Load(user, seconds(own), night, weekend, seconds(own) - seconds(without(own, off)))
+    holiday = seconds(own) - seconds(without(own, off))
+    mine = [at for at in paged if any(a <= at < b for a, b in own)]
+    at_night = sum(NIGHTS.is_open(hours.reached(hours.utc_second(at), zone)) for at in mine)
+    return Load(user, seconds(own), night, weekend, holiday, len(mine), at_night)

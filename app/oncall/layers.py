@@ -16,6 +16,7 @@ from app.oncall.coverage import covered_before
 from app.oncall.rotations import Rotation, Unit
 
 Mode = Literal["replace", "add", "shadow"]
+Order = Literal["rotation", "rested"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class Holidays:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """Who has the turns from the counted turn `first` on: indices of a layer's turns, again and again in this order."""
+
+    first: int
+    order: tuple[int, ...]
+    rested_since: tuple[datetime | None, ...] = ()
+    """By index, when those of a turn were last on call before `first`; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One repeating pattern: from its anchor on, `members` take turns of `length` units each.
 
@@ -60,7 +71,8 @@ class Layer:
     not count, so that the next member has the next turn that has some. `mode`: it takes the place of what lower layers
     say, wherever it has somebody; or adds to it; or names who only looks on. `holidays`: days that are told apart, on
     its clocks; turns go on being counted. With `given` its shifts are those, and nothing of the rotation counts; the
-    other members do. Raises `Invalid`.
+    other members do. `order`: with `rested` the turns go to whoever is longest rested, by `queues` (`resting.py`), and
+    uncovered turns never count. Raises `Invalid`.
     """
 
     id: int
@@ -79,6 +91,8 @@ class Layer:
     zone: str | None = None
     holidays: Holidays | None = None
     given: Given | None = None
+    order: Order = "rotation"
+    queues: tuple[Queue, ...] = ()
     turns: tuple[tuple[OnCall, ...], ...] = field(init=False, repr=False, compare=False)
     week: Week = field(init=False, repr=False, compare=False)
     rotation: Rotation = field(init=False, repr=False, compare=False)
@@ -128,9 +142,22 @@ def covering(layer: Layer, zone: ZoneInfo, at: datetime, second: int, wall: int)
     k = layer.rotation.turn(zone, second, wall)
     if k < 0:
         return ()
-    if layer.skips_uncovered and layer.restrictions:
-        k = covered_before(layer.rotation, layer.week, zone, k)
+    k = counted(layer, zone, k)
+    if layer.queues:
+        queue = layer.queues[bisect_right(layer.queues, k, key=_first) - 1]
+        return layer.turns[queue.order[(k - queue.first) % len(queue.order)]]
     return layer.turns[k % len(layer.turns)]
+
+
+def counted(layer: Layer, zone: ZoneInfo, k: int) -> int:
+    """How many turns before turn `k` count."""
+    if layer.restrictions and (layer.skips_uncovered or layer.order == "rested"):
+        return covered_before(layer.rotation, layer.week, zone, k)
+    return k
+
+
+def _first(queue: Queue) -> int:
+    return queue.first
 
 
 def changes(layer: Layer, zone: ZoneInfo, t0: datetime, t1: datetime) -> Iterator[datetime]:

@@ -229,7 +229,7 @@ def _marks_within(layer: Layer, walls: tuple[int, int]) -> list[int]:
 def _always_the_same(layer: Layer) -> Iterator[Finding]:
     """Of two handoffs a week and four members, two always have the weekends."""
     parts, turns = len(layer.rotation.offsets), len(layer.turns)
-    if parts > 1 and turns > 1 and gcd(parts, turns) > 1:
+    if layer.order == "rotation" and parts > 1 and turns > 1 and gcd(parts, turns) > 1:
         message = (
             f"layer {layer.name}: {turns} turns and {parts} handoffs a week give the same people the same part of "
             f"every week; a number of turns that has no divisor in common with {parts} would let all of it go round"

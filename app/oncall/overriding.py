@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
-from app.oncall import override_store, store
+from app.oncall import editing, handoff_store, override_store, store
 from app.oncall.commands import MAX_WINDOW, invalid, lock, record
 from app.oncall.override_document import OverrideDocument
 from app.oncall.override_store import StoredOverride
@@ -36,7 +36,11 @@ async def override(
         "now": now,
     }
     try:
-        override_id = await override_store.insert(conn, values)
+        if swap is None:
+            async with editing.noted(conn, now, schedule_id, actor):
+                override_id = await override_store.insert(conn, values)
+        else:  # both of a swap are told by its own notices
+            override_id = await override_store.insert(conn, values)
     except override_store.Overlaps as refused:
         others = [
             o for o in await override_store.overrides(conn, key, window) if o.kind == "replace" and o.replaces is None
@@ -46,6 +50,7 @@ async def override(
             code="overlapping",
             overrides=[{"id": o.id, "user": o.user, "starts_at": o.starts_at, "ends_at": o.ends_at} for o in others],
         ) from refused
+    await handoff_store.touch(conn, now, schedule_id)
     after = {"id": override_id} | wanted.model_dump(mode="json") | ({"swap": swap} if swap else {})
     await record(conn, now, actor, "created", key, after=after, entity="override")
     stored = await override_store.one(conn, key, override_id)
@@ -61,6 +66,7 @@ async def withdraw_override(
 
     Raises `NotFound` and `Conflict` (`over`).
     """
+    schedule_id = await lock(conn, key, None)
     found = await override_store.one(conn, key, override_id)
     if found is None:
         raise NotFound(f"schedule {key!r} has no override {override_id}", key=key)
@@ -74,12 +80,12 @@ async def withdraw_override(
         "starts_at": found.starts_at,
         "ends_at": found.ends_at,
     }
-    if found.starts_at < now:
-        await override_store.end(conn, override_id, now)
-        await record(conn, now, actor, "ended", key, before=before, after=before | {"ends_at": now}, entity="override")
-    else:
-        await override_store.delete(conn, override_id)
-        await record(conn, now, actor, "deleted", key, before=before, entity="override")
+    begun = found.starts_at < now
+    async with editing.noted(conn, now, schedule_id, actor):
+        await (override_store.end(conn, override_id, now) if begun else override_store.delete(conn, override_id))
+    after = before | {"ends_at": now} if begun else None
+    await record(conn, now, actor, "ended" if begun else "deleted", key, before=before, after=after, entity="override")
+    await handoff_store.touch(conn, now, schedule_id)
     return found.swap
 
 

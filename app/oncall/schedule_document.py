@@ -22,7 +22,7 @@ from pydantic import (
 
 from app import hours
 from app.errors import Invalid
-from app.oncall.layers import Mode
+from app.oncall.layers import Mode, Order
 from app.oncall.rotations import Rotation
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["payments-primary"])]
@@ -152,8 +152,9 @@ class LayerDocument(Document):
     show through); `restrictions` are the only hours covered, none: all. Turns without any covered time `pass` to
     whoever has them, or the rotation `skip`s them. The layer counts during `[starts_at, ends_at)`; without them always
     from its anchor on. `mode`: it replaces lower layers wherever it has somebody, adds to them, or names shadows, who
-    look on and are not paged. Its times are in `time_zone`, or that of the schedule. `holidays`: days on which alone it
-    counts, or does not; they are cut out like restrictions, and turns go on being counted."""
+    look on and are not paged. `order`: turns go by `rotation`, or to whoever is longest `rested`, and then uncovered
+    ones never count. Its times are in `time_zone`, or that of the schedule. `holidays`: days on which alone it counts,
+    or does not; they are cut out like restrictions, and turns go on being counted."""
 
     name: Name
     unit: Literal["hour", "day", "week", "month"]
@@ -164,6 +165,7 @@ class LayerDocument(Document):
     restrictions: Annotated[list[Restriction | WeekSpan], Field(max_length=50)] = []
     uncovered_turns: Literal["pass", "skip"] = "pass"
     mode: Mode = "replace"
+    order: Order = "rotation"
     time_zone: Zone | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
@@ -244,9 +246,18 @@ class Like(Document):
     turns: Annotated[int, Field(ge=-200, le=200)] = 1
 
 
+class HandoffNotices(Document):
+    """Who is told when a shift changes hands. Whoever comes learns it `minutes_before` the start, whoever leaves at the
+    handoff. With `confirm_within_minutes` whoever comes must confirm, and is asked by the next contact method after so
+    many minutes each; whoever leaves stays on call until somebody has confirmed."""
+
+    minutes_before: Annotated[int, Field(ge=0, le=1440)] = 0
+    confirm_within_minutes: Annotated[int | None, Field(ge=1, le=240)] = None
+
+
 class ScheduleEdit(Document):
     """All of a schedule that may change. Later layers win over earlier ones wherever they have somebody. `like`: the
-    layers of another schedule lie under its own."""
+    layers of another schedule lie under its own. `handoff_notices`: nobody is told of handoffs without."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -255,6 +266,7 @@ class ScheduleEdit(Document):
     time_zone: Zone
     layers: Annotated[list[AnyLayer], Field(max_length=20)] = []
     like: Like | None = None
+    handoff_notices: HandoffNotices | None = None
 
     @property
     def calendars(self) -> set[str]:

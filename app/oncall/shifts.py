@@ -15,38 +15,11 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from app import hours
-from app.errors import Invalid
 from app.oncall.intervals import Interval, joined, seconds, without
 from app.oncall.layers import Layer, OnCall, changes, covering
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """`user_id` in place of whoever the layers say, during `[starts_at, ends_at)`; with `adds` besides them.
-
-    With `replaces_user_id` only that person's place is taken, and nothing happens while that person has none. Without a
-    user the place stays empty: an override is about the people, so lower layers do not show through. Ids grow with
-    creation: where overrides overlap, the higher id has the last word. Raises `Invalid`.
-    """
-
-    id: int
-    user_id: int | None
-    starts_at: datetime
-    ends_at: datetime
-    replaces_user_id: int | None = None
-    adds: bool = False
-    because: str = ""
-
-    def __post_init__(self) -> None:
-        if self.starts_at.tzinfo is None or self.ends_at.tzinfo is None:
-            raise Invalid("the start and the end of an override are instants with a zone", override=self.id)
-        if self.starts_at >= self.ends_at:
-            raise Invalid("an override ends after it starts", override=self.id)
-        if self.adds and (self.user_id is None or self.replaces_user_id is not None):
-            raise Invalid("who is added is somebody, in nobody's place", override=self.id)
-        object.__setattr__(self, "starts_at", self.starts_at.astimezone(UTC))
-        object.__setattr__(self, "ends_at", self.ends_at.astimezone(UTC))
-        object.__setattr__(self, "because", self.because or f"override {self.id}")
+from app.oncall.places import Override as Override
+from app.oncall.places import each_once, overridden
+from app.oncall.resting import with_queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +38,9 @@ class Schedule:
     def __post_init__(self) -> None:
         responsible = (layer for layer in self.layers if layer.mode != "shadow")
         object.__setattr__(self, "where", hours.zone(self.zone))
-        object.__setattr__(self, "stack", tuple(sorted(responsible, key=lambda layer: (-layer.position, layer.id))))
         object.__setattr__(self, "overrides", tuple(sorted(self.overrides, key=lambda override: override.id)))
+        stack = sorted(responsible, key=lambda layer: (-layer.position, layer.id))
+        object.__setattr__(self, "stack", tuple(with_queues(layer, self.where, self.overrides) for layer in stack))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,47 +73,19 @@ def who(schedule: Schedule, at: datetime) -> tuple[OnCall, ...]:
     found: tuple[OnCall, ...] = ()
     for layer in schedule.stack:
         if here := covering(layer, schedule.where, at, second, wall):
-            found = _each_once((here, found)) if found else here
+            found = each_once((here, found)) if found else here
             if layer.mode == "replace":
                 break
     if not schedule.overrides:
         return found
     active = [o for o in schedule.overrides if o.starts_at <= at < o.ends_at]
-    return _overridden(found, active) if active else found
+    return overridden(found, active) if active else found
 
 
 def shadowed(schedule: Schedule) -> Schedule:
     """The shadows of a schedule as one of its own, for the same questions: who looks on, without being responsible."""
     shadows = (replace(layer, mode="add") for layer in schedule.layers if layer.mode == "shadow")
     return replace(schedule, layers=tuple(shadows), overrides=())
-
-
-def _each_once(found: Iterable[tuple[OnCall, ...]]) -> tuple[OnCall, ...]:
-    users: dict[int, OnCall] = {}
-    for group in found:
-        for entry in group:
-            users.setdefault(entry.user_id, entry)
-    return tuple(users.values())
-
-
-def _overridden(found: tuple[OnCall, ...], active: list[Override]) -> tuple[OnCall, ...]:
-    """Applies overrides to places. A place remembers everyone who had it, so that of two overrides for Ana's place
-    the later one counts, and so does one for whoever replaced her."""
-    places: list[tuple[OnCall | None, frozenset[int]]] = [(o, frozenset((o.user_id,))) for o in found]
-    for override in active:
-        user, replaced = override.user_id, override.replaces_user_id
-        instead = None if user is None else OnCall(user, None, override.id, override.because)
-        had = frozenset[int]() if user is None else frozenset((user,))
-        if override.adds:
-            places.append((instead, had))
-            continue
-        if replaced is None and not places:
-            places = [(None, frozenset())]
-        places = [
-            (instead, before | had) if replaced is None or replaced in before else (entry, before)
-            for entry, before in places
-        ]
-    return _each_once((entry,) for entry, _ in places if entry is not None)
 
 
 def final(schedule: Schedule, t0: datetime, t1: datetime) -> list[Shift]:

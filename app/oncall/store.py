@@ -10,11 +10,12 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.engine import dumps
 from app.oncall import version_store
-from app.oncall.schedule_document import Like, ScheduleDocument, ScheduleEdit
+from app.oncall.schedule_document import HandoffNotices, Like, ScheduleDocument, ScheduleEdit
 from app.oncall.shifts import Override, Schedule
 from app.oncall.version_store import IN_WINDOW
-from app.oncall.versions import drafted, followed, laid, layer_document, stored_layer
+from app.oncall.versions import decided_since, drafted, followed, laid, layer_document, stored_layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class StoredSchedule:
 
 _SCHEDULES = text("""
     SELECT s.id, s.key, s.name, t.key AS team, s.version, s.created_at, s.updated_at, v.number, v.time_zone, v.layers,
-           l.key AS like, v.like_turns, v.effective_from
+           l.key AS like, v.like_turns, v.effective_from, s.handoff_notices
     FROM schedules s JOIN schedule_versions v ON v.schedule_id = s.id AND v.effective_until IS NULL
     LEFT JOIN teams t ON t.id = s.team_id LEFT JOIN schedules l ON l.id = v.like_schedule_id
     WHERE (CAST(:keys AS text[]) IS NULL OR s.key = ANY(CAST(:keys AS text[])))
@@ -47,8 +48,8 @@ _NAMES = text("""
 
 # Overrides that touch a window, its end included; one that ends as the window begins is over.
 _TOUCHING = text("""
-    SELECT id, schedule_id, kind, user_id, replaces_user_id, starts_at, ends_at, swap_id FROM overrides
-    WHERE schedule_id = ANY(CAST(:ids AS bigint[])) AND starts_at <= :t1 AND ends_at > :t0
+    SELECT id, schedule_id, kind, user_id, replaces_user_id, starts_at, ends_at, swap_id, handshake_id, created_at
+    FROM overrides WHERE schedule_id = ANY(CAST(:ids AS bigint[])) AND starts_at <= :t1 AND ends_at > :t0
     ORDER BY id
 """)
 _USERS_BY_KEY = text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))")
@@ -82,11 +83,14 @@ _LIKE = text("""
 _TEAM = text("SELECT id FROM teams WHERE key = :key")
 _LOCK = text("SELECT id, version FROM schedules WHERE key = :key FOR UPDATE")
 _INSERT = text("""
-    INSERT INTO schedules (key, name, team_id, created_at, updated_at) VALUES (:key, :name, :team_id, :now, :now)
+    INSERT INTO schedules (key, name, team_id, handoff_notices, created_at, updated_at)
+    VALUES (:key, :name, :team_id, CAST(:notices AS jsonb), :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
 _UPDATE = text("""
-    UPDATE schedules SET name = :name, team_id = :team_id, version = version + 1, updated_at = :now WHERE id = :id
+    UPDATE schedules SET name = :name, team_id = :team_id, handoff_notices = CAST(:notices AS jsonb),
+           version = version + 1, updated_at = :now
+    WHERE id = :id
 """)
 _TOUCH = text("UPDATE schedules SET version = version + 1, updated_at = :now WHERE id = :id")
 _DELETE = text("DELETE FROM schedules WHERE id = :id")
@@ -99,11 +103,11 @@ async def schedules(
     included."""
     names = {r.id: r.name for r in await conn.execute(_NAMES, {"ids": None if ids is None else list(ids)})}
     versions = await version_store.in_window(conn, names, window)
+    layers = {i: laid(versions[i], versions) for i in names}
     overrides = await _touching(conn, list(names), window)
-    return {
-        i: Schedule(i, name, versions[i][-1].zone, laid(versions[i], versions), overrides[i])
-        for i, name in names.items()
-    }
+    for i, since in ((i, since) for i in names if (since := decided_since(layers[i])) is not None):
+        overrides |= await _touching(conn, [i], (min(since, window[0]), window[1]))
+    return {i: Schedule(i, name, versions[i][-1].zone, layers[i], overrides[i]) for i, name in names.items()}
 
 
 async def compared(
@@ -118,7 +122,6 @@ async def compared(
     force at an instant. `users`: the ids of all members."""
     found = (await conn.execute(_LIKE, {"key": document.key, "like": document.like and document.like.schedule})).one()
     versions = await version_store.in_window(conn, [i for i in found if i is not None], window)
-    overrides = (await _touching(conn, [found.id], window))[found.id] if found.id else ()
     schedule_id, zone = found.id or 0, document.time_zone
     before = versions.get(schedule_id, [])
     calendars = await version_store.calendar_ids(conn, document)
@@ -126,6 +129,8 @@ async def compared(
     since = effective_from if before else None
     draft = drafted(document, users, schedule_id, found.like, since, calendars, held)
     now, then = laid(before, versions), laid(followed(before, draft), versions)
+    since = min(decided_since((*now, *then)) or window[0], window[0])
+    overrides = (await _touching(conn, [found.id], (since, window[1])))[found.id] if found.id else ()
     name = document.name
     return Schedule(schedule_id, name, zone, now, overrides), Schedule(schedule_id, name, zone, then, overrides)
 
@@ -137,7 +142,11 @@ async def _touching(
     for r in await conn.execute(_TOUCHING, {"ids": schedule_ids, "t0": window[0], "t1": window[1]}):
         adds = r.kind == "add"
         because = f"override {r.id}" + (f", swap {r.swap_id}" if r.swap_id else ", in addition" if adds else "")
-        override = Override(r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because)
+        if r.handshake_id:
+            because = f"stays until the handoff is confirmed (handshake {r.handshake_id})"
+        override = Override(
+            r.id, r.user_id, r.starts_at, r.ends_at, r.replaces_user_id, adds, because, r.handshake_id, r.created_at
+        )
         overrides[r.schedule_id] += (override,)
     return overrides
 
@@ -161,6 +170,7 @@ async def documents(
                 time_zone=r.time_zone,
                 layers=[layer_document(layer, users, calendars) for layer in r.layers],
                 like=Like(schedule=r.like, turns=r.like_turns) if r.like else None,
+                handoff_notices=HandoffNotices(**r.handoff_notices) if r.handoff_notices else None,
             ),
             r.version,
             r.created_at,
@@ -219,7 +229,7 @@ async def lock(conn: AsyncConnection, key: str) -> tuple[int, int] | None:
 
 async def insert(conn: AsyncConnection, now: datetime, schedule: ScheduleDocument, team_id: int | None) -> int | None:
     """Its id, without a version yet; None when the key is taken."""
-    values = {"key": schedule.key, "name": schedule.name, "team_id": team_id, "now": now}
+    values = {"key": schedule.key, "name": schedule.name, "team_id": team_id, "notices": _notices(schedule), "now": now}
     found: int | None = (await conn.execute(_INSERT, values)).scalar()
     return found
 
@@ -228,7 +238,12 @@ async def update(
     conn: AsyncConnection, now: datetime, schedule_id: int, schedule: ScheduleEdit, team_id: int | None
 ) -> None:
     """What is so at once; its versions stay."""
-    await conn.execute(_UPDATE, {"id": schedule_id, "name": schedule.name, "team_id": team_id, "now": now})
+    values = {"id": schedule_id, "name": schedule.name, "team_id": team_id, "notices": _notices(schedule), "now": now}
+    await conn.execute(_UPDATE, values)
+
+
+def _notices(schedule: ScheduleEdit) -> str | None:
+    return None if schedule.handoff_notices is None else dumps(schedule.handoff_notices.model_dump())
 
 
 async def touch(conn: AsyncConnection, now: datetime, schedule_id: int) -> None:

@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import KEY_CHECK, Base, Instant, Key, RowId, Version
 
 
 class ScheduleRow(Base):
-    """What is so at once: its name and who owns it. All that decides who is on call is in its versions."""
+    """What is so at once: its name, who owns it, and what people are told of its handoffs. All that decides who is on
+    call is in its versions."""
 
     __tablename__ = "schedules"
     __table_args__ = (
@@ -27,6 +28,8 @@ class ScheduleRow(Base):
     team_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("teams.id"), index=True)
     looked_at: Mapped[datetime | None]
     """When a worker looked at its next 48 hours last (`app.proof`)."""
+    handoff_notices: Mapped[dict[str, Any] | None]
+    """A document, see `HandoffNotices`; None: nobody is told."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
@@ -101,6 +104,8 @@ class OverrideRow(Base):
     ends_at: Mapped[Instant]
     swap_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("swaps.id"), index=True)
     """The swap that this override carries out."""
+    handshake_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("handshakes.id"), index=True)
+    """The handshake for which this person stays on call."""
     created_by: Mapped[str]
     created_at: Mapped[Instant]
 
@@ -139,3 +144,70 @@ class SwapRow(Base):
     created_at: Mapped[Instant]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+
+
+class HandoffWatch(Base):
+    """When somebody must look at the handoffs of a schedule again: a worker claims it. Everything before `looked_at`
+    has been told. There is one for each schedule whose handoffs somebody is told of."""
+
+    __tablename__ = "handoff_watches"
+
+    schedule_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    looked_at: Mapped[Instant]
+    due_at: Mapped[Instant] = mapped_column(index=True)
+
+
+class HandshakeRow(Base):
+    """Whoever comes is asked to confirm the handoff at `starts_at`; until somebody does, whoever leaves stays on call
+    beside them, by overrides that name this row. `state`: `open` -> `confirmed`, or `closed`: there was no such handoff
+    any more, or its shift is over. `asked`: by how many contact methods so far; `told_at`: when `outgoing` were told.
+    """
+
+    __tablename__ = "handshakes"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="bounds"),
+        CheckConstraint("state IN ('open', 'confirmed', 'closed')", name="state"),
+        CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided_at"),
+        Index(
+            "uq_handshakes_schedule_id_starts_at",
+            "schedule_id",
+            "starts_at",
+            unique=True,
+            postgresql_where=text("state <> 'closed'"),
+        ),
+    )
+
+    id: Mapped[RowId]
+    schedule_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("schedules.id", ondelete="CASCADE"), index=True)
+    starts_at: Mapped[Instant]
+    ends_at: Mapped[Instant]
+    incoming: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    outgoing: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    state: Mapped[str] = mapped_column(server_default="open")
+    asked: Mapped[int] = mapped_column(server_default="0")
+    due_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+    created_at: Mapped[Instant]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
+class EditNotice(Base):
+    """Somebody's hours were changed by others, and they have not been told yet. `before`: the hours of `[since, until)`
+    as they knew them, `[[start, end], ...]`; what they are told, if anything, is found when it is due."""
+
+    __tablename__ = "edit_notices"
+
+    schedule_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    since: Mapped[Instant]
+    until: Mapped[Instant]
+    before: Mapped[list[Any]]
+    edited_by: Mapped[str]
+    due_at: Mapped[Instant] = mapped_column(index=True)

@@ -93,7 +93,7 @@ _FOLLOWERS = text("""
     WHERE v.like_schedule_id = :id AND (v.effective_until IS NULL OR v.effective_until > :now) ORDER BY s.key
 """)
 _LIKE = text("""
-    SELECT s.id, l.key AS like FROM schedules s
+    SELECT s.id, l.key AS like, jsonb_path_exists(v.layers, '$[*] ? (@.order == "rested")') AS rested FROM schedules s
     JOIN schedule_versions v ON v.schedule_id = s.id AND v.effective_until IS NULL
     LEFT JOIN schedules l ON l.id = v.like_schedule_id WHERE s.key = :key
 """)
@@ -221,7 +221,8 @@ async def followers(conn: AsyncConnection, schedule_id: int, now: datetime) -> l
     return list((await conn.execute(_FOLLOWERS, {"id": schedule_id, "now": now})).scalars())
 
 
-async def like_of(conn: AsyncConnection, key: str) -> tuple[int, str | None] | None:
-    """The id of a schedule, and the key of the one that it is like; None when there is no such schedule."""
+async def like_of(conn: AsyncConnection, key: str) -> tuple[int, str | None, bool] | None:
+    """The id of a schedule, the key of the one that it is like, and whether turns of its go to whoever is rested; None
+    when there is no such schedule."""
     row = (await conn.execute(_LIKE, {"key": key})).first()
-    return None if row is None else (row.id, row.like)
+    return None if row is None else (row.id, row.like, row.rested)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app import hours
@@ -62,6 +62,12 @@ def _bounded(layer: Layer, *versions: Version) -> Layer:
     return layer if same else replace(layer, starts_at=starts_at, ends_at=ends_at)
 
 
+def decided_since(layers: Iterable[Layer]) -> datetime | None:
+    """Since when overrides decide turns: the earliest anchor of a layer whose turns go by rest; None: there is none."""
+    anchors = [layer.anchor.replace(tzinfo=UTC) - timedelta(days=1) for layer in layers if layer.order == "rested"]
+    return min(anchors, default=None)
+
+
 def drafted(
     document: ScheduleDocument,
     users: Mapping[str, int],
@@ -106,6 +112,7 @@ def layer_of(stored: Mapping[str, Any], position: int, zone: str, calendars: Cal
         mode=stored.get("mode", "replace"),
         skips_uncovered=stored.get("uncovered_turns", "pass") == "skip",
         zone=stored.get("time_zone") or zone,
+        order=stored.get("order", "rotation"),
     )
     return filled(layer, stored, calendars)
 

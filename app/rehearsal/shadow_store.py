@@ -38,6 +38,8 @@ ROAD: Final = (
     "pacing",
     "correlation_acts",
     "required_acknowledgements",
+    "handoff_watches",
+    "edit_notices",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 

@@ -216,7 +216,7 @@ async def test_fairness(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     await made(client)
     window = {"from": "2026-03-02T08:00:00Z", "to": "2026-03-16T08:00:00Z"}
     answer = (await client.get("/schedules/primary/fairness", params=window)).json()
-    assert (answer["score"], answer["parts"]) == (1.0, {"hours": 1.0, "nights": 1.0, "weekends": 1.0})
+    assert (answer["score"], answer["parts"]) == (1.0, {"hours": 1.0, "nights": 1.0, "weekends": 1.0, "pages": None})
     assert [(p["user"]["key"], p["time_zone"], p["on_call_seconds"] // 3600) for p in answer["people"]] == [
         ("ana", "Europe/Berlin", 168),
         ("ben", "Asia/Tokyo", 168),

@@ -113,7 +113,7 @@ class Road:
         for _ in range(20):
             async with self.town.engine.begin() as conn:
                 climbed = await flow.climb(conn, (), random.choice(self.standings))
-            if not climbed.again and (climbed.wait_s is None or climbed.wait_s > 0):
+            if not climbed.again and (climbed.due.wait_s is None or climbed.due.wait_s > 0):
                 return
 
     def _request(self, told: Told, start: Any) -> Request:

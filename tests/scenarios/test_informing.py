@@ -112,3 +112,20 @@ async def test_reopened_within_a_quarter_of_an_hour_it_informs_anew(town: Town) 
     await ana.expects_mail("HighErrorRate")
     await dan.expects_mail("For your information")
     await ana.resolves(confirmed=True)
+
+
+async def test_the_text_of_an_update_goes_to_everybody_who_was_informed(town: Town) -> None:
+    ana, dan = await informs(town, ROW | {"first_update_s": None, "update_interval_s": None})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await dan.expects_mail("For your information")
+    await ana.acknowledges()
+    for words in ("We roll back.", "It is over."):
+        await ana.asks("POST", "/api/v1/incidents/1/notes", {"text": words, "update": True})
+        await town.settle()
+        assert f"by Ana:\n\n{words}" in (await dan.expects_mail("HighErrorRate", words)).text
+        town.nothing_else_arrived()  # Eve was not informed yet
+        await ana.resolves(confirmed=True)
+    await ana.asks("POST", "/api/v1/incidents/1/notes", {"text": "A note for ourselves."})
+    await town.settle()
+    town.nothing_else_arrived()

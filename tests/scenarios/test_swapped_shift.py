@@ -23,7 +23,7 @@ async def asks(town: Town, person: Resident, path: str, **body: Any) -> dict[str
 
 
 async def test_who_took_the_shift_is_paged_and_who_looks_on_is_not(town: Town) -> None:
-    ana, ben, _ = await town.people("Ana", "Ben", "Dan", each_with="mail")
+    ana, ben, dan = await town.people("Ana", "Ben", "Dan", each_with="mail")
     await town.service("checkout", policy=[await town.schedule("primary", [WEEK, LEARNING]), minutes(60)])
     swap = await asks(town, ana, "swaps", **WEDNESDAY, to="ben", comment="a wedding")
     await ben.expects_mail("ana offers you a swap")
@@ -33,6 +33,7 @@ async def test_who_took_the_shift_is_paged_and_who_looks_on_is_not(town: Town) -
 
     await town.alertmanager.fires("BeforeTheSwap")
     await ana.expects_mail("BeforeTheSwap")
+    await dan.expects_mail("You shadow Ana", "BeforeTheSwap")
     await town.alertmanager.resolves("BeforeTheSwap")
 
     await town.wait_until(MONDAY.replace(hour=8) + DAY - minutes(1))
@@ -43,10 +44,12 @@ async def test_who_took_the_shift_is_paged_and_who_looks_on_is_not(town: Town) -
     await town.wait_until(MONDAY.replace(hour=8) + 2 * DAY)
     await town.alertmanager.fires("OnWednesday")
     await ben.expects_mail("OnWednesday")
+    await dan.expects_mail("You shadow Ben", "OnWednesday")
     await town.alertmanager.resolves("OnWednesday")
 
     await town.wait_until(MONDAY.replace(hour=8) + 3 * DAY)
     await town.alertmanager.fires("OnThursday")
     await ana.expects_mail("OnThursday")
+    await dan.expects_mail("You shadow Ana", "OnThursday")
     await town.alertmanager.resolves("OnThursday")
     town.nothing_else_arrived()

@@ -18,6 +18,7 @@ from app.incidents import commands, reading, recurrence_store
 from app.incidents import store as incident_store
 from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, PartlyAcknowledged, Responder, StillFiring
 from app.notifications import reading as notification_reading
+from app.notifications import update_notices
 from app.priority import store as priority_store
 from app.web.api.incident_models import (
     ActionAnswer,
@@ -252,11 +253,19 @@ async def snooze(number: Number, body: SnoozeBody, tx: Tx, caller: Responding) -
 
 
 @router.post("/{number}/notes", status_code=201)
-async def add_note(number: Number, body: NoteBody, tx: Tx, caller: Responding) -> ActionAnswer:
-    """Adds a note to the timeline. With `update` it says to those who wait how it stands: the reminder that an update
-    is due stops, and the next one is due after the interval of the escalation matrix."""
-    add = informing.post_update if body.update else commands.note
-    await add(tx.conn, tx.now, await incident_id(tx.conn, number), responder(caller), body.text)
+async def add_note(
+    number: Number, body: NoteBody, tx: Tx, caller: Responding, request: Request, channels: ChannelsGiven
+) -> ActionAnswer:
+    """Adds a note to the timeline. With `update` it says to those who wait how it stands: everybody who was informed
+    gets its text, the reminder that an update is due stops, and the next one is due after the interval of the
+    escalation matrix."""
+    found_id, who = await incident_id(tx.conn, number), responder(caller)
+    if body.update:
+        await informing.post_update(tx.conn, tx.now, found_id, who, body.text)
+        await update_notices.post(tx.conn, tx.now, found_id, who, body.text, channels)
+        tx.after_commit(request.app.state.wake)
+    else:
+        await commands.note(tx.conn, tx.now, found_id, who, body.text)
     return await _action(tx, number, "done")
 
 

@@ -19,6 +19,7 @@ from app.web.api import (
     escalation_lists,
     explanations,
     feeds,
+    handshakes,
     heartbeats,
     incidents,
     inhibition_rules,
@@ -142,6 +143,7 @@ router.include_router(schedule_versions.router)
 router.include_router(schedule_checks.router)
 router.include_router(schedule_warnings.router)
 router.include_router(swaps.router)
+router.include_router(handshakes.router)
 router.include_router(overrides.router)
 router.include_router(on_call.router)
 router.include_router(reachability.router)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 
 from app import hours
 from app.calendars import store as calendars
+from app.notifications import reading
 from app.oncall import commands, store
 from app.oncall.fairness import Fairness, fairness
 from app.oncall.intervals import seconds
@@ -55,7 +56,8 @@ class LintAnswer(Answer):
 
 class Load(Answer):
     """What one user has: nights are 22 to 06, weekends Saturday and Sunday, holidays those that the user observes, all
-    in `time_zone`, the user's own."""
+    in `time_zone`, the user's own. `pages`: how often this user was woken while on call here, once a step of an
+    incident; drills do not count."""
 
     user: Person
     time_zone: str
@@ -63,6 +65,8 @@ class Load(Answer):
     night_seconds: int
     weekend_seconds: int
     holiday_seconds: int
+    pages: int
+    night_pages: int
 
 
 class Evenness(Answer):
@@ -72,11 +76,13 @@ class Evenness(Answer):
     nights: float | None
     weekends: float | None
     holidays: float | None
+    pages: float | None
 
 
 class FairnessAnswer(Answer):
     """How evenly a schedule loads its people in `[starts_at, ends_at)`. `score` is the mean of `parts`, hours counting
-    twice as much as each of the others; null when there is no load."""
+    twice as much as each of nights, weekends and holidays, and pages not at all, since no schedule decides them; null
+    when there is no load."""
 
     schedule: str
     starts_at: datetime
@@ -105,7 +111,8 @@ async def lint_schedule(
 
 @router.get("/fairness", dependencies=[permission("schedules.read")])
 async def measure_fairness(schedule: Key, tx: Tx, window: WindowWanted) -> FairnessAnswer:
-    """Hours, nights, weekends and holidays of everybody in a schedule, 28 days from now if left out."""
+    """Hours, nights, weekends, holidays and pages of everybody in a schedule (28 days from now if left out), and how
+    even they are."""
     stored = await commands.read(tx.conn, schedule)
     loaded = (await store.schedules(tx.conn, [stored.id], window=(window.t0, window.t1)))[stored.id]
     members = await store.members(tx.conn, linting.named(loaded))
@@ -113,7 +120,8 @@ async def measure_fairness(schedule: Key, tx: Tx, window: WindowWanted) -> Fairn
     where = {user: hours.zone(name) for user, name in zones.items()}
     day = timedelta(days=1)
     off = await calendars.days_off(tx.conn, zones, (window.t0 - day).date(), (window.t1 + day).date())
-    found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where, off)
+    paged = await reading.pages(tx.conn, stored.id, members, window.t0, window.t1)
+    found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where, off, paged)
     return FairnessAnswer(
         schedule=schedule,
         starts_at=window.t0,
@@ -134,6 +142,8 @@ def _loads(found: Fairness, members: dict[int, Member], zones: dict[int, str], z
             night_seconds=load.night_seconds,
             weekend_seconds=load.weekend_seconds,
             holiday_seconds=load.holiday_seconds,
+            pages=load.pages,
+            night_pages=load.night_pages,
         )
         for load in found.loads
     ]

@@ -42,6 +42,7 @@ KINDS: Final = (
     Kind("nights", "Nights", "night_seconds", hours_of, "22:00 to 06:00, in each person’s own zone."),
     Kind("weekends", "Weekends", "weekend_seconds", hours_of, "Saturday and Sunday, in each person’s own zone."),
     Kind("holidays", "Holidays", "holiday_seconds", hours_of, "The holidays that each person observes."),
+    Kind("pages", "Pages", "pages", "{:,.0f}".format, "Loud pages while on call here; no part of the score."),
 )
 
 

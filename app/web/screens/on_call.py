@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
-from app.oncall import store
+from app.oncall import handshakes, store
+from app.web.api.handshakes import HandshakeId
 from app.web.api.on_call import everybody_on_call
+from app.web.models import Key
 from app.web.pages import Page
 from app.web.screens.reader import Reader, reads
+from app.web.screens.rendering import HEADERS
 from app.web.screens.swaps import concerning_me
 from app.web.screens.taking import TOLD, choices, just_made, near, presets
 
@@ -43,7 +47,19 @@ async def show_on_call(
         swaps=swaps,
         titles={key: document.name for key, document in stored.items()},
         names=known.names,
+        me=reader.caller.user_key,
         may=reader.caller.may("overrides.edit") and reader.caller.user_key is not None,
         told=TOLD.get(told, ""),
         made=await just_made(reader, schedule, override) if told == "overridden" else None,
     )
+
+
+@router.post("/on-call/{schedule}/handshakes/{handshake_id}/confirm")
+async def confirm_handshake(
+    schedule: Key, handshake_id: HandshakeId, request: Request, reader: Annotated[Reader, reads("overrides.edit")]
+) -> Response:
+    """Whoever comes on call has it."""
+    tx = reader.tx
+    await handshakes.confirm_as(tx.conn, tx.now, schedule, handshake_id, reader.caller)
+    tx.after_commit(request.app.state.wake)
+    return RedirectResponse("/on-call", 303, dict(HEADERS))
