@@ -161,9 +161,7 @@ async def rehearse(
     else:
         schedule_id = found[0]
         await version_store.cut(conn, schedule_id, effective_from)
-    await version_store.insert(
-        conn, now, schedule_id, draft, users, actor="rehearsal", effective_from=effective_from
-    )
+    await version_store.insert(conn, now, schedule_id, draft, users, actor="rehearsal", effective_from=effective_from)
 
 
 async def resolve(conn: AsyncConnection, schedule: ScheduleEdit, *, key: str = "") -> tuple[int | None, dict[str, int]]:

@@ -24,9 +24,7 @@ MOST: Final = 1_000
 async def people(conn: AsyncConnection, named: Collection[str] = ()) -> list[Choice]:
     """Everybody active, and whoever is named already."""
     found = (user.document for user in await store.users(conn, limit=MOST))
-    known = [
-        (u.key, u.name if u.active else f"{u.name} (left)") for u in found if u.active or u.key in named
-    ]
+    known = [(u.key, u.name if u.active else f"{u.name} (left)") for u in found if u.active or u.key in named]
     missing = sorted(set(named) - {key for key, _ in known})
     return known + [(key, f"{key} (unknown)") for key in missing]
 
@@ -61,7 +59,9 @@ async def webhooks(conn: AsyncConnection) -> list[Choice]:
     return [(w.document.key, w.document.name) for w in await webhook_store.webhooks(conn, limit=MOST)]
 
 
-async def targets(conn: AsyncConnection, named: Collection[str] = (), *, programs: bool = True) -> dict[str, list[Choice]]:
+async def targets(
+    conn: AsyncConnection, named: Collection[str] = (), *, programs: bool = True
+) -> dict[str, list[Choice]]:
     """Whom a step may page, by what they are called together; keys like `user:ana`. `programs`: webhooks as well."""
     users = await people(conn, {key.partition(":")[2] for key in named if key.startswith("user:")})
     found = {

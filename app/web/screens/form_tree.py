@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 Tree = dict[str, Any]
@@ -94,6 +94,28 @@ def _at(tree: Any, path: str, *, make: bool = False) -> Any:
     return node
 
 
+class Shaped(dict[str, Any]):
+    """A tree as a template reads it: what was not sent is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+def shaped(tree: Mapping[str, Any], lists: Collection[str], path: str = "") -> Shaped:
+    """The tree without what no such form sends. `lists`: the paths of its lists of entries (`layers.turns`), and of its
+    lists of texts (`layers.turns.users[]`); everything else is a text."""
+    found = Shaped()
+    for name, value in tree.items():
+        here = f"{path}.{name}" if path else name
+        if isinstance(value, str) and here not in lists and f"{here}[]" not in lists:
+            found[name] = value
+        elif here in lists:
+            found[name] = [shaped(entry, lists, here) for entry in trees(tree, name)]
+        elif f"{here}[]" in lists:
+            found[name] = texts(tree, name)
+    return found
+
+
 def text(tree: Mapping[str, Any], name: str) -> str:
     """What was entered in a field, without blanks around it; empty: nothing."""
     value = tree.get(name, "")
@@ -118,7 +140,9 @@ def number(entered: str) -> int | str:
     return int(plain) if re.fullmatch(r"-?\d{1,9}", plain, re.ASCII) else plain
 
 
-def placed(errors: Iterable[Mapping[str, str]], names: Mapping[str, str], known: Callable[[str], bool]) -> dict[str, str]:
+def placed(
+    errors: Iterable[Mapping[str, str]], names: Mapping[str, str], known: Callable[[str], bool]
+) -> dict[str, str]:
     """Messages by field of the form, from `{"field": "layers[0].members[1][0]", "message": ...}`; by `""` what belongs
     to none. `names`: what the form calls a member (`layers.members` is `layers.turns`). `known`: whether the form has a
     field or a list of this path; a message about what is not there is said of what it is in."""

@@ -8,6 +8,7 @@ from app.web.screens import (
     account,
     actions,
     correlating,
+    dry_runs,
     heartbeats,
     incident,
     incidents,
@@ -16,10 +17,12 @@ from app.web.screens import (
     maintenance,
     notification_rules,
     on_call,
+    policies,
     refusals,
     rule_drafts,
     rule_simulations,
     rules,
+    schedule_editor,
     silences,
     static,
     storm,
@@ -39,11 +42,14 @@ router.include_router(silences.router)
 router.include_router(maintenance.router)
 router.include_router(correlating.router)
 router.include_router(storm.router)
+router.include_router(schedule_editor.router)  # `/schedules/new` before any `/schedules/{key}`
 router.include_router(on_call.router)
 router.include_router(heartbeats.router)
 router.include_router(rules.router)
 router.include_router(rule_drafts.router)
 router.include_router(rule_simulations.router)
+router.include_router(policies.router)
+router.include_router(dry_runs.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from app import hours
 from app.errors import Conflict, Invalid, Refusal
@@ -23,9 +23,9 @@ from app.web.models import Key
 from app.web.screens import choices, dry_runs, editing
 from app.web.screens.editing import FRESH, Again, Entered
 from app.web.screens.entered import LOCAL_TIME, local_instant
-from app.web.screens.form_tree import Tree, pressed, text, texts, trees
+from app.web.screens.form_tree import Tree, pressed, shaped, text, texts, trees
 from app.web.screens.reader import Reader, reads
-from app.web.screens.schedule_form import MODES, UNCOVERED, UNITS, document, empty, located, tree_of
+from app.web.screens.schedule_form import LISTS, MODES, UNCOVERED, UNITS, document, empty, located, tree_of
 from app.web.screens.schedule_preview import Shown, preview, save
 
 router = APIRouter(prefix="/schedules", include_in_schema=False)
@@ -49,8 +49,8 @@ async def show_new(reader: Editing) -> Response:
 
 
 @router.post("/new")
-async def make(reader: Editing, tree: Entered, request: Request) -> Response:
-    return await _sent(reader, None, tree, request)
+async def make(reader: Editing, tree: Entered) -> Response:
+    return await _sent(reader, None, tree)
 
 
 @router.get("/{key}/edit")
@@ -61,8 +61,8 @@ async def show_editor(key: Key, reader: Editing, told: Annotated[str, Query(max_
 
 
 @router.post("/{key}/edit")
-async def edit(key: Key, reader: Editing, tree: Entered, request: Request) -> Response:
-    return await _sent(reader, await _stored(reader, key), tree | {"key": key}, request)
+async def edit(key: Key, reader: Editing, tree: Entered) -> Response:
+    return await _sent(reader, await _stored(reader, key), tree | {"key": key})
 
 
 async def _stored(reader: Reader, key: str) -> StoredSchedule:
@@ -72,7 +72,7 @@ async def _stored(reader: Reader, key: str) -> StoredSchedule:
     return stored
 
 
-async def _sent(reader: Reader, stored: StoredSchedule | None, tree: Tree, request: Request) -> Response:
+async def _sent(reader: Reader, stored: StoredSchedule | None, tree: Tree) -> Response:
     """Whatever button it was: what was entered stays."""
     now, press = reader.tx.now, text(tree, "press")
     if moved := pressed(tree, press, lambda path: empty(path, now, _zone(reader, tree))):
@@ -87,7 +87,7 @@ async def _sent(reader: Reader, stored: StoredSchedule | None, tree: Tree, reque
     except Invalid as refused:
         return await _show(reader, stored, tree, editing.refused(refused, located(tree, refused.errors)))
     if press == "dry-run":
-        return await dry_runs.with_draft(reader, request, schedule=made)
+        return await dry_runs.with_draft(reader, schedule=made)
     if press != "save":
         return await _show(reader, stored, tree, shown=shown)
     outdated = stored is not None and editing.version(tree) != stored.version
@@ -95,7 +95,7 @@ async def _sent(reader: Reader, stored: StoredSchedule | None, tree: Tree, reque
         told = "Nothing is saved yet: this is what it changes. Save it again if it is meant."
         return await _show(reader, stored, tree, shown=shown, told=told)
     try:
-        saved = await save(reader, stored and stored.document.key, made, editing.version(tree), at)
+        saved = await save(reader, stored.document.key if stored else None, made, editing.version(tree), at)
     except Refusal as refused:
         return await _refused(reader, stored, tree, made, refused, shown)
     if stored is None:
@@ -109,9 +109,7 @@ async def _refused(
     reader: Reader, stored: StoredSchedule | None, tree: Tree, made: ScheduleDocument, error: Refusal, shown: Shown
 ) -> Response:
     if stored is not None and error.code == "outdated":
-        again = await editing.outdated(
-            error, stored.document.model_dump(mode="json"), made.model_dump(mode="json")
-        )
+        again = await editing.outdated(error, stored.document.model_dump(mode="json"), made.model_dump(mode="json"))
     elif isinstance(error, Conflict):
         field = {"key_taken": "key", "planned": "effective_from", "in_use": "like"}.get(error.code, "")
         again = editing.refused(error, {field: error.message})
@@ -154,7 +152,7 @@ async def _show(
         "schedule_editor",
         again.status,
         stored=stored,
-        entered=tree,
+        entered=shaped(tree, LISTS),
         version="" if stored is None else stored.version if again.outdated else text(tree, "version") or stored.version,
         again=again,
         errors=again.errors,

@@ -30,11 +30,16 @@ MODES: Final = {
 }
 UNITS: Final = {"hour": "hours", "day": "days", "week": "weeks", "month": "months"}
 UNCOVERED: Final = {"pass": "pass to whoever has them", "skip": "do not count"}
+LISTS: Final = frozenset({
+    "layers", "layers.turns", "layers.turns.users[]", "layers.handoffs", "layers.restrictions",
+    "layers.restrictions.days[]",
+})  # fmt: skip
 FIELDS: Final = ("name", "key", "team", "time_zone", "like", "like_turns", "effective_from", "layers")
 LAYER: Final = (
     "name", "mode", "unit", "length", "anchor", "handoffs", "turns", "restrictions", "uncovered_turns", "time_zone",
     "starts_at", "ends_at",
 )  # fmt: skip
+_SPAN: Final = {"kind": "span", "from_day": "fri", "from": "17:00", "to_day": "mon", "to": "08:00"}
 _FORMAT: Final = "%Y-%m-%dT%H:%M"
 
 
@@ -92,12 +97,13 @@ def empty(path: str, now: datetime, zone: ZoneInfo) -> Tree | None:
             "handoffs": [], "turns": [{"users": []}], "restrictions": [], "uncovered_turns": "pass", "time_zone": "",
             "starts_at": "", "ends_at": "", "starts_at_was": "", "ends_at_was": "",
         }  # fmt: skip
-    return {
+    others: dict[str, Tree] = {
         "layers.turns": {"users": []},
         "layers.handoffs": {"day": "mon", "at": "09:00"},
         "layers.restrictions": {"kind": "days", "days": list(hours.DAYS[:5]), "from": "09:00", "to": "17:00"},
-        "layers.restrictions:span": {"kind": "span", "from_day": "fri", "from": "17:00", "to_day": "mon", "to": "08:00"},
-    }.get(path)
+        "layers.restrictions:span": dict(_SPAN),
+    }
+    return others.get(path)
 
 
 def document(tree: Tree) -> tuple[ScheduleDocument | None, dict[str, str]]:

@@ -49,9 +49,7 @@ class Shown:
     gaps: int
 
 
-async def preview(
-    reader: Reader, made: ScheduleDocument, effective_from: datetime | None, of: str
-) -> Shown:
+async def preview(reader: Reader, made: ScheduleDocument, effective_from: datetime | None, of: str) -> Shown:
     """Raises `Invalid` for what does not exist, and for an instant at which it cannot take effect."""
     found = await api.preview_schedule(made, reader.tx, DAYS, effective_from)
     zone = hours.zone(made.time_zone)
