@@ -136,7 +136,7 @@ async def test_somebody_else_saved_meanwhile(house: Whole) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "said"),
     [
-        ({"name": " "}, "name", "blank"),
+        ({"name": " "}, "name", "must not be empty"),
         ({"time_zone": "Mars/Base"}, "time_zone", "unknown time zone"),
         ({"layers.0.length": "0"}, "layers.0.length", "greater than or equal to 1"),
         ({"layers.0.length": "two"}, "layers.0.length", "integer"),

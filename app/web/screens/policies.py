@@ -169,6 +169,7 @@ async def _show(
     names = {key: name for some in offered.values() for key, name in some}
     others = [c for c in await choices.policies(conn) if stored is None or c[0] != stored.document.key]
     made, _ = document(tree)
+    following = dict(others).get(text(tree, "hand_over_to"), "")
     last_resort = await policy_store.last_resort_by_key(conn)
     team_id = await policy_store.find_team(conn, stored.document.team) if stored and stored.document.team else None
     may = reader.caller.may("policies.edit") and (stored is None or reader.caller.manages(team_id))
@@ -184,9 +185,7 @@ async def _show(
         may=may,
         may_try=reader.caller.may("dry_runs.make"),
         words=policy_words.steps(made, names) if made else [],
-        after=policy_words.after(made, dict(others).get(made.hand_over_to or "", ""), last_resort, names)
-        if made
-        else [],
+        after=policy_words.after(made, following, last_resort, names) if made else [],
         used_by=await _used_by(reader, stored.document.key) if stored else [],
         offered=offered,
         known=names,

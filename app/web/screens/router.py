@@ -9,6 +9,7 @@ from app.web.screens import (
     actions,
     correlating,
     dry_runs,
+    escalation_lists,
     heartbeats,
     incident,
     incidents,
@@ -27,6 +28,7 @@ from app.web.screens import (
     static,
     storm,
     suppressed,
+    webhooks,
 )
 from app.web.screens.live import Live
 
@@ -49,6 +51,8 @@ router.include_router(rules.router)
 router.include_router(rule_drafts.router)
 router.include_router(rule_simulations.router)
 router.include_router(policies.router)
+router.include_router(escalation_lists.router)
+router.include_router(webhooks.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
