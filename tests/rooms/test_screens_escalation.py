@@ -27,7 +27,8 @@ SCHEDULE: dict[str, Any] = {"key": "primary", "name": "Primary", "time_zone": "U
 COUNTS = """
     SELECT (SELECT count(*) FROM schedules), (SELECT count(*) FROM schedule_versions),
            (SELECT max(updated_at) FROM schedules), (SELECT max(updated_at) FROM escalation_policies),
-           (SELECT count(*) FROM escalation_steps), (SELECT count(*) FROM incidents), (SELECT count(*) FROM audit_records)
+           (SELECT count(*) FROM escalation_steps), (SELECT count(*) FROM incidents),
+           (SELECT count(*) FROM audit_records)
 """
 TRIED = {"what": "labels", "integration": "checkout-alertmanager", "labels": "alertname=DiskFull\nseverity=critical"}
 
@@ -168,7 +169,11 @@ async def test_a_dry_run_of_labels_of_a_payload_and_of_an_incident(house: Whole)
     number = await house.one("SELECT number FROM incidents")
     again = (await send(house, "/dry-run", "ana", {"what": "incident", "incident": f"#{number}"})).text
     assert "paging Ana" in unescape(again)
-    payload = {"what": "payload", "integration": "checkout-generic", "payload": json.dumps({"title": "Down"})}
+    payload = {
+        "what": "payload",
+        "integration": "checkout-generic",
+        "payload": json.dumps({"title": "Down", "dedup_key": "x"}),
+    }
     assert "paging Ana" in unescape((await send(house, "/dry-run", "ana", payload)).text)
 
 
@@ -255,6 +260,7 @@ async def test_drafts_are_written_to_copies_in_a_transaction_that_can_write_noth
 
 
 async def test_viewers_try_nothing(house: Whole) -> None:
+    await furnish(house)
     await house.execute("UPDATE users SET role = 'viewer' WHERE key = 'dan'")
     try:
         await get(house, "/dry-run", "dan", 403)
