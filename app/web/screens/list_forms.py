@@ -32,7 +32,8 @@ def matrix_tree(found: Sequence[MatrixRow]) -> Tree:
     rows = [
         {
             "service": row.service or "", "priority": str(row.priority), "policy": row.policy or "",
-            "loudness": row.loudness, "first": _minutes(row.first_update_s), "interval": _minutes(row.update_interval_s),
+            "loudness": row.loudness, "first": _minutes(row.first_update_s),
+            "interval": _minutes(row.update_interval_s),
         }
         for row in found
     ]  # fmt: skip

@@ -37,11 +37,12 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """`of`: what it is a preview of."""
+    """`of`: what it is a preview of. `colours`: of the bars, with the names of those whom they are."""
 
     of: str
     zone: ZoneInfo
     weeks: list[WeekBars]
+    colours: list[tuple[str, str]]
     stretches: list[Stretch]
     more: int
     moved: list[Moved]
@@ -54,10 +55,12 @@ async def preview(reader: Reader, made: ScheduleDocument, effective_from: dateti
     found = await api.preview_schedule(made, reader.tx, DAYS, effective_from)
     zone = hours.zone(made.time_zone)
     stretches = _stretches(found)
+    rows = weeks(stretches, found.starts_at, zone)
     return Shown(
         of,
         zone,
-        weeks(stretches, found.starts_at, zone),
+        rows,
+        sorted({(bar.colour, bar.label) for row in rows for bar in row.bars}),
         stretches[:LISTED],
         max(len(stretches) - LISTED, 0),
         [_moved(change) for change in found.changes],
