@@ -273,12 +273,12 @@ async def test_a_webhook_is_tried_by_a_button_and_says_what_came(
     receiver.answers = [answer]
     cara = town.residents["Cara"]
     await town.build.webhook("status", receiver.url)
-    test = await cara.calls("POST", "/api/v1/webhooks/status/test")
+    test = await cara.asks("POST", "/api/v1/webhooks/status/test")
     await town.settle()
     (request,) = receiver.requests
     assert json.loads(request.body)["type"] == "test"
     assert request.headers["webhook-signature"].startswith("v1,")
-    came = await cara.calls("GET", f"/api/v1/webhooks/status/tests/{test['id']}")
+    came = await cara.asks("GET", f"/api/v1/webhooks/status/tests/{test['id']}")
     assert came["state"] in states
     assert ("410" in came["because"]) == (answer == 410)
 
