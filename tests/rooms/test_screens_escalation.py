@@ -13,6 +13,7 @@ from bodies import body_of
 from databases import TestServer
 from filled import Filled
 from forms import get, hidden, send
+from sqlalchemy import text
 from whole import Whole, shared
 
 from app.rehearsal import shadow_store
@@ -251,10 +252,12 @@ async def test_drafts_are_written_to_copies_in_a_transaction_that_can_write_noth
         await shadow_store.copy_drafted(conn)
         await shadow_store.protect(conn)
         await shadow_store.give_policy(conn, 1, 1)
+        own = (await conn.execute(text("SELECT pg_backend_pid()"))).scalar_one()
         locks = await house.rows(
             """SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
                WHERE c.relname = ANY(CAST(:tables AS text[])) AND c.relpersistence <> 't'
-                 AND l.mode <> 'AccessShareLock'""",
+                 AND l.mode <> 'AccessShareLock' AND l.pid = :own""",
+            own=own,
             tables=list(shadow_store.DRAFTED),
         )
         assert locks == []

@@ -115,7 +115,7 @@ def _located(
 
     def known(path: str) -> bool:
         first, *rest = path.split(".")
-        if first != "rows" or len(rest) == 1 or len(rest) > 2:
+        if first != "rows" or len(rest) != 2:
             return path == "rows"
         return rest[0].isdigit() and int(rest[0]) < count and rest[1] in fields
 
