@@ -93,6 +93,17 @@ async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, 
     )
 
 
+async def rehearse(conn: AsyncConnection, now: datetime, draft: PolicyDocument) -> int | None:
+    """Puts a draft in place of the policy of its key without an audit record: for rehearsals on copies of the tables,
+    which nobody sees. Returns the id of one that is new. Raises `Invalid`."""
+    places, targets = await _resolve(conn, draft)
+    if (found := await store.lock(conn, draft.key)) is not None:
+        await store.update(conn, now, found[0], draft, places, targets)
+        await _check_legs(conn, found[0])
+        return None
+    return await store.insert(conn, now, draft, places, targets)
+
+
 async def refuse_if_target(conn: AsyncConnection, kind: str, key: str) -> None:
     """Raises `Conflict` (`in_use`) when a policy or the last resort names this user, schedule or team."""
     if used_by := await place_store.places_of_target(conn, kind, key):

@@ -61,6 +61,18 @@ async def queue_message(
     await store.insert(conn, [planned], now)
 
 
+async def queue_webhook_test(conn: AsyncConnection, now: datetime, webhook_id: int, by: str) -> UUID:
+    """A request that is about no incident, to see whether the other side takes it. Returns the notification's id."""
+    address = (await store.addresses(conn, [webhook_id]))[webhook_id]
+    notification = ids.new(now)
+    test = Planned(
+        notification, f"webhook-test:{notification}", "drill", "loud", None, None, "webhook", address, now,
+        content={"why": f"{by} pressed Test", "text": "A test from Tocsin"}, webhook_id=webhook_id,
+    )  # fmt: skip
+    await store.insert(conn, [test], now)
+    return notification
+
+
 async def queue_storm_reports(
     conn: AsyncConnection, reports: Sequence[tuple[Storm, str]], channels: Collection[str], now: datetime
 ) -> None:

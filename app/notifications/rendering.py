@@ -6,7 +6,9 @@ from typing import Any
 
 
 def data(row: Any, public_url: str) -> dict[str, Any]:
-    """What a webhook is sent: docs/policies.md has the format."""
+    """What a webhook is sent: docs/policies.md has the format. About no incident it is a test."""
+    if row.incident_id is None:
+        return {"type": "test", "because": row.content.get("why", ""), "sent_at": row.created_at.isoformat()}
     return {
         "type": "incident.escalated" if row.purpose == "page" else "incident.informed",
         "because": row.content.get("why", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -197,11 +198,23 @@ NEXT_DUE = text("""
 """)
 
 
+WEBHOOK_TEST = text("""
+    SELECT n.state, n.because FROM notifications n
+    WHERE n.id = :id AND n.webhook_id = :webhook_id AND n.incident_id IS NULL
+""")
+
+
 async def addresses(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
     """Of these webhooks."""
     if not webhook_ids:
         return {}
     return {r.id: r.url for r in await conn.execute(ADDRESSES, {"ids": sorted(webhook_ids)})}
+
+
+async def webhook_test(conn: AsyncConnection, webhook_id: int, notification: UUID) -> Any:
+    """A row with `state` and `because` of a test of this webhook; None: there is no such test."""
+    named = {"id": notification, "webhook_id": webhook_id}
+    return (await conn.execute(WEBHOOK_TEST, named)).first()
 
 
 async def insert(conn: AsyncConnection, planned: Sequence[Planned], now: datetime) -> int:

@@ -158,6 +158,21 @@ async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, a
     return await read(conn, key)
 
 
+async def rehearse(
+    conn: AsyncConnection, now: datetime, draft: ScheduleDocument, effective_from: datetime | None
+) -> None:
+    """Puts a draft in place of the schedule of its key, or beside all others, from an instant on (None: since ever),
+    without an audit record: for rehearsals on copies of the tables, which nobody sees. Raises `Invalid`."""
+    team_id, users = await resolve(conn, draft, key=draft.key)
+    if (found := await store.lock(conn, draft.key)) is None:
+        schedule_id = await store.insert(conn, now, draft, team_id) or 0
+        effective_from = None
+    else:
+        schedule_id = found[0]
+        await version_store.cut(conn, schedule_id, effective_from)
+    await version_store.insert(conn, now, schedule_id, draft, users, actor="rehearsal", effective_from=effective_from)
+
+
 async def resolve(conn: AsyncConnection, schedule: ScheduleEdit, *, key: str = "") -> tuple[int | None, dict[str, int]]:
     """The ids of the team and of all members. Raises `Invalid` naming every key that does not exist, and the schedule
     `like` when that has no layers of its own."""

@@ -87,6 +87,13 @@ _GO_ON = text("""
         WHERE schedule_id = :id AND number < :number
           AND (effective_from IS NULL OR effective_from IS DISTINCT FROM effective_until))
 """)
+# Nothing of a schedule is in force, or planned, from an instant on (NULL: at any), but what was in force then goes on.
+_CUT = text("""
+    DELETE FROM schedule_versions
+    WHERE schedule_id = :id
+      AND (CAST(:at AS timestamptz) IS NULL OR effective_from >= CAST(:at AS timestamptz))
+""")
+_OPEN = text("UPDATE schedule_versions SET effective_until = NULL WHERE schedule_id = :id AND effective_until > :at")
 # Schedules that are like this one now or will be.
 _FOLLOWERS = text("""
     SELECT DISTINCT s.key FROM schedule_versions v JOIN schedules s ON s.id = v.schedule_id
@@ -214,6 +221,13 @@ async def take_back(conn: AsyncConnection, schedule_id: int, number: int) -> Non
     """The newest version, which is planned, never comes into force; the one before it goes on."""
     await conn.execute(_TAKE_BACK, {"id": schedule_id, "number": number})
     await conn.execute(_GO_ON, {"id": schedule_id, "number": number})
+
+
+async def cut(conn: AsyncConnection, schedule_id: int, at: datetime | None) -> None:
+    """Forgets what comes into force from `at` on; None: everything. For rehearsals: nobody's history is ever cut."""
+    await conn.execute(_CUT, {"id": schedule_id, "at": at})
+    if at is not None:
+        await conn.execute(_OPEN, {"id": schedule_id, "at": at})
 
 
 async def followers(conn: AsyncConnection, schedule_id: int, now: datetime) -> list[str]:

@@ -2,13 +2,14 @@
 its clock at that time, from the payload to the texts of every message. Nobody is told, and nothing stays
 (behaviour.md 16).
 
-Configuration is as it is now; silences, windows and shifts are those of that time. What is open now does not count: the
-payload is the first thing that ever happened. What fires goes on firing.
+Configuration is as it is now, or as drafts of a schedule and of a policy would make it; silences, windows and shifts
+are those of that time. What is open now does not count: the payload is the first thing that ever happened. What fires
+goes on firing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,11 +22,13 @@ from app.db import batches
 from app.errors import Invalid
 from app.incidents.timeline import describe
 from app.ingest.entrances import door_of
-from app.ingest.requests import Request
+from app.ingest.event import Event, Parsed
+from app.ingest.requests import Door, Request
 from app.notifications.claiming import Parcel, claim
 from app.notifications.wording import Wording
 from app.rehearsal import shadow_store
 from app.rehearsal.aside import GIVEN_S, alone, taken_back
+from app.rehearsal.drafts import Drafts
 from app.rehearsal.playing import Player, TooSlow
 from app.rehearsal.simulation import Payload
 
@@ -37,11 +40,14 @@ CLAIM: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Arrives:
-    """A payload, the instant at which it arrives, and for how long it is watched."""
+    """What arrives at an instant, and for how long it is watched: a payload, or events by the keys of the integrations
+    that bring them. `drafts`: what the configuration is taken to say."""
 
-    payload: Payload
+    payload: Payload | None
     at: datetime
     lasts: timedelta
+    events: Sequence[tuple[str, Event]] = ()
+    drafts: Drafts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +138,40 @@ async def dry_run(
 async def _on(conn: AsyncConnection, arrives: Arrives, channels: tuple[str, ...], given_s: float) -> DryRun:
     await shadow_store.limit(conn, given_s)
     await shadow_store.shadow(conn, arrives.at)
+    if arrives.drafts is not None:
+        await shadow_store.copy_drafted(conn)
     await conn.execute(batches.SETTINGS)
     await shadow_store.protect(conn)
-    doors = {door.key: door for door in map(door_of, await shadow_store.doors(conn))}
-    door = doors.get(arrives.payload.integration)
-    if door is None:
-        raise _invalid("integration", f"there is no integration {arrives.payload.integration!r}")
+    requests = _requests(arrives, {door.key: door for door in map(door_of, await shadow_store.doors(conn))})
+    if arrives.drafts is not None:
+        await arrives.drafts.lay(conn, arrives.at, requests[0].door.entrance.service_id)
     post = _Post((*channels, "webhook"))
     player = Player(conn, channels, clock.elapsed() + given_s, after=post.deliver)
-    request = Request(door, arrives.payload.body, {})
     until = arrives.at + arrives.lasts
     try:
-        await player.play([request], arrives.at)
-        if request.error is not None:
-            raise _invalid("payload", request.error)
+        await player.play(requests, arrives.at)
+        if error := next((r.error for r in requests if r.error is not None), None):
+            raise _invalid("payload", error)
         await shadow_store.keep_firing(conn)
         await player.pass_time(until)
     except TooSlow as late:
         raise _too_much() from late
-    return await _told(conn, arrives.at, until, post, [r.error for r in request.parsed.refused])
+    return await _told(conn, arrives.at, until, post, [r.error for request in requests for r in request.parsed.refused])
+
+
+def _requests(arrives: Arrives, doors: Mapping[str, Door]) -> list[Request]:
+    """What the integrations receive, each once. Raises `Invalid` (`integration`)."""
+    brought: dict[str, list[Event]] = {} if arrives.payload is None else {arrives.payload.integration: []}
+    for key, event in arrives.events:
+        brought.setdefault(key, []).append(event)
+    if missing := [key for key in brought if key not in doors]:
+        raise _invalid("integration", f"there is no integration {missing[0]!r}")
+    if arrives.payload is not None:
+        return [Request(doors[arrives.payload.integration], arrives.payload.body, {})]
+    return [
+        Request(doors[key], b"", {}, parsed=Parsed(tuple(enumerate(events))), read_at=arrives.at)
+        for key, events in brought.items()
+    ]
 
 
 @dataclass(slots=True)

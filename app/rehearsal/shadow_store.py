@@ -68,6 +68,12 @@ _TURNS: Final = text("CREATE TEMP TABLE round_robin_turns ON COMMIT DROP AS SELE
 _TURNS_KEY: Final = text("""
     ALTER TABLE round_robin_turns ADD PRIMARY KEY (policy_id, position), ALTER turns SET DEFAULT '{}'
 """)
+FIRST_OF_DRAFTS: Final = 2**62
+DRAFTED: Final = (
+    "services", "schedules", "schedule_versions", "escalation_policies", "escalation_steps", "escalation_targets",
+)  # fmt: skip
+"""What drafts of schedules and policies are written to: it begins as it is."""
+_GIVE_POLICY: Final = text("UPDATE services SET policy_id = :policy_id WHERE id = :service_id")
 _READ_ONLY: Final = text("SET TRANSACTION READ ONLY")
 _TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 _CLOCK: Final = text("INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, :now, :now, 0)")
@@ -137,6 +143,21 @@ async def shadow(conn: AsyncConnection, now: datetime) -> None:
     await conn.execute(_TURNS)
     await conn.execute(_TURNS_KEY)
     await conn.execute(_CLOCK, {"now": now})
+
+
+async def copy_drafted(conn: AsyncConnection) -> None:
+    """From here on the schedules and policies of this connection are copies. What is added to them gets ids that no
+    row has. Before `protect`."""
+    for table in DRAFTED:
+        await conn.execute(text(f"CREATE TEMP TABLE copied_{table} ON COMMIT DROP AS SELECT * FROM {table}"))
+        await conn.execute(text(f"CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL) ON COMMIT DROP"))
+        await conn.execute(text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM copied_{table}"))
+        await conn.execute(text(f"ALTER TABLE {table} ALTER id RESTART WITH {FIRST_OF_DRAFTS}"))
+
+
+async def give_policy(conn: AsyncConnection, service_id: int, policy_id: int) -> None:
+    """To a service of the copies."""
+    await conn.execute(_GIVE_POLICY, {"service_id": service_id, "policy_id": policy_id})
 
 
 async def protect(conn: AsyncConnection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -11,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
 from app.hours import WeeklyHours
-from app.ingest.event import Entrance
+from app.ingest.adapters.labels import fingerprint
+from app.ingest.event import Entrance, Event
 from app.rules.facts import ServiceFacts
 
 _ZONE = text("SELECT time_zone FROM organisation")
@@ -30,6 +32,13 @@ _INCIDENT_ALERTS = text("""
     FROM occurrences o JOIN alerts a ON a.id = o.alert_id JOIN integrations n ON n.id = a.integration_id
     WHERE o.incident_id = (SELECT id FROM incidents WHERE number = :number)
     ORDER BY firing DESC, o.id DESC LIMIT :limit
+""")
+# Alerts of an incident as events: what fired, and by which integration, oldest first.
+_INCIDENT_EVENTS = text("""
+    SELECT DISTINCT ON (a.id) n.key AS integration, a.title, a.dedup_key, a.severity, a.labels, a.annotations
+    FROM occurrences o JOIN alerts a ON a.id = o.alert_id JOIN integrations n ON n.id = a.integration_id
+    WHERE o.incident_id = (SELECT id FROM incidents WHERE number = :number)
+    ORDER BY a.id LIMIT :limit
 """)
 _INCIDENT = text("""
     SELECT i.number, i.priority, i.priority_pin IS NOT NULL AS pinned, i.occurrences AS alerts,
@@ -100,6 +109,27 @@ async def incident(conn: AsyncConnection, number: int) -> TriedIncident | None:
 async def incident_alerts(conn: AsyncConnection, number: int, limit: int) -> list[Any]:
     """Rows with title, dedup_key, severity, labels, annotations, source, service_id and firing."""
     return list(await conn.execute(_INCIDENT_ALERTS, {"number": number, "limit": limit}))
+
+
+async def incident_events(conn: AsyncConnection, number: int, at: datetime, limit: int) -> list[tuple[str, Event]]:
+    """What fired in an incident, as events of `at`, by the key of the integration that brings each; none: there is no
+    such incident, or no alert was ever in it."""
+    return [
+        (
+            row.integration,
+            Event(
+                kind="firing",
+                dedup_key=row.dedup_key,
+                fingerprint=fingerprint(row.labels),
+                title=row.title,
+                severity=row.severity,
+                labels=row.labels,
+                starts_at=at,
+                annotations=row.annotations,
+            ),
+        )
+        for row in await conn.execute(_INCIDENT_EVENTS, {"number": number, "limit": limit})
+    ]
 
 
 async def carried(conn: AsyncConnection, references: Collection[str], events: int) -> tuple[set[str], int]:

@@ -266,6 +266,24 @@ async def test_a_webhook_is_called_with_a_signed_body_and_counts_as_nobody(town:
 
 
 @pytest.mark.parametrize("town", [PRIVATE], indirect=True)
+@pytest.mark.parametrize(("answer", "states"), [(204, {"delivered", "sent"}), (410, {"failed"})])
+async def test_a_webhook_is_tried_by_a_button_and_says_what_came(
+    town: Town, receiver: Receiver, answer: int, states: set[str]
+) -> None:
+    receiver.answers = [answer]
+    cara = town.residents["Cara"]
+    await town.build.webhook("status", receiver.url)
+    test = await cara.asks("POST", "/api/v1/webhooks/status/test")
+    await town.settle()
+    (request,) = receiver.requests
+    assert json.loads(request.body)["type"] == "test"
+    assert request.headers["webhook-signature"].startswith("v1,")
+    came = await cara.asks("GET", f"/api/v1/webhooks/status/tests/{test['id']}")
+    assert came["state"] in states
+    assert ("410" in came["because"]) == (answer == 410)
+
+
+@pytest.mark.parametrize("town", [PRIVATE], indirect=True)
 @pytest.mark.parametrize(("answers", "state", "tries"), [([503, 500], "sent", 3), ([410], "failed", 1)])
 async def test_a_webhook_is_tried_again_or_not(
     town: Town, receiver: Receiver, answers: list[int], state: str, tries: int

@@ -43,7 +43,7 @@ def _answer(stored: StoredPolicy) -> PolicyAnswer:
     )
 
 
-async def _require_team(tx: Transaction, caller: Caller, *keys: str | None) -> None:
+async def require_team(tx: Transaction, caller: Caller, *keys: str | None) -> None:
     caller.require_team(*[await policy_store.find_team(tx.conn, key) if key else None for key in keys])
 
 
@@ -60,7 +60,7 @@ async def create_policy(
 ) -> PolicyAnswer:
     """Makes a policy. A step's `delay_s` (30 seconds or more) is the wait before the next step; people who should be
     paged at the same time are targets of the same step."""
-    await _require_team(tx, caller, body.team)
+    await require_team(tx, caller, body.team)
     stored = await policies.create(tx.conn, tx.now, body, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/policies/{body.key}"
     set_etag(response, stored.version)
@@ -86,7 +86,7 @@ async def edit_policy(
 ) -> PolicyAnswer:
     """Puts a whole policy in place. Incidents that escalate now keep the copy they began with."""
     before = await policies.read(tx.conn, key)
-    await _require_team(tx, caller, before.document.team, body.team)
+    await require_team(tx, caller, before.document.team, body.team)
     stored = await policies.edit(tx.conn, tx.now, key, body, actor=caller.actor, version=expected)
     set_etag(response, stored.version)
     return _answer(stored)
@@ -96,7 +96,7 @@ async def edit_policy(
 async def delete_policy(key: Key, tx: Tx, expected: IfMatch, caller: Annotated[Caller, needs("policies.edit")]) -> None:
     """Removes a policy that nothing uses; 409 `in_use` lists in `used_by` what does."""
     before = await policies.read(tx.conn, key)
-    await _require_team(tx, caller, before.document.team)
+    await require_team(tx, caller, before.document.team)
     await policies.delete(tx.conn, tx.now, key, actor=caller.actor, version=expected)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,8 +12,11 @@ from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.webhook import shown
 from app.directory.changes import Stored
+from app.errors import NotFound
 from app.escalation import webhook_store, webhooks
 from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.notifications import commands as notifications
+from app.notifications import store as notification_store
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import SecretsGiven, Tx
 from app.web.idempotency import Route, idempotent, shown_once
@@ -42,6 +46,15 @@ class SecretAnswer(Answer):
     """Shown this once; the one before counts no more."""
 
     secret: str
+
+
+class WebhookTest(Answer):
+    """A request that was sent to try a webhook. `state`: `pending`, `sending`, `delivered` (it answered 2xx) or
+    `failed`; `because`: why it waits or failed."""
+
+    id: UUID
+    state: str
+    because: str
 
 
 def _answer(stored: Stored[WebhookDocument]) -> WebhookAnswer:
@@ -98,6 +111,25 @@ async def edit_webhook(
 async def renew_webhook_secret(key: Key, tx: Tx, secrets: SecretsGiven, caller: Editing) -> SecretAnswer:
     """Another secret from now on; needed too for a webhook that an apply has made."""
     return SecretAnswer(secret=_secret(secrets, *await webhooks.renew_secret(tx.conn, tx.now, key, actor=caller.actor)))
+
+
+@router.post("/{key}/test", status_code=202)
+async def test_webhook(key: Key, request: Request, tx: Tx, caller: Editing) -> WebhookTest:
+    """Sends a signed request with `"type": "test"`, which is about no incident. Ask for the test to see what came of
+    it."""
+    stored = await webhooks.read(tx.conn, key)
+    test = await notifications.queue_webhook_test(tx.conn, tx.now, stored.id, caller.name)
+    tx.after_commit(request.app.state.wake)
+    return WebhookTest(id=test, state="pending", because="")
+
+
+@router.get("/{key}/tests/{test}", dependencies=[permission("webhooks.read")])
+async def read_webhook_test(key: Key, test: UUID, tx: Tx) -> WebhookTest:
+    """What came of a test."""
+    stored = await webhooks.read(tx.conn, key)
+    if (found := await notification_store.webhook_test(tx.conn, stored.id, test)) is None:
+        raise NotFound(f"webhook {key!r} has no such test", key=key)
+    return WebhookTest(id=test, state=found.state, because=found.because)
 
 
 @router.delete("/{key}", status_code=204)

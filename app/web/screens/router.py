@@ -8,6 +8,8 @@ from app.web.screens import (
     account,
     actions,
     correlating,
+    dry_runs,
+    escalation_lists,
     fairness,
     heartbeats,
     incident,
@@ -19,17 +21,20 @@ from app.web.screens import (
     notification_rules,
     on_call,
     overrides,
+    policies,
     reachability,
     rule_drafts,
     rule_simulations,
     rules,
     schedule,
+    schedule_editor,
     schedule_history,
     schedules,
     silences,
     storm,
     suppressed,
     swaps,
+    webhooks,
 )
 
 router = APIRouter(include_in_schema=False)
@@ -43,6 +48,7 @@ router.include_router(silences.router)
 router.include_router(maintenance.router)
 router.include_router(correlating.router)
 router.include_router(storm.router)
+router.include_router(schedule_editor.router)  # `/schedules/new` before any `/schedules/{key}`
 router.include_router(on_call.router)
 router.include_router(my_shifts.router)
 router.include_router(schedules.router)
@@ -55,6 +61,10 @@ router.include_router(heartbeats.router)
 router.include_router(rules.router)
 router.include_router(rule_drafts.router)
 router.include_router(rule_simulations.router)
+router.include_router(policies.router)
+router.include_router(escalation_lists.router)
+router.include_router(webhooks.router)
+router.include_router(dry_runs.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
 # After every screen with an address below /schedules of its own: here that word would be a schedule's key.
