@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -92,20 +91,18 @@ class Climbed:
     pages: int
     lateness: Sequence[float]
     unreachable: int
-    due: Due
-    """After it."""
+    due: Due  # after it
     again: bool = False
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
-    due = await look(conn)
-    if not due.now:
+    if not (due := await look(conn)).now:
         return Climbed(0, (), 0, due)
     now, standing = await standings.begin(conn)
     if await symptoms.explain(conn, standing.topology, now):
         return Climbed(0, (), 0, due, again=True)
-    await _expire(conn, standing.recovery_delays, now)
+    await _expire(conn, standing, now)
     standing = await _let_go(conn, standings, now)
     await _notice(conn, standing, now)
     await passing.pass_time(conn, standing.suppressions, now)
@@ -123,12 +120,12 @@ async def deliver(delivery: Delivery) -> int:
     return await delivery.send_due() + await delivery.recover()
 
 
-async def _expire(conn: AsyncConnection, recovery_delays: dict[int, Any], now: datetime) -> None:
+async def _expire(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
     expired = await alerts.expire(conn, now)
     integrations = {e.integration_id for e in expired}
     await silent.lock(conn, integrations)
     if ended := [e.incident_id for e in expired if e.incident_id is not None]:
-        await passing.expire_alerts(conn, ended, recovery_delays, now)
+        await passing.expire_alerts(conn, ended, standing.recovery_delays, now)
     await silent.mark(conn, integrations, now)
 
 
