@@ -97,6 +97,9 @@ class Message:
     """The long form, plain text with newlines, for mail; empty: the short form."""
     facts: tuple[tuple[str, str], ...] = ()
     """(label, value) pairs shown as a table in mails: service, priority, since when."""
+    replies: tuple[str, ...] = ()
+    """How to answer on the channel itself, the longest form first; the last one is always there, others where they cost
+    nothing."""
     asides: tuple[str, ...] = ()
     """What is good to know too, the longest form first, for SMS: one of them where it costs no segment more."""
     link: str = ""
@@ -167,6 +170,17 @@ class DeliveryReport:
     @property
     def final(self) -> bool:
         return self.rank >= FINAL_RANK
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message that came in. `opt_out`: STOP, START or HELP where the provider has taken it for that itself."""
+
+    provider_id: str
+    address: str
+    """The number that it came from, in E.164."""
+    body: str
+    opt_out: str = ""
 
 
 class Channel(Protocol):

@@ -7,7 +7,7 @@ from typing import Final
 import phonenumbers
 
 from app.channels.channel import RANK, Capability, Message, Status
-from app.channels.gsm7 import fit_sms
+from app.channels.gsm7 import fit_sms, size
 from app.errors import Invalid
 from app.settings import Settings
 
@@ -52,10 +52,27 @@ def normalise(address: str) -> str:
 
 
 def body_of(message: Message) -> str:
-    """What the phone will show: the short text and the link, in two segments at most. Asides only beside a link: a
-    message without one is found again by its text, which must not depend on when it is asked for."""
-    wanted = bool(message.link) and message.link not in message.text and not message.to.startswith(_NO_LINKS)
-    return fit_sms(message.text, message.link, asides=message.asides) if wanted else fit_sms(message.text)
+    """What the phone will show: the short text, how to reply, and the link, in two segments at most, as far as the
+    country of the number allows either. Asides only beside a link: a message without one is found again by its text,
+    which must not depend on when it is asked for."""
+    wanted = bool(message.link) and message.link not in message.text and carries_links(message.to)
+    link = message.link if wanted else ""
+    hints = message.replies if replies_reach_us(message.to) else ()
+    tails = ["\n".join(filter(None, (hint, link))) for hint in hints] or [link]
+    shortest = fit_sms(message.text, tails[-1])
+    tail = next((t for t in tails if _as_cheap(fit_sms(message.text, t), shortest, tails[-1], t)), tails[-1])
+    return fit_sms(message.text, tail, asides=message.asides if wanted else ())
+
+
+def _as_cheap(longer: str, shortest: str, short_tail: str, tail: str) -> bool:
+    """Whether the longer tail costs neither a segment nor a word of the text."""
+    says_as_much = len(longer) - len(tail) == len(shortest) - len(short_tail)
+    return says_as_much and size(longer).segments <= size(shortest).segments
+
+
+def carries_links(address: str) -> bool:
+    """False where carriers refuse messages with links."""
+    return not address.startswith(_NO_LINKS)
 
 
 def replies_reach_us(address: str) -> bool:

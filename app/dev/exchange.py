@@ -200,8 +200,8 @@ class PhoneExchange:
             for _ in range(2 if self.callbacks_come == "twice" else 1):
                 await self.hooks.call(text.callback, fields)
 
-    async def _inbound(self, phone: Phone, body: str) -> str:
-        """Posts what a phone says to `inbound_url`; the TwiML that was answered."""
+    async def _inbound(self, phone: Phone, body: str, times: int) -> str:
+        """Posts what a phone says to `inbound_url`, `times` over; the TwiML that was answered last."""
         last = phone.inbox.items[-1] if phone.inbox.items else None
         number, sid = last.sender if last else self.numbers[0], f"SM{secrets.token_hex(16)}"
         fields = {"MessageSid": sid, "SmsSid": sid, "SmsMessageSid": sid, "SmsStatus": "received", "Body": body}
@@ -211,7 +211,9 @@ class PhoneExchange:
             fields["MessagingServiceSid"] = last.service
         now = self._clock()
         self.texts.append(Text(sid, number, phone.number, body, "received", now, now, sent=now, inbound=True))
-        answer = await self.hooks.call(self.inbound_url, fields)
+        answer = None
+        for _ in range(times):
+            answer = await self.hooks.call(self.inbound_url, fields)
         return answer.body.decode() if answer else ""
 
 

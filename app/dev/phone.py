@@ -21,7 +21,7 @@ Reach = Literal["on", "off", "no receipts"]
 class Phone:
     """One number. Made by `PhoneExchange.phone`."""
 
-    def __init__(self, number: str, owner: str, say: Callable[[Phone, str], Awaitable[str]]) -> None:
+    def __init__(self, number: str, owner: str, say: Callable[[Phone, str, int], Awaitable[str]]) -> None:
         self.number = number
         self.owner = owner
         self.reach: Reach = "on"
@@ -35,8 +35,8 @@ class Phone:
         """Waits for a text with all these parts in it. Raises AssertionError when there is none in time."""
         return await self.inbox.expects(*parts, within_s=within_s)
 
-    async def replies(self, body: str) -> list[str]:
-        """Texts our number, as Twilio would tell us about it; the texts that we answered at once.
+    async def replies(self, body: str, *, times: int = 1) -> list[str]:
+        """Texts our number, as Twilio would tell us about it, `times` so often; the texts that we answered at once.
 
         Twilio acts on stop and start words by itself and passes them on all the same.
         """
@@ -46,7 +46,7 @@ class Phone:
             self.stopped.add(number)
         elif words in START_WORDS:
             self.stopped.discard(number)
-        answer = await self._say(self, body)
+        answer = await self._say(self, body, times)
         return [html.unescape(text).strip() for text in _MESSAGE.findall(answer)]
 
     @property

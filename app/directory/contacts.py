@@ -32,7 +32,8 @@ RULES = text("""
 """)
 
 BREAK = text("""
-    UPDATE contact_methods SET broken_at = :now, broken_because = :because, version = version + 1, updated_at = :now
+    UPDATE contact_methods SET broken_at = :now, broken_because = :because, version = version + 1, updated_at = :now,
+           opted_out_at = CASE WHEN :opted_out THEN CAST(:now AS timestamptz) END
     WHERE id = :id AND broken_at IS NULL
     RETURNING user_id
 """)
@@ -107,6 +108,10 @@ async def people(conn: AsyncConnection, ids: Collection[int], channels: Collecti
     }
 
 
-async def mark_broken(conn: AsyncConnection, now: datetime, contact_method_id: int, because: str) -> bool:
-    """Takes a contact method out of use until its owner verifies it anew. False: it was broken already."""
-    return (await conn.execute(BREAK, {"id": contact_method_id, "because": because, "now": now})).first() is not None
+async def mark_broken(
+    conn: AsyncConnection, now: datetime, contact_method_id: int, because: str, *, opted_out: bool = False
+) -> bool:
+    """Takes a contact method out of use until its owner verifies it anew or, `opted_out`, texts START. False: it was
+    broken already."""
+    named = {"id": contact_method_id, "because": because, "now": now, "opted_out": opted_out}
+    return (await conn.execute(BREAK, named)).first() is not None

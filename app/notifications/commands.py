@@ -101,11 +101,12 @@ async def fail_over(
     channels: Collection[str],
     *,
     broken: bool = False,
+    opted_out: bool = False,
 ) -> None:
     """Bad news about a message: the next contact method now, then the next person now (behaviour.md 8). A webhook is
     nobody's: that it failed is told, and no more.
 
-    `broken`: the address itself is no good; its owner is told another way.
+    `broken`: the address itself is no good; its owner is told another way. `opted_out`: by its owner, with STOP.
     """
     if lost.incident_id is not None:
         said = {"name": lost.user_name, "channel": lost.channel, "because": because}
@@ -113,7 +114,7 @@ async def fail_over(
     if (
         broken
         and lost.contact_method_id is not None
-        and await contacts.mark_broken(conn, now, lost.contact_method_id, because)
+        and await contacts.mark_broken(conn, now, lost.contact_method_id, because, opted_out=opted_out)
     ):
         await _tell_owner(conn, now, lost, because, channels)
     if lost.ladder_id is None or lost.user_id is None:
@@ -246,8 +247,9 @@ async def _follow(
         sad = [lost for state, lost in both if state in ("sending", "sent")]
         await _set_state(conn, now, sad, "undelivered", because)
         broken = report.fault is not None and report.fault.broken_address
+        opted_out = report.fault is not None and report.fault.opted_out
         for lost in sad:
-            await fail_over(conn, now, lost, because, channels, broken=broken)
+            await fail_over(conn, now, lost, because, channels, broken=broken, opted_out=opted_out)
 
 
 async def _set_state(conn: AsyncConnection, now: datetime, of: Sequence[Undelivered], state: str, because: str) -> None:

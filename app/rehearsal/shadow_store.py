@@ -38,6 +38,8 @@ ROAD: Final = (
     "pacing",
     "correlation_acts",
     "required_acknowledgements",
+    "reply_codes",
+    "replies",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 
