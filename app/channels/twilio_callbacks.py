@@ -9,7 +9,7 @@ from typing import Final
 from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 from app.channels import twilio_faults
-from app.channels.channel import UNDONE, DeliveryReport, Inbound
+from app.channels.channel import UNDONE, CallProgress, DeliveryReport, Inbound
 from app.channels.sms import PROVIDER, status_named
 from app.errors import Invalid
 from app.settings import Settings
@@ -82,6 +82,23 @@ def inbound_of(fields: Fields) -> Inbound:
     if not _SENDER.fullmatch(address):
         raise Invalid("A message that came in needs the number it came from")
     return Inbound(provider_id, address, _one(fields, "Body"), _one(fields, "OptOutType"))
+
+
+def progress_of(fields: Fields) -> CallProgress:
+    """What a request about a call says. Raises Invalid without a call id. Source: Twilio, "TwiML Voice request
+    parameters" and "Call status callbacks"."""
+    provider_id = _one(fields, "CallSid")
+    if not _SID.fullmatch(provider_id):
+        raise Invalid("A request about a call needs a CallSid")
+    answered_by, sip = _one(fields, "AnsweredBy"), _one(fields, "SipResponseCode")
+    return CallProgress(
+        PROVIDER,
+        provider_id,
+        _one(fields, "CallStatus"),
+        _one(fields, "Digits"),
+        answered_by.startswith("machine") or answered_by == "fax",
+        sip if sip.isdecimal() and sip.isascii() else "",
+    )
 
 
 def _one(fields: Fields, name: str) -> str:

@@ -42,7 +42,8 @@ _PUT_CODE = text("""
 _COUNT_TRY = text("UPDATE contact_methods SET code_tries = code_tries + 1 WHERE id = :id")
 _VERIFY = text("""
     UPDATE contact_methods SET verified_at = :now, broken_at = NULL, broken_because = NULL,
-        opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0, version = version + 1, updated_at = :now
+        opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0,
+        version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _CODES_SENT = text("""

@@ -40,6 +40,10 @@ BREAK = text("""
 """A contact method that no message will ever reach."""
 
 
+CALL_AFTER_S = 180
+"""A text or mail first: whoever is awake needs no call."""
+
+
 class UsableMethod(Struct, frozen=True, gc=False):
     id: int
     channel: str
@@ -76,12 +80,14 @@ class Person(Struct, frozen=True, gc=False):
 
 
 def default_rules(methods: Sequence[UsableMethod], loudness: str) -> tuple[Rule, ...]:
-    """Loud: every method at once, SMS again after 5 minutes. Quiet: mail at once, another method only where there is
-    no mail."""
+    """Loud: every method at once, a call after 3 minutes unless it is the only way, SMS again after 5 minutes. Quiet:
+    mail at once, another method only where there is no mail, a call only where there is nothing else."""
+    silent = [m for m in methods if m.channel != "voice"]
     if loudness == "quiet":
-        chosen = [(m, 0) for m in methods if m.channel == "mail"] or [(m, 0) for m in methods[:1]]
+        chosen = [(m, 0) for m in methods if m.channel == "mail"] or [(m, 0) for m in (silent or methods)[:1]]
     else:
-        chosen = [(m, 0) for m in methods] + [(m, 300) for m in methods if m.channel == "sms"]
+        calls = [(m, CALL_AFTER_S if silent else 0) for m in methods if m.channel == "voice"]
+        chosen = [(m, 0) for m in silent] + calls + [(m, 300) for m in methods if m.channel == "sms"]
     return tuple(Rule(f"default-{n}", delay, method) for n, (method, delay) in enumerate(chosen))
 
 

@@ -165,7 +165,11 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}{_calling(d)}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
     "sent": lambda d: f"{_told(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",
-    "delivered": lambda d: f"The {_channel(d)} to {d['name']} was delivered",
+    "delivered": lambda d: (
+        f"{d['name']} answered the call"
+        if d.get("channel") == "voice"
+        else f"The {_channel(d)} to {d['name']} was delivered"
+    ),
     "not_sent": lambda d: f"The {_channel(d)} to {d['name']} failed{_why(d)}",
     "cancelled": lambda d: f"{d['count']} pending notifications were cancelled{_why(d)}",
 }
