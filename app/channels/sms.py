@@ -6,6 +6,7 @@ from typing import Final
 
 import phonenumbers
 
+from app.channels import countries
 from app.channels.channel import RANK, Capability, Message, Status
 from app.channels.gsm7 import fit_sms, size
 from app.errors import Invalid
@@ -13,9 +14,6 @@ from app.settings import Settings
 
 PROVIDER: Final = "twilio"
 BASE_URL: Final = "https://api.twilio.com"
-_NO_LINKS: Final = ("+86",)
-_NO_REPLIES: Final = ("+86", "+91", "+502", "+506", "+507", "+84")
-"""Countries whose carriers refuse links or two-way messages (not exhaustive). Source: Twilio's country guidelines."""
 
 
 def capability(settings: Settings) -> Capability:
@@ -72,12 +70,12 @@ def _as_cheap(longer: str, shortest: str, short_tail: str, tail: str) -> bool:
 
 def carries_links(address: str) -> bool:
     """False where carriers refuse messages with links."""
-    return not address.startswith(_NO_LINKS)
+    return countries.of(address).links
 
 
 def replies_reach_us(address: str) -> bool:
     """False where carriers do not carry answers, so that a reply code would mislead."""
-    return not address.startswith(_NO_REPLIES)
+    return countries.of(address).replies
 
 
 def status_named(word: str) -> Status | None:

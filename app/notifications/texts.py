@@ -128,7 +128,7 @@ def several(about: Sequence[About], *, repeated: bool = False) -> Words:
     """One message about several incidents, the most important first: `7 new incidents on checkout: P1 ..., P2 ...`."""
     again = " (repeat)" if repeated else ""
     head = f"{len(about)} new incidents on {_where(about)}{again}"
-    named = ", ".join(f"{f'({a.code}) ' if a.code else ''}P{a.priority} {a.title}" for a in about[:NAMED])
+    named = ", ".join(f"P{a.priority} {a.title}{f' ({a.code})' if a.code else ''}" for a in about[:NAMED])
     return Words(
         subject=head,
         text=f"{head}: {named}",

@@ -191,10 +191,10 @@ async def test_a_bundle_names_a_code_for_each(town: Town) -> None:
         await ana.phone.expects_sms(f"Trouble{n}")
     await town.wait(minutes(2))
     bundle = (await ana.phone.expects_sms("2 new incidents on Checkout", "Trouble3", "Trouble4")).body
-    codes = re.findall(r"\(([0-9]+)\) P3 (Trouble[34])", bundle)
+    codes = re.findall(r"P3 (Trouble[34])[^(]*\(([0-9]+)\)", bundle)
     assert len(codes) == 2
     assert re.search(r"Reply [0-9]+a", bundle)
-    code = dict((name, code) for code, name in codes)["Trouble4"]
+    code = dict(codes)["Trouble4"]
     await ana.replies(f"{code}a")
     await ana.phone.expects_sms("You have #5", "Trouble4")
     assert [i.state for i in await town.incidents()] == ["triggered"] * 4 + ["acknowledged"]
