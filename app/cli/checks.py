@@ -22,6 +22,7 @@ from app.cli.migrate import current
 from app.configuration.reachability import undeliverable
 from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
+from app.directory import opting_out
 from app.directory import store as directory
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
@@ -137,6 +138,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     else:
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
+    if (stopped := await _stopped(conn)) is not None:
+        yield stopped
     if (silent := await _heartbeats(conn)) is not None:
         yield silent
     yield await _on_time(conn)
@@ -151,6 +154,15 @@ async def _people(conn: AsyncConnection, channels: set[str], now: datetime) -> F
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     advice = "They verify a contact method, or somebody else takes their place."
     return problem("people", f"cannot be reached: {named}{more}", advice)
+
+
+async def _stopped(conn: AsyncConnection) -> Finding | None:
+    """None when nobody told us not to text them."""
+    if not (found := await opting_out.stopped(conn, NAMED + 1)):
+        return None
+    more = " and more" if len(found) > NAMED else ""
+    advice = "They text START to our number when they want to be paged by text again. docs/answering.md"
+    return warning("opted out", f"texted STOP: {', '.join(found[:NAMED])}{more}", advice)
 
 
 async def _heartbeats(conn: AsyncConnection) -> Finding | None:

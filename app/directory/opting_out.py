@@ -20,6 +20,17 @@ _OPT_IN = text("""
 """)
 
 
+_STOPPED = text("""
+    SELECT u.name, u.key FROM contact_methods m JOIN users u ON u.id = m.user_id
+    WHERE m.opted_out_at IS NOT NULL AND u.active ORDER BY u.key LIMIT :limit
+""")
+
+
+async def stopped(conn: AsyncConnection, limit: int) -> list[str]:
+    """Who texted STOP and has not texted START since: `Ana (ana)`."""
+    return [f"{r.name} ({r.key})" for r in await conn.execute(_STOPPED, {"limit": limit})]
+
+
 async def opt_out(conn: AsyncConnection, now: datetime, contact_method_id: int, *, actor: str) -> bool:
     """Nothing is sent there until START. False: it did not count anyway."""
     if not await contacts.mark_broken(conn, now, contact_method_id, BECAUSE, opted_out=True):

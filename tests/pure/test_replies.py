@@ -236,8 +236,14 @@ def built_in() -> list[str]:
     """Every text of ours that may go out by SMS, with ordinary names."""
     two = [ABOUT, replace(ABOUT, number=13, service="Search", code=98)]
     said = [incident(1), incident(2)]
-    words = [page(ABOUT), page(replace(ABOUT, code=None)), texts.several(two), texts.update_is_due(ABOUT, "UTC", repeated=True),
-             texts.for_information(ABOUT, {}, "triggered", "UTC", repeated=False), texts.verification({"code": "123456"})]  # fmt: skip
+    words = [
+        page(ABOUT),
+        page(replace(ABOUT, code=None)),
+        texts.several(two),
+        texts.update_is_due(ABOUT, "UTC", repeated=True),
+        texts.for_information(ABOUT, {}, "triggered", "UTC", repeated=False),
+        texts.verification({"code": "123456"}),
+    ]
     answers = [
         reply_texts.taken(seen(), 1, NOW),
         reply_texts.taken(seen(), 2, NOW),
