@@ -57,13 +57,14 @@ def body_of(message: Message) -> str:
     link = message.link if wanted else ""
     hints = message.replies if replies_reach_us(message.to) else ()
     tails = ["\n".join(filter(None, (hint, link))) for hint in hints] or [link]
-    shortest = fit_sms(message.text, tails[-1])
-    tail = next((t for t in tails if _as_cheap(fit_sms(message.text, t), shortest, tails[-1], t)), tails[-1])
-    return fit_sms(message.text, tail, asides=message.asides if wanted else ())
+    asides = message.asides if wanted else ()
+    shortest = fit_sms(message.text, tails[-1], asides=asides)
+    longer = ((tail, fit_sms(message.text, tail, asides=asides)) for tail in tails[:-1])
+    return next((body for tail, body in longer if _as_cheap(body, tail, shortest, tails[-1])), shortest)
 
 
-def _as_cheap(longer: str, shortest: str, short_tail: str, tail: str) -> bool:
-    """Whether the longer tail costs neither a segment nor a word of the text."""
+def _as_cheap(longer: str, tail: str, shortest: str, short_tail: str) -> bool:
+    """Whether the longer tail costs neither a segment nor a word of what is said before it."""
     says_as_much = len(longer) - len(tail) == len(shortest) - len(short_tail)
     return says_as_much and size(longer).segments <= size(shortest).segments
 

@@ -74,6 +74,11 @@ class Person(Struct, frozen=True, gc=False):
     def reachable(self) -> bool:
         return self.active and bool(self.methods)
 
+    @property
+    def calls_last(self) -> tuple[UsableMethod, ...]:
+        """The contact methods in the order in which one is chosen that no rule names."""
+        return tuple(sorted(self.methods, key=lambda m: m.channel == "voice"))
+
     def rules_for(self, loudness: str) -> tuple[Rule, ...]:
         own = tuple(rule for given, rule in self.rules if given == loudness)
         return own or default_rules(self.methods, loudness)

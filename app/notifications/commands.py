@@ -157,7 +157,7 @@ async def _another_method(
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
     if person is None or not person.active:
         return False
-    for method in person.methods:
+    for method in person.calls_last:
         if method.id not in used:
             planned = Planned(
                 id=ids.new(now),
@@ -186,7 +186,7 @@ async def _tell_owner(
     if lost.user_id is None:
         return
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
-    for method in person.methods[:1] if person is not None and person.active else ():
+    for method in person.calls_last[:1] if person is not None and person.active else ():
         text = f"Your {lost.channel} address on Tocsin does not work any more ({because}). Please mend and verify it."
         await queue_message(
             conn,

@@ -1,7 +1,8 @@
 """⑩ The codes that go out in text messages, by which their owners answer: given when a message is claimed.
 
-A number and a code are bound together. Codes of one number go round, so that an answer to an old message does not mean
-a new incident; a message that is sent again names the same code.
+A number and a code are bound together. Codes of one number go round, and none is given anew within a day or while its
+incident is open, so that an answer to an old message does not mean a new incident; a message that is sent again names
+the same code.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from app.channels import sms
 from app.notifications import reply_store
 from app.notifications.claiming import Parcel
 from app.notifications.replies import next_codes
+from app.notifications.reply_store import ENDED_SINCE
 
 Codes = Mapping[UUID, int]
 """By notification."""
@@ -51,7 +53,7 @@ async def give(conn: AsyncConnection, now: datetime, parcels: Sequence[Parcel]) 
         ))  # fmt: skip
         last = max(((k.given_at, k.code) for k in there), default=(None, 0))[1]
         # what is paged again now keeps its code, however its incident stands
-        taken = {k.code for k in there if k.open or any(_same(r, k) for r in rows)}
+        taken = {k.code for k in there if k.open or k.given_at > now - ENDED_SINCE or any(_same(r, k) for r in rows)}
         codes |= dict(zip(new, next_codes(last, taken, len(new)), strict=False))
     written = {c: r for r in rows if (c := (r.address, r.user_id, r.incident_id)) in codes}
     if written:

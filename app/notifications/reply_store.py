@@ -81,7 +81,9 @@ _LATELY = text("""
 _WHY = text("SELECT n.content ->> 'why' FROM notifications n WHERE n.id = :id")
 
 _HURRY = text("""
-    UPDATE notifications SET due_at = :now WHERE contact_method_id = :id AND state = 'pending' AND due_at > :now
+    UPDATE notifications SET due_at = :now WHERE id IN (
+        SELECT n.id FROM notifications n
+        WHERE n.contact_method_id = :id AND n.state = 'pending' AND n.due_at > :now FOR UPDATE SKIP LOCKED)
 """)
 
 _SWEEP = (
