@@ -82,6 +82,8 @@ _notification_latency = _histogram(
 )
 _bundled = _counter("notifications_bundled_total", "Pages that went out in the message of another one.", "channel")
 _notifications = _counter("notifications_total", "Notifications by how they ended.", "channel", "result")
+_replies = _counter("replies_total", "Text messages that came in, by what they asked for.", "verb")
+_keys = _counter("keys_pressed_total", "Keys pressed in calls: 4, 6, 9, or another, which repeats.", "key")
 _provider_errors = _counter("provider_errors_total", "Refused or failed attempts by class of code.", "channel", "code")
 _oldest_overdue = _gauge(
     "oldest_overdue_seconds", "How long the oldest due and unclaimed row has waited; 0: none.", "kind"
@@ -191,6 +193,16 @@ def acknowledged(door: str, seconds: float) -> None:
 def ladder_claimed(lateness_s: float) -> None:
     """`claimed_at - next_step_at`, in seconds."""
     _ladder_lateness.observe(max(0.0, lateness_s))
+
+
+def reply(verb: str) -> None:
+    """`verb`: of `notifications.replies.Verb`, or `unknown_number`, `repeated`, `not_answered`."""
+    _replies.labels(verb).inc()
+
+
+def key_pressed(key: str) -> None:
+    """`4`, `6`, `9` or `again`."""
+    _keys.labels(key).inc()
 
 
 def notification_accepted(channel: str, latency_s: float) -> None:

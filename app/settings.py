@@ -16,6 +16,7 @@ from app.errors import Invalid
 ROLES = ("web", "worker")
 LISTEN = "127.0.0.1:8080"
 MOST_DAYS = 36_500
+RING_S = (5, 120)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -50,6 +51,8 @@ class Settings:
     twilio_from: str = ""
     twilio_messaging_service_sid: str = ""
     twilio_base_url: str = ""
+    twilio_voice_from: str = ""
+    voice_ring_s: int = 20
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
     trusted_proxies: tuple[str, ...] = ()
@@ -120,6 +123,10 @@ def _convert(name: str, raw: str) -> object:
     if name.startswith("retention_"):
         if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= MOST_DAYS:
             raise Invalid(f"TOCSIN_{name.upper()} takes a number of days, 1 to {MOST_DAYS}, not {raw!r}")
+        return int(raw)
+    if name == "voice_ring_s":
+        if not raw.isascii() or not raw.isdigit() or not RING_S[0] <= int(raw) <= RING_S[1]:
+            raise Invalid(f"TOCSIN_VOICE_RING_S takes a number of seconds, {RING_S[0]} to {RING_S[1]}, not {raw!r}")
         return int(raw)
     if name == "public_url":
         return raw.rstrip("/")

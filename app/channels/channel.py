@@ -19,10 +19,15 @@ Status = Literal[
     "scheduled",
     "queued",
     "sending",
+    "initiated",
+    "ringing",
     "sent",
+    "in-progress",
     "partially_delivered",
     "delivered",
     "undelivered",
+    "busy",
+    "no-answer",
     "failed",
     "canceled",
     "read",
@@ -34,10 +39,15 @@ RANK: Final[dict[Status, int]] = {
     "scheduled": 10,
     "queued": 20,
     "sending": 30,
+    "initiated": 30,
+    "ringing": 40,
     "sent": 40,
+    "in-progress": 45,
     "partially_delivered": 45,
     "delivered": 50,
     "undelivered": 50,
+    "busy": 50,
+    "no-answer": 50,
     "failed": 50,
     "canceled": 50,
     "read": 60,
@@ -48,7 +58,7 @@ Callbacks come twice and out of order; `sent` may be the last word, where a carr
 FINAL_RANK: Final = 50
 """From here on nothing but `read` is news."""
 
-UNDONE: Final[frozenset[Status]] = frozenset({"undelivered", "failed", "canceled"})
+UNDONE: Final[frozenset[Status]] = frozenset({"undelivered", "failed", "canceled", "busy", "no-answer"})
 """Final statuses that mean nobody got the message."""
 
 
@@ -97,6 +107,9 @@ class Message:
     """The long form, plain text with newlines, for mail; empty: the short form."""
     facts: tuple[tuple[str, str], ...] = ()
     """(label, value) pairs shown as a table in mails: service, priority, since when."""
+    replies: tuple[str, ...] = ()
+    """How to answer on the channel itself, the longest form first; the last one is always there, others where they cost
+    nothing."""
     asides: tuple[str, ...] = ()
     """What is good to know too, the longest form first, for SMS: one of them where it costs no segment more."""
     link: str = ""
@@ -167,6 +180,32 @@ class DeliveryReport:
     @property
     def final(self) -> bool:
         return self.rank >= FINAL_RANK
+
+
+@dataclass(frozen=True, slots=True)
+class CallProgress:
+    """What a provider says about a call while it lasts. `status` is the provider's word."""
+
+    provider: str
+    provider_id: str
+    status: str
+    digits: str = ""
+    """The key that was pressed."""
+    machine: bool = False
+    """The provider holds whoever picked up for an answering machine or a fax."""
+    sip: str = ""
+    """The code with which a call that failed ended, RFC 3261."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message that came in. `opt_out`: STOP, START or HELP where the provider has taken it for that itself."""
+
+    provider_id: str
+    address: str
+    """The number that it came from, in E.164."""
+    body: str
+    opt_out: str = ""
 
 
 class Channel(Protocol):

@@ -17,7 +17,7 @@ WITHIN_S = 10.0
 
 async def probe(channel: str, settings: Settings) -> str:
     """What was found out, for people. Raises `SendFailed` when the provider would not take a message now."""
-    return await {"sms": twilio, "mail": smtp}[channel](settings)
+    return await {"sms": twilio, "voice": twilio, "mail": smtp}[channel](settings)
 
 
 async def twilio(settings: Settings) -> str:

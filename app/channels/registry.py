@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.channels import mail, sms
+from app.channels import mail, sms, voice
 from app.channels.channel import Capability, Channel
 from app.settings import Settings
 
@@ -17,6 +17,10 @@ def channels(settings: Settings) -> dict[str, Channel]:
         from app.channels.twilio_sms import SmsChannel  # noqa: PLC0415  # its SDK takes a fifth of a second
 
         found.append(SmsChannel(settings))
+    if voice.capability(settings).configured:
+        from app.channels.twilio_voice import VoiceChannel  # noqa: PLC0415  # as above
+
+        found.append(VoiceChannel(settings))
     if mail.capability(settings).configured:
         found.append(mail.MailChannel(settings))
     return {channel.capability.channel: channel for channel in found}
@@ -24,4 +28,4 @@ def channels(settings: Settings) -> dict[str, Channel]:
 
 def capabilities(settings: Settings) -> list[Capability]:
     """All channels of this version, configured or not, in the order in which forms offer them."""
-    return [sms.capability(settings), mail.capability(settings)]
+    return [sms.capability(settings), voice.capability(settings), mail.capability(settings)]

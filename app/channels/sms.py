@@ -6,16 +6,14 @@ from typing import Final
 
 import phonenumbers
 
+from app.channels import countries
 from app.channels.channel import RANK, Capability, Message, Status
-from app.channels.gsm7 import fit_sms
+from app.channels.gsm7 import fit_sms, size
 from app.errors import Invalid
 from app.settings import Settings
 
 PROVIDER: Final = "twilio"
 BASE_URL: Final = "https://api.twilio.com"
-_NO_LINKS: Final = ("+86",)
-_NO_REPLIES: Final = ("+86", "+91", "+502", "+506", "+507", "+84")
-"""Countries whose carriers refuse links or two-way messages (not exhaustive). Source: Twilio's country guidelines."""
 
 
 def capability(settings: Settings) -> Capability:
@@ -52,15 +50,33 @@ def normalise(address: str) -> str:
 
 
 def body_of(message: Message) -> str:
-    """What the phone will show: the short text and the link, in two segments at most. Asides only beside a link: a
-    message without one is found again by its text, which must not depend on when it is asked for."""
-    wanted = bool(message.link) and message.link not in message.text and not message.to.startswith(_NO_LINKS)
-    return fit_sms(message.text, message.link, asides=message.asides) if wanted else fit_sms(message.text)
+    """What the phone will show: the short text, how to reply, and the link, in two segments at most, as far as the
+    country of the number allows either. Asides only beside a link: a message without one is found again by its text,
+    which must not depend on when it is asked for."""
+    wanted = bool(message.link) and message.link not in message.text and carries_links(message.to)
+    link = message.link if wanted else ""
+    hints = message.replies if replies_reach_us(message.to) else ()
+    tails = ["\n".join(filter(None, (hint, link))) for hint in hints] or [link]
+    asides = message.asides if wanted else ()
+    shortest = fit_sms(message.text, tails[-1], asides=asides)
+    longer = ((tail, fit_sms(message.text, tail, asides=asides)) for tail in tails[:-1])
+    return next((body for tail, body in longer if _as_cheap(body, tail, shortest, tails[-1])), shortest)
+
+
+def _as_cheap(longer: str, tail: str, shortest: str, short_tail: str) -> bool:
+    """Whether the longer tail costs neither a segment nor a word of what is said before it."""
+    says_as_much = len(longer) - len(tail) == len(shortest) - len(short_tail)
+    return says_as_much and size(longer).segments <= size(shortest).segments
+
+
+def carries_links(address: str) -> bool:
+    """False where carriers refuse messages with links."""
+    return countries.of(address).links
 
 
 def replies_reach_us(address: str) -> bool:
     """False where carriers do not carry answers, so that a reply code would mislead."""
-    return not address.startswith(_NO_REPLIES)
+    return countries.of(address).replies
 
 
 def status_named(word: str) -> Status | None:

@@ -28,8 +28,8 @@ from app.settings import Settings
 VALIDITY_S: Final = (300, 600)
 """A page that arrives later than 5 to 10 minutes misleads; Twilio's own default is 10 hours."""
 _CLOCKS_DIFFER: Final = timedelta(minutes=1)
-_TIMEOUT_S: Final = 15
-_UNREADABLE: Final = (TwilioException, ValueError, TypeError, AttributeError, KeyError)
+TIMEOUT_S: Final = 15
+UNREADABLE: Final = (TwilioException, ValueError, TypeError, AttributeError, KeyError)
 """What the SDK raises on an answer that is not what it expects."""
 
 
@@ -42,7 +42,7 @@ class SmsChannel:
             raise Invalid(f"Text messages need {', '.join(self.capability.missing)}")
         self._settings = settings
         base_url = settings.twilio_base_url or BASE_URL
-        self._http = Http(HostPolicy.of(settings, base_url), timeout_s=_TIMEOUT_S)
+        self._http = Http(HostPolicy.of(settings, base_url), timeout_s=TIMEOUT_S)
         client = Client(
             settings.twilio_account_sid,
             settings.twilio_auth_token,
@@ -69,9 +69,9 @@ class SmsChannel:
             fields["status_callback"] = f"{s.public_url}/v1/twilio/status/{message.token}"
         try:
             created = await self._messages.create_async(message.to, **fields)
-        except _UNREADABLE as e:
+        except UNREADABLE as e:
             raise SendFailed(f"Twilio's answer cannot be read: {e}", code="answer", maybe_sent=True) from e
-        return _sent(created)
+        return sent_as(created)
 
     async def find(self, message: Message, since: datetime) -> Sent | None:
         """Looks for a message to this number with this link, else with this text, among its newest.
@@ -84,23 +84,24 @@ class SmsChannel:
         try:
             newest = await self._messages.page_async(to=message.to, page_size=100)
             records = list(newest)
-        except _UNREADABLE as e:
+        except UNREADABLE as e:
             raise SendFailed(f"Twilio's answer cannot be read: {e}", code="answer") from e
         for record in records:
             # a trial account puts a sentence of its own and a dash before the text
             text = record.body or ""
             same = link in text if link else text == body or text.endswith(f" - {body}")
             if same and record.date_created and record.date_created.astimezone(UTC) >= since - _CLOCKS_DIFFER:
-                return _sent(record)
+                return sent_as(record)
         return None
 
     async def close(self) -> None:
         await self._http.close()
 
 
-def _sent(record: Any) -> Sent:
+def sent_as(record: Any) -> Sent:
+    """What the SDK read from an answer. Raises SendFailed for one without a name of what was made."""
     if not record.sid:
-        raise SendFailed("Twilio's answer names no message", code="answer", maybe_sent=True)
+        raise SendFailed("Twilio's answer names nothing that was made", code="answer", maybe_sent=True)
     return Sent(PROVIDER, record.sid, status_named(str(record.status or "")) or "accepted")
 
 

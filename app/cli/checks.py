@@ -23,6 +23,7 @@ from app.cli.migrate import current
 from app.configuration.reachability import hardly, left, undeliverable
 from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
+from app.directory import opting_out
 from app.directory import store as directory
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
@@ -138,7 +139,7 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     else:
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
-    for found in (await _hardly(conn, channels, now), await _left(conn)):
+    for found in (await _hardly(conn, channels, now), await _left(conn), await _stopped(conn)):
         if found is not None:
             yield found
     if (silent := await _heartbeats(conn)) is not None:
@@ -176,6 +177,15 @@ async def _left(conn: AsyncConnection) -> Finding | None:
         return None
     named = "; ".join(f"{p.name} ({p.key}: {', '.join(p.places[:3])})" for p in found[:NAMED])
     return warning("people who left", f"still named: {named}", "Take them out of these policies.")
+
+
+async def _stopped(conn: AsyncConnection) -> Finding | None:
+    """None when nobody told us not to text them."""
+    if not (found := await opting_out.stopped(conn, NAMED + 1)):
+        return None
+    more = " and more" if len(found) > NAMED else ""
+    advice = "They text START to our number when they want to be paged by text again. docs/answering.md"
+    return warning("opted out", f"texted STOP: {', '.join(found[:NAMED])}{more}", advice)
 
 
 async def _heartbeats(conn: AsyncConnection) -> Finding | None:

@@ -154,8 +154,8 @@ class Demo:
 
     def _texted(self, line: str) -> None:
         if self._listening:
-            to, _, body = line.removeprefix("SMS to ").partition(": ")
-            self._terminal.message("text", f"SMS {to}", body)
+            to, _, body = line.removeprefix("SMS to ").removeprefix("Call to ").partition(": ")
+            self._terminal.message("text", f"{line.split()[0]} {to}", body)
 
     def _mailed(self, line: str) -> None:
         if self._listening:

@@ -1,4 +1,4 @@
-"""A telephone exchange: a stateful stand-in for Twilio's messages on a real socket.
+"""A telephone exchange: a stateful stand-in for Twilio's messages and calls on a real socket.
 
 It checks requests as Twilio does, moves statuses on, signs its callbacks, and misbehaves when told to. Facts from
 Twilio's documentation; shapes from its OpenAPI description. It lives in the running loop and talks sockets only.
@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from app.dev import texts, wire
+from app.dev import calls, texts, wire
 from app.dev.hooks import Hooks
 from app.dev.phone import Phone
+from app.dev.switchboard import Switchboard
 from app.dev.texts import API, STATUS_OF_CODE, Refused, Text
 from app.dev.troubles import Trouble, Troubles
 
@@ -52,6 +53,7 @@ class PhoneExchange:
         self.phones: dict[str, Phone] = {}
         self.troubles = Troubles()
         self._log, self._clock = log, clock
+        self.switchboard = Switchboard(account_sid, self.hooks, self.phone, log, clock)
         self._server = wire.Server(self._answer)
         self._deliveries: set[asyncio.Task[None]] = set()
 
@@ -71,7 +73,10 @@ class PhoneExchange:
 
     def unexpected(self) -> dict[str, list[str]]:
         """Texts that arrived and nobody waited for, by number."""
-        left = {number: [t.body for t in phone.inbox.unexpected()] for number, phone in self.phones.items()}
+        left = {
+            number: [t.body for t in phone.inbox.unexpected()] + [str(c) for c in phone.calls.unexpected()]
+            for number, phone in self.phones.items()
+        }
         return {number: bodies for number, bodies in left.items() if bodies}
 
     # -- the API
@@ -84,12 +89,26 @@ class PhoneExchange:
                 if request.method == "POST":
                     return await self._create(request.form)
                 return _json(200, texts.listing(self.account_sid, self.texts, request.query))
+            if request.path.startswith(f"{API}/{self.account_sid}/Calls"):
+                return await self._call(request)
             for text in self.texts:
                 if request.path == f"{API}/{self.account_sid}/Messages/{text.sid}.json" and request.method == "GET":
                     return _json(200, texts.resource(self.account_sid, text))
             raise Refused(20404, f"The requested resource {request.path} was not found")
         except Refused as e:
             return _error(e.code, e.message, STATUS_OF_CODE.get(e.code, 400))
+
+    async def _call(self, request: wire.Request) -> wire.Answer:
+        if request.method == "POST" and request.path.endswith("/Calls.json"):
+            trouble = self.troubles.of(request.form.get("To", ""))
+            if trouble is not None and not trouble.stored:
+                return await self._misbehave(trouble)
+            call = self.switchboard.place(request, self.numbers)
+            self._later(self.switchboard.ring(call))
+            if trouble is not None:
+                return await self._misbehave(trouble)
+            return _json(201, calls.resource(self.account_sid, call))
+        return _json(200, self.switchboard.answer(request))
 
     def _authenticate(self, request: wire.Request) -> None:
         expected = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
@@ -200,8 +219,8 @@ class PhoneExchange:
             for _ in range(2 if self.callbacks_come == "twice" else 1):
                 await self.hooks.call(text.callback, fields)
 
-    async def _inbound(self, phone: Phone, body: str) -> str:
-        """Posts what a phone says to `inbound_url`; the TwiML that was answered."""
+    async def _inbound(self, phone: Phone, body: str, times: int) -> str:
+        """Posts what a phone says to `inbound_url`, `times` over; the TwiML that was answered last."""
         last = phone.inbox.items[-1] if phone.inbox.items else None
         number, sid = last.sender if last else self.numbers[0], f"SM{secrets.token_hex(16)}"
         fields = {"MessageSid": sid, "SmsSid": sid, "SmsMessageSid": sid, "SmsStatus": "received", "Body": body}
@@ -211,7 +230,9 @@ class PhoneExchange:
             fields["MessagingServiceSid"] = last.service
         now = self._clock()
         self.texts.append(Text(sid, number, phone.number, body, "received", now, now, sent=now, inbound=True))
-        answer = await self.hooks.call(self.inbound_url, fields)
+        answer = None
+        for _ in range(times):
+            answer = await self.hooks.call(self.inbound_url, fields)
         return answer.body.decode() if answer else ""
 
 

@@ -46,6 +46,7 @@ class Playground:
         self.directory, self.speed, self._tell = directory, speed, tell
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self.exchange = PhoneExchange(log=texted)
+        self.exchange.inbound_url = f"{self.url}/v1/twilio/sms"
         self.mailbox = Mailbox(log=mailed)
         for somebody in PEOPLE:
             self.phone(somebody)

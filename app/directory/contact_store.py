@@ -31,7 +31,7 @@ _TAKEN = text("""
 _LABEL = text("UPDATE contact_methods SET label = :label, version = version + 1, updated_at = :now WHERE id = :id")
 _READDRESS = text("""
     UPDATE contact_methods SET address = :address, label = :label, verified_at = NULL, broken_at = NULL,
-        broken_because = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0,
+        broken_because = NULL, opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0,
         version = version + 1, updated_at = :now
     WHERE id = :id
 """)
@@ -41,8 +41,9 @@ _PUT_CODE = text("""
 """)
 _COUNT_TRY = text("UPDATE contact_methods SET code_tries = code_tries + 1 WHERE id = :id")
 _VERIFY = text("""
-    UPDATE contact_methods SET verified_at = :now, broken_at = NULL, broken_because = NULL, code_hash = NULL,
-        code_expires_at = NULL, code_tries = 0, version = version + 1, updated_at = :now
+    UPDATE contact_methods SET verified_at = :now, broken_at = NULL, broken_because = NULL,
+        opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0,
+        version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _CODES_SENT = text("""

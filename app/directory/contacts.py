@@ -32,11 +32,16 @@ RULES = text("""
 """)
 
 BREAK = text("""
-    UPDATE contact_methods SET broken_at = :now, broken_because = :because, version = version + 1, updated_at = :now
+    UPDATE contact_methods SET broken_at = :now, broken_because = :because, version = version + 1, updated_at = :now,
+           opted_out_at = CASE WHEN :opted_out THEN CAST(:now AS timestamptz) END
     WHERE id = :id AND broken_at IS NULL
     RETURNING user_id
 """)
 """A contact method that no message will ever reach."""
+
+
+CALL_AFTER_S = 180
+"""A text or mail first: whoever is awake needs no call."""
 
 
 class UsableMethod(Struct, frozen=True, gc=False):
@@ -69,18 +74,25 @@ class Person(Struct, frozen=True, gc=False):
     def reachable(self) -> bool:
         return self.active and bool(self.methods)
 
+    @property
+    def calls_last(self) -> tuple[UsableMethod, ...]:
+        """The contact methods in the order in which one is chosen that no rule names."""
+        return tuple(sorted(self.methods, key=lambda m: m.channel == "voice"))
+
     def rules_for(self, loudness: str) -> tuple[Rule, ...]:
         own = tuple(rule for given, rule in self.rules if given == loudness)
         return own or default_rules(self.methods, loudness)
 
 
 def default_rules(methods: Sequence[UsableMethod], loudness: str) -> tuple[Rule, ...]:
-    """Loud: every method at once, SMS again after 5 minutes. Quiet: mail at once, another method only where there is
-    no mail."""
+    """Loud: every method at once, a call after 3 minutes unless it is the only way, SMS again after 5 minutes. Quiet:
+    mail at once, another method only where there is no mail, a call only where there is nothing else."""
+    silent = [m for m in methods if m.channel != "voice"]
     if loudness == "quiet":
-        chosen = [(m, 0) for m in methods if m.channel == "mail"] or [(m, 0) for m in methods[:1]]
+        chosen = [(m, 0) for m in methods if m.channel == "mail"] or [(m, 0) for m in (silent or methods)[:1]]
     else:
-        chosen = [(m, 0) for m in methods] + [(m, 300) for m in methods if m.channel == "sms"]
+        calls = [(m, CALL_AFTER_S if silent else 0) for m in methods if m.channel == "voice"]
+        chosen = [(m, 0) for m in silent] + calls + [(m, 300) for m in methods if m.channel == "sms"]
     return tuple(Rule(f"default-{n}", delay, method) for n, (method, delay) in enumerate(chosen))
 
 
@@ -107,6 +119,10 @@ async def people(conn: AsyncConnection, ids: Collection[int], channels: Collecti
     }
 
 
-async def mark_broken(conn: AsyncConnection, now: datetime, contact_method_id: int, because: str) -> bool:
-    """Takes a contact method out of use until its owner verifies it anew. False: it was broken already."""
-    return (await conn.execute(BREAK, {"id": contact_method_id, "because": because, "now": now})).first() is not None
+async def mark_broken(
+    conn: AsyncConnection, now: datetime, contact_method_id: int, because: str, *, opted_out: bool = False
+) -> bool:
+    """Takes a contact method out of use until its owner verifies it anew or, `opted_out`, texts START. False: it was
+    broken already."""
+    named = {"id": contact_method_id, "because": because, "now": now, "opted_out": opted_out}
+    return (await conn.execute(BREAK, named)).first() is not None

@@ -86,6 +86,7 @@ class ContactMethod(Base):
     __tablename__ = "contact_methods"
     __table_args__ = (
         CheckConstraint("channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook')", name="channel"),
+        CheckConstraint("opted_out_at IS NULL OR broken_at IS NOT NULL", name="opted_out_at"),
         UniqueConstraint("user_id", "channel", "address"),
         Index("ix_contact_methods_channel_address", "channel", "address"),
     )
@@ -98,6 +99,8 @@ class ContactMethod(Base):
     verified_at: Mapped[datetime | None]
     broken_at: Mapped[datetime | None]
     broken_because: Mapped[str | None]
+    opted_out_at: Mapped[datetime | None]
+    """Its owner texted STOP: broken until START, by which it counts again without a new verification."""
     code_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     """SHA-256 of the verification code that was sent last."""
     code_expires_at: Mapped[datetime | None]

@@ -163,7 +163,9 @@ async def escalate_now(conn: AsyncConnection, now: datetime, incident: Incident,
         await incident_store.update(conn, [after])
     await conn.execute(storm_store.LEAVE, {"id": incident.id})
     await conn.execute(store.STEP_NOW, {"incident_id": incident.id, "epoch": after.epoch, "now": now})
-    await incident_store.write_timeline(conn, [Entry(incident.id, "escalated_by_hand", who.actor)], now)
+    await incident_store.write_timeline(
+        conn, [Entry(incident.id, "escalated_by_hand", who.actor, {"via": who.via})], now
+    )
     return after
 
 

@@ -31,8 +31,8 @@ SNOOZE_AT_MOST = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """Who does something to an incident, and through which door: `link`, `screen`, `api`. `user_id` is None for a
-    machine's API key, which can do much, but not take an incident: nobody would have it."""
+    """Who does something to an incident, and through which door: `link`, `screen`, `api`, `sms`, `voice`. `user_id` is
+    None for a machine's API key, which can do much, but not take an incident: nobody would have it."""
 
     user_id: int | None
     key: str
@@ -177,7 +177,8 @@ async def snooze(conn: AsyncConnection, now: datetime, incident_id: UUID, who: R
     must_be_open(incident)
     await _write_acknowledgement(conn, now, incident, who)
     after = states.acknowledge(incident, now, who.person(), until, "snoozed")
-    return await _keep(conn, now, after, who, "snoozed", name=who.name, until=until.isoformat(timespec="minutes"))
+    return await _keep(conn, now, after, who, "snoozed", name=who.name, via=who.via,
+                       until=until.isoformat(timespec="minutes"))  # fmt: skip
 
 
 async def mitigate(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Responder) -> Incident:

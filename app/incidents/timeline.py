@@ -70,6 +70,15 @@ def _until(d: Data) -> str:
     return f" until {d['until']}" if d.get("until") else ""
 
 
+def _door(d: Data) -> str:
+    """The door that is worth telling; a screen and the API are not."""
+    return {"sms": " by SMS", "voice": " by keypress"}.get(str(d.get("via")), "")
+
+
+def _via(d: Data) -> str:
+    return _door(d) or f" via {d.get('via', '')}"
+
+
 def _with(d: Data) -> str:
     others = d.get("with", 0)
     return f", along with {others} other incident{'s' if others > 1 else ''}" if others else ""
@@ -110,10 +119,12 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "priority_pinned": lambda d: f"Priority set from P{d['was']} to P{d['priority']}: {d['reason']}",
     "priority_unpinned": lambda d: "Priority is automatic again",
     "became_loud": lambda d: "Support hours began: pages are loud from now on",
-    "acknowledged": lambda d: f"Acknowledged by {d.get('name', '')} via {d.get('via', '')}{_until(d)}",
+    "acknowledged": lambda d: f"Acknowledged by {d.get('name', '')}{_via(d)}{_until(d)}",
     "unacknowledged": lambda d: f"Acknowledgement withdrawn{_why(d)}",
     "acknowledgement_expired": lambda d: f"The acknowledgement of {d.get('name', 'nobody')} expired",
-    "snoozed": lambda d: f"Snoozed by {d.get('name', '')}{_until(d)}",
+    "snoozed": lambda d: f"Snoozed by {d.get('name', '')}{_door(d)}{_until(d)}",
+    "promised": lambda d: f"{d['name']} promised{_door(d)} to have it{_until(d)}",
+    "not_actionable": lambda d: f"Not actionable, says {d['name']}{_door(d)}",
     "silenced": lambda d: f"Silenced by silence {d['silence']} of {d['name']}{_until(d)}: {d['because']}",
     "silence_ended": lambda d: "Its alerts are not all silenced any more",
     "snooze_ended": lambda d: "The snooze ended",
@@ -122,12 +133,10 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "explained": lambda d: f"What it was, says {d['name']}{_cause_and_fix(d) or ': nobody knows'}",
     "closed": lambda d: f"Closed{_why(d)}",
     "reassigned": lambda d: f"Handed to {d['name']}{_why(d)}",
-    "escalated_by_hand": lambda d: "Escalated to the next step by hand",
+    "escalated_by_hand": lambda d: f"Escalated to the next step{_door(d) or ' by hand'}",
     "pinned_open": lambda d: f"Pinned open: only a person resolves it{_why(d)}",
     "escalated_to_tier": lambda d: f"Escalated to tier {d['tier']} by {d['name']}{_reason(d)}",
-    "acknowledged_partly": lambda d: (
-        f"Acknowledged by {d['name']} via {d['via']}; still missing: {', '.join(d['missing'])}"
-    ),
+    "acknowledged_partly": lambda d: f"Acknowledged by {d['name']}{_via(d)}; still missing: {', '.join(d['missing'])}",
     "update": lambda d: f"Update: {d['text']}",
     "update_due": lambda d: f"An update is due: {d['name']} is reminded" if d["name"] else _NO_UPDATE,
     "released": lambda d: f"No longer pinned open{_why(d)}",
@@ -160,7 +169,11 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}{_calling(d)}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
     "sent": lambda d: f"{_told(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",
-    "delivered": lambda d: f"The {_channel(d)} to {d['name']} was delivered",
+    "delivered": lambda d: (
+        f"{d['name']} answered the call"
+        if d.get("channel") == "voice"
+        else f"The {_channel(d)} to {d['name']} was delivered"
+    ),
     "not_sent": lambda d: f"The {_channel(d)} to {d['name']} failed{_why(d)}",
     "cancelled": lambda d: f"{d['count']} pending notifications were cancelled{_why(d)}",
 }

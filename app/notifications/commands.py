@@ -119,11 +119,12 @@ async def fail_over(
     channels: Collection[str],
     *,
     broken: bool = False,
+    opted_out: bool = False,
 ) -> None:
     """Bad news about a message: the next contact method now, then the next person now (behaviour.md 8). A webhook is
     nobody's: that it failed is told, and no more.
 
-    `broken`: the address itself is no good; its owner is told another way.
+    `broken`: the address itself is no good; its owner is told another way. `opted_out`: by its owner, with STOP.
     """
     if lost.incident_id is not None:
         said = {"name": lost.user_name, "channel": lost.channel, "because": because}
@@ -131,7 +132,7 @@ async def fail_over(
     if (
         broken
         and lost.contact_method_id is not None
-        and await contacts.mark_broken(conn, now, lost.contact_method_id, because)
+        and await contacts.mark_broken(conn, now, lost.contact_method_id, because, opted_out=opted_out)
     ):
         await _tell_owner(conn, now, lost, because, channels)
     if lost.ladder_id is None or lost.user_id is None:
@@ -174,7 +175,7 @@ async def _another_method(
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
     if person is None or not person.active:
         return False
-    for method in person.methods:
+    for method in person.calls_last:
         if method.id not in used:
             planned = Planned(
                 id=ids.new(now),
@@ -203,7 +204,7 @@ async def _tell_owner(
     if lost.user_id is None:
         return
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
-    for method in person.methods[:1] if person is not None and person.active else ():
+    for method in person.calls_last[:1] if person is not None and person.active else ():
         text = f"Your {lost.channel} address on Tocsin does not work any more ({because}). Please mend and verify it."
         await queue_message(
             conn,
@@ -264,8 +265,9 @@ async def _follow(
         sad = [lost for state, lost in both if state in ("sending", "sent")]
         await _set_state(conn, now, sad, "undelivered", because)
         broken = report.fault is not None and report.fault.broken_address
+        opted_out = report.fault is not None and report.fault.opted_out
         for lost in sad:
-            await fail_over(conn, now, lost, because, channels, broken=broken)
+            await fail_over(conn, now, lost, because, channels, broken=broken, opted_out=opted_out)
 
 
 async def _set_state(conn: AsyncConnection, now: datetime, of: Sequence[Undelivered], state: str, because: str) -> None:

@@ -23,7 +23,7 @@ from app.access.links import Links
 from app.channels.channel import Channel, Message, SendFailed, Sent
 from app.db import ids
 from app.db.engine import transaction
-from app.notifications import outcome, rendering, store
+from app.notifications import outcome, rendering, reply_codes, store
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
 from app.notifications.wording import Wording
@@ -83,7 +83,8 @@ class Delivery:
         room = [c for c in self._channels if self._flying[c] < ROOM]
         async with transaction(self._engine) as (conn, now):
             claimed = await self._claim(conn, now, room) if room else Claim()
-            wording = await Wording.of(conn, claimed.parcels, claimed.storm)
+            codes = await reply_codes.give(conn, now, claimed.parcels)
+            wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes)
             jobs = [self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording) for p in claimed.parcels]
             await self._write_attempts(conn, now, jobs)
             if not claimed.looked:  # it reads all that is due, which in a burst is much
@@ -153,6 +154,7 @@ class Delivery:
             text_long=words.text_long,
             facts=words.facts,
             asides=words.asides,
+            replies=words.replies,
             link=self._link(row, attempt_id),
             link_label=words.link_label,
             thread=f"incident-{row.number}" if alone else "",
@@ -204,7 +206,8 @@ class Delivery:
             parcels.setdefault(r.carried_by_id or r.id, []).append(r)
         lost = (await conn.execute(store.LOST_DETAILS, named)).all()
         await conn.execute(store.RECLAIM, named)
-        wording = await Wording.of(conn, list(parcels.values()))
+        codes = await reply_codes.give(conn, now, list(parcels.values()))
+        wording = await Wording.of(conn, list(parcels.values()), codes=codes)
         return [self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording) for r in lost]
 
     async def _send(self, job: Job) -> None:

@@ -119,7 +119,7 @@ async def record(
     )
     broken = sent.broken_address or sent.opted_out
     for one in lost:
-        await fail_over(conn, now, one, str(sent), channels, broken=broken)
+        await fail_over(conn, now, one, str(sent), channels, broken=broken, opted_out=sent.opted_out)
     return "failed" if lost else None
 
 

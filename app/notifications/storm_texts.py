@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.hours import local, zone
 from app.incidents import storms
 from app.incidents.storms import Storm
-from app.notifications.texts import About, Words, facts_of
+from app.notifications.texts import About, Words, facts_of, replies_to_one, replies_to_several
 
 
 def summary(about: Sequence[About], storm: Storm, time_zone: str, *, repeated: bool = False) -> Words:
@@ -34,4 +34,5 @@ def summary(about: Sequence[About], storm: Storm, time_zone: str, *, repeated: b
         text_long=head + "." + "".join(f"\nP1 #{n}: {t} ({s})" for n, t, s in worst),
         facts=tuple((label, value) for label, value in facts if value),
         link_label="See them and acknowledge",
+        replies=(replies_to_several(about) if len(about) > 1 else replies_to_one(about[0])) if about[0].code else (),
     )

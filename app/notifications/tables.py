@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Instant, RoadId
@@ -101,3 +110,39 @@ class Attempt(Base):
     code: Mapped[str] = mapped_column(server_default="")
     error: Mapped[str] = mapped_column(server_default="")
     permanent: Mapped[bool | None]
+
+
+class ReplyCode(Base):
+    """The code by which the owner of a phone answers texts about one incident: it counts only when it comes from the
+    number that it was sent to. Codes go round: one is given anew long after it was given last (`reply_codes.py`)."""
+
+    __tablename__ = "reply_codes"
+    __table_args__ = (
+        CheckConstraint("code BETWEEN 1 AND 999", name="code"),
+        UniqueConstraint("address", "user_id", "incident_id"),
+    )
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    contact_method_id: Mapped[int] = mapped_column(BigInteger)
+    """Without a foreign key, as in `pacing`: a claim must not wait for somebody who removes their contact method."""
+    incident_id: Mapped[UUID]
+    notification_id: Mapped[UUID]
+    """The page that named it last."""
+    given_at: Mapped[Instant]
+
+
+class Reply(Base):
+    """A text message that came from a number we know: acted on once, however often the provider hands it over. What it
+    said is kept as a hash, by which an autoresponder is noticed."""
+
+    __tablename__ = "replies"
+    __table_args__ = (Index("ix_replies_address_at", "address", "at"), Index("ix_replies_at", "at"))
+
+    provider_id: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str]
+    at: Mapped[Instant]
+    verb: Mapped[str]
+    text_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    answered: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -28,6 +28,8 @@ class About:
     runbook_url: str
     """A routing rule's, else the service's."""
     reopened: int
+    code: int | None = None
+    """By which its reader answers on the channel itself."""
     recurrence: Recurrence | None = None
     """How often it came back and what it was last time; None where nobody asked, or it is the first time."""
 
@@ -42,6 +44,7 @@ class Words:
     facts: tuple[tuple[str, str], ...]
     link_label: str
     asides: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
 
 
 def page(about: About, content: Mapping[str, Any], time_zone: str, now: datetime, *, repeated: bool) -> Words:
@@ -69,7 +72,13 @@ def page(about: About, content: Mapping[str, Any], time_zone: str, now: datetime
         facts=tuple(facts),
         link_label="Open and acknowledge",
         asides=(known, *recurrence.shorter(about.recurrence)) if known else (),
+        replies=replies_to_one(about) if about.code else (),
     )
+
+
+def replies_to_one(about: About) -> tuple[str, ...]:
+    """How to acknowledge by an answer, the longest form first."""
+    return f"Reply {about.code}a to acknowledge", f"Reply {about.code}a"
 
 
 def for_information(about: About, content: Mapping[str, Any], state: str, time_zone: str, *, repeated: bool) -> Words:
@@ -169,14 +178,22 @@ def several(about: Sequence[About], *, repeated: bool = False) -> Words:
     """One message about several incidents, the most important first: `7 new incidents on checkout: P1 ..., P2 ...`."""
     again = " (repeat)" if repeated else ""
     head = f"{len(about)} new incidents on {_where(about)}{again}"
-    named = ", ".join(f"P{a.priority} {a.title}" for a in about[:NAMED])
+    named = ", ".join(f"P{a.priority} {a.title}{f' ({a.code})' if a.code else ''}" for a in about[:NAMED])
     return Words(
         subject=head,
         text=f"{head}: {named}",
         text_long=f"{head}.",
         facts=tuple(facts_of(about)),
         link_label="See them and acknowledge",
+        replies=replies_to_several(about) if about[0].code else (),
     )
+
+
+def replies_to_several(about: Sequence[About]) -> tuple[str, ...]:
+    """How to acknowledge one of them, or all of the first one's service."""
+    code = about[0].code
+    all_of = f"{code}aa for all of {about[0].service}"
+    return f"Reply {code}a for one, {all_of}", f"Reply {code}a or {code}aa"
 
 
 def facts_of(about: Sequence[About]) -> list[tuple[str, str]]:

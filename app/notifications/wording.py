@@ -7,7 +7,7 @@ nothing for it, nor does a message about many.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,11 +27,19 @@ class Wording:
 
     known: Mapping[UUID, Known]
     storm: Storm | None
+    codes: Mapping[UUID, int] = field(default_factory=dict)
+    """Reply codes by notification."""
 
     @classmethod
-    async def of(cls, conn: AsyncConnection, parcels: Sequence[Parcel], storm: Storm | None = None) -> Wording:
+    async def of(
+        cls,
+        conn: AsyncConnection,
+        parcels: Sequence[Parcel],
+        storm: Storm | None = None,
+        codes: Mapping[UUID, int] | None = None,
+    ) -> Wording:
         alone = {p[0].incident_id for p in parcels if len(p) == 1 and p[0].incident_id is not None}
-        return cls(await recurrence_store.known(conn, alone), storm)
+        return cls(await recurrence_store.known(conn, alone), storm, codes or {})
 
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
         row = parcel[0]
@@ -66,5 +74,6 @@ class Wording:
             firing=row.firing,
             runbook_url=known.runbook_url if known else row.runbook_url,
             reopened=row.reopened,
+            code=self.codes.get(row.id),
             recurrence=known.recurrence if known else None,
         )

@@ -40,6 +40,8 @@ ROAD: Final = (
     "required_acknowledgements",
     "handoff_watches",
     "edit_notices",
+    "reply_codes",
+    "replies",
 )
 """What the road writes: it begins empty. A table of the road that is missing here makes a simulation fail, not lie."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Annotated
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
@@ -17,8 +16,7 @@ from fastapi.responses import RedirectResponse
 from app import hours
 from app.access import links
 from app.access.links import Link, Links
-from app.channels.twilio_callbacks import SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER, status_of, verify_signature
-from app.errors import Forbidden
+from app.channels.twilio_callbacks import status_of
 from app.escalation import answering
 from app.escalation import commands as escalation
 from app.escalation.answering import Standing
@@ -33,6 +31,7 @@ from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
 from app.web.link_view import Action, View, offered, said
 from app.web.respond_several import several
 from app.web.screens.rendering import LINK_HEADERS, link_screen
+from app.web.twilio import signed_form
 
 router = APIRouter(include_in_schema=False)
 
@@ -192,14 +191,7 @@ async def twilio_status(
 ) -> Response:
     """What became of a message. 403 for a wrong signature; anything else that is signed is answered with 204, because
     sending it again would change nothing."""
-    fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
-    query = request.url.query
-    address = request.scope["raw_path"].decode("ascii") + (f"?{query}" if query else "")
-    headers = request.headers
-    signature, how = headers.get(SIGNATURE_HEADER, ""), headers.get(SIGNATURE_SETTINGS_HEADER, "")
-    if not verify_signature(settings, address, fields, signature, how):
-        raise Forbidden("the signature is wrong", code="wrong_signature")
-    report = status_of(fields)
+    report = status_of(await signed_form(request, settings))
     if report is not None and await report_delivery(tx.conn, tx.now, Links.hash(token), report, list(channels)):
         tx.after_commit(request.app.state.wake)
     return Response(status_code=204)

@@ -319,12 +319,16 @@ def test_status_only_moves_forward() -> None:
 async def test_the_registry_offers_what_is_configured(exchange: PhoneExchange) -> None:
     nothing = Settings(data_dir=Path("unused"))
     assert registry.channels(nothing) == {}
-    assert [(c.channel, c.configured) for c in registry.capabilities(nothing)] == [("sms", False), ("mail", False)]
+    assert [(c.channel, c.configured) for c in registry.capabilities(nothing)] == [
+        ("sms", False),
+        ("voice", False),
+        ("mail", False),
+    ]
     assert "TOCSIN_TWILIO_AUTH_TOKEN" in registry.capabilities(nothing)[0].missing
     both = registry.channels(
         settings_for(exchange, smtp_url="smtp://127.0.0.1:25", mail_from="Tocsin <pager@example.org>")
     )
-    assert sorted(both) == ["mail", "sms"]
+    assert sorted(both) == ["mail", "sms", "voice"]
     for channel in both.values():
         await channel.close()
 

@@ -113,7 +113,7 @@ class Builder:
         return resident.methods[channel]
 
     async def _method(self, conn: AsyncConnection, now: datetime, resident: Resident, channel: str) -> int:
-        address = resident.number if channel == "sms" else resident.address
+        address = resident.number if channel in ("sms", "voice") else resident.address
         document = ContactMethodDocument(channel=channel, address=address)
         added = await contact_methods.add(
             conn, now, resident.user_id, document, self._channels, actor=ACTOR, verified=True

@@ -53,6 +53,13 @@ class Resident:
     def newest_link(self) -> str:
         return self.phone.last_link if self.phone.inbox.items else self.inbox.last_link
 
+    # -- answers, by text
+
+    async def replies(self, body: str, *, times: int = 1) -> None:
+        """Texts our number; what is due by that is done. `times`: so often Twilio hands the same text over."""
+        assert await self.phone.replies(body, times=times) == [], "answers are messages of their own"
+        await self.town.settle()
+
     # -- answers, over the API
 
     async def acknowledges(self, number: int | None = None) -> dict[str, Any]:

@@ -201,6 +201,7 @@ class Town(Looking):
             await self.build.organisation(zone)
             web = await self.another_web()
             self.exchange.hooks.reroute[PUBLIC_URL] = web.url
+            self.exchange.inbound_url = f"{PUBLIC_URL}/v1/twilio/sms"
             self.http.base_url = httpx.URL(web.url)
             self.browser = Browser(self.http, PUBLIC_URL, web.url)
             for _ in range(workers):

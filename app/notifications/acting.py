@@ -1,0 +1,109 @@
+"""⑪ What somebody does by text message or keypress: the same commands as behind the link, then a sentence on how it
+stands. Nothing is taken from anybody by accident: what others have is told, and stays theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.channels import sms
+from app.escalation import answering
+from app.escalation import commands as escalation
+from app.escalation.answering import Standing
+from app.incidents import commands, remarks
+from app.incidents import store as incident_store
+from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
+from app.notifications import reply_store
+from app.notifications import reply_texts as texts
+from app.notifications.replies import Candidate, Said
+
+MOST_MINUTES: Final = {"acknowledge": 24 * 60, "snooze": 7 * 24 * 60}
+
+
+def minutes_at_most(said: Said) -> int | None:
+    """The limit that a command's minutes are beyond, or need to be named within; None where they are right."""
+    most = MOST_MINUTES.get(said.verb)
+    if most is None or (said.minutes is None and said.verb == "acknowledge"):
+        return None
+    return None if said.minutes is not None and 1 <= said.minutes <= most else most
+
+
+def responder(one: Candidate, via: str) -> Responder:
+    return Responder(one.user_id, one.user_key, one.user_name, via, one.notification_id)
+
+
+async def act(conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate]) -> list[str]:
+    """Does it, by SMS, and tells in as many texts as it takes. `these` are one, or for `acknowledge_all` several."""
+    if said.verb == "acknowledge_all":
+        for one in sorted(these, key=lambda c: c.incident_id):  # locks in one order, whoever else takes several
+            await commands.acknowledge(conn, now, one.incident_id, responder(one, "sms"))
+        seen = [await _seen(conn, one) for one in these]
+        return [texts.taken_all(seen, these[0].user_id, now)]
+    (one,) = these
+    if said.verb == "runbook":
+        return texts.runbook(await _seen(conn, one), links=sms.carries_links(one.address))
+    if said.verb == "why":
+        because = await reply_store.why(conn, one.notification_id)
+        return [texts.why(await _seen(conn, one), because, one.user_id, now)]
+    await incident_store.lock(conn, [one.incident_id])
+    return [await _one(conn, now, said, one)]
+
+
+async def _seen(conn: AsyncConnection, one: Candidate) -> Standing:
+    seen = await answering.standing(conn, one.incident_id, one.user_id)
+    assert seen is not None, "a candidate is an incident"
+    return seen
+
+
+async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate) -> str:
+    """Under the incident's lock."""
+    before, who = await _seen(conn, one), responder(one, "sms")
+    if not before.is_open:
+        return texts.standing(before, one.user_id, now)
+    match said.verb:
+        case "acknowledge":
+            return await _acknowledge(conn, now, one, who, said.lasts)
+        case "not_actionable":
+            await remarks.not_actionable(conn, now, one.incident_id, who)
+            told = await _acknowledge(conn, now, one, who, None)
+            return f"Noted as not actionable. {told}"
+        case "escalate":
+            incident = (await incident_store.lock(conn, [one.incident_id]))[one.incident_id]
+            await escalation.escalate_now(conn, now, incident, who)
+            return f"The next step of #{one.number} is paged now: {texts.what(before)}"
+        case "snooze":
+            return await _snooze(conn, now, one, who, before, said.lasts or timedelta())
+        case _:
+            return await _resolve(conn, now, one, who, confirmed=said.verb == "resolve_anyway")
+
+
+async def _acknowledge(
+    conn: AsyncConnection, now: datetime, one: Candidate, who: Responder, promise: timedelta | None
+) -> str:
+    done = await commands.acknowledge(conn, now, one.incident_id, who)
+    mine = isinstance(done, Acknowledged) or (isinstance(done, AlreadyAcknowledged) and done.by_id == one.user_id)
+    if mine and promise is not None:
+        await remarks.promise(conn, now, one.incident_id, who, now + promise)
+    return texts.taken(await _seen(conn, one), one.user_id, now)
+
+
+async def _snooze(
+    conn: AsyncConnection, now: datetime, one: Candidate, who: Responder, before: Standing, lasts: timedelta
+) -> str:
+    if before.state != "triggered" and before.acknowledged_by_id not in (None, one.user_id):
+        return texts.standing(before, one.user_id, now)
+    await commands.snooze(conn, now, one.incident_id, who, now + lasts)
+    return texts.taken(await _seen(conn, one), one.user_id, now)
+
+
+async def _resolve(conn: AsyncConnection, now: datetime, one: Candidate, who: Responder, *, confirmed: bool) -> str:
+    done = await commands.resolve(
+        conn, now, one.incident_id, who, confirmed=confirmed, because=f"by {one.user_name}, by SMS"
+    )
+    if isinstance(done, StillFiring):
+        return texts.still_firing(await _seen(conn, one), one.code, done.firing)
+    return texts.standing(await _seen(conn, one), one.user_id, now)

@@ -1,0 +1,151 @@
+"""What is answered to a text message: short, the most important word first, in two segments at most. Pure.
+
+Every answer names the incident and who has it since when: a person who answers at night must not guess what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from app.channels.gsm7 import size, transliterate
+from app.escalation.answering import Standing
+from app.hours import local, zone
+from app.notifications.replies import Candidate, Meant, Said
+
+COMMANDS: Final = "a acknowledge, e escalate, c resolve, n not actionable, s 10 snooze, r runbook, ? why me"
+PART: Final = 280
+"""Septets of one part of a runbook: with its number it fits two segments."""
+PARTS: Final = 3
+_NAMED: Final = 6
+
+
+def clock_of(at: datetime | None, seen: Standing, now: datetime) -> str:
+    """`02:14`, with the day where it is not today, in the reader's time zone."""
+    if at is None:
+        return "some time ago"
+    there, today = local(at, zone(seen.time_zone)), local(now, zone(seen.time_zone))
+    return there.strftime("%H:%M" if there.date() == today.date() else "%a %H:%M")
+
+
+def standing(seen: Standing, reader_id: int, now: datetime) -> str:
+    """Who has it since when; or that nobody has, and when the next person is paged."""
+    name = f"#{seen.number}"
+    if not seen.is_open:
+        by = f" by {seen.resolver}" if seen.resolver else ""
+        return f"{name} was resolved{by} at {clock_of(seen.resolved_at, seen, now)}."
+    if seen.state == "triggered":
+        waits = f" Still missing: {', '.join(seen.missing)}." if seen.missing else ""
+        due = seen.next_step_at
+        next_ = f" The next step is due at {clock_of(due, seen, now)}." if due is not None and due > now else ""
+        return f"Nobody has {name} yet.{waits}{next_}"
+    who = "You have" if seen.acknowledged_by_id == reader_id else f"{seen.holder or 'Its source'} has"
+    return f"{who} {name} since {clock_of(seen.acknowledged_at, seen, now)}."
+
+
+def taken(seen: Standing, reader_id: int, now: datetime) -> str:
+    """After an acknowledgement, whoever was faster."""
+    if seen.state == "triggered" and seen.missing:
+        return f"Thank you. #{seen.number} goes on paging until {', '.join(seen.missing)} acknowledged, too."
+    if seen.acknowledged_by_id != reader_id or not seen.is_open:
+        return standing(seen, reader_id, now)
+    if seen.wakes_at is not None:
+        until = clock_of(seen.wakes_at, seen, now)
+        return f"You have #{seen.number} until {until}, then it pages again: {what(seen)}"
+    return f"You have #{seen.number}: {what(seen)}"
+
+
+def what(seen: Standing) -> str:
+    return f"P{seen.priority} {seen.title} ({seen.service})"
+
+
+def taken_all(several: Sequence[Standing], reader_id: int, now: datetime) -> str:
+    """After `aa`."""
+    if len(several) == 1:
+        return taken(several[0], reader_id, now)
+    mine = [s for s in several if s.is_open and s.acknowledged_by_id == reader_id]
+    others = [standing(s, reader_id, now) for s in several if s not in mine]
+    head = f"You have {', '.join(f'#{s.number}' for s in mine)} ({mine[0].service})." if mine else ""
+    return " ".join(filter(None, [head, *others]))
+
+
+def still_firing(seen: Standing, code: int, firing: int) -> str:
+    alerts = f"{firing} alert{'s' if firing > 1 else ''}"
+    return (
+        f"#{seen.number} is not resolved: {alerts} of it still fire{'' if firing > 1 else 's'}. Reply {code}cc to"
+        " resolve it anyway; it comes back if that goes on."
+    )
+
+
+def why(seen: Standing, because: str, reader_id: int, now: datetime) -> str:
+    told = f"You were paged as {because}. " if because else ""
+    return f"{what(seen)}. {told}{standing(seen, reader_id, now)}"
+
+
+def runbook(seen: Standing, *, links: bool) -> list[str]:
+    """Its parts, in order. `links`: whether this number may be sent any."""
+    link = seen.runbook_url if links else ""
+    words = " ".join(" ".join(filter(None, [seen.note, seen.runbook_text])).split())
+    if not words:
+        return [f"The runbook of #{seen.number}: {link}" if link else f"There is no runbook for #{seen.number}."]
+    parts = _parts(transliterate(words))
+    if len(parts) > PARTS:
+        parts = [*parts[: PARTS - 1], f"{parts[PARTS - 1]} ..."]
+    if link:
+        parts[-1:] = [f"{parts[-1]} {link}"] if size(f"{parts[-1]} {link}").units <= PART else [parts[-1], link]
+    return parts if len(parts) == 1 else [f"({n}/{len(parts)}) {part}" for n, part in enumerate(parts, 1)]
+
+
+def _parts(words: str) -> list[str]:
+    limit = PART if size(words).encoding == "gsm7" else PART * 67 // 153
+    parts = [""]
+    for word in (piece[i : i + limit] for piece in words.split() for i in range(0, len(piece), limit)):
+        longer = f"{parts[-1]} {word}".strip()
+        if size(longer).units <= limit:
+            parts[-1] = longer
+        else:
+            parts.append(word)
+    return parts
+
+
+def ask(meant: Meant, said: Said) -> str:
+    """Where it is not clear which incident a command is about."""
+    match meant.why:
+        case "which":
+            letters = {"acknowledge_all": "aa", "resolve_anyway": "cc"}.get(said.verb, _LETTERS.get(said.verb, "a"))
+            return f"Which one? {_choices(meant.among, letters)}"
+        case "no_such_code":
+            there = f"Open: {_choices(meant.among)}" if meant.among else "Nothing is open for you."
+            return f"{said.code} is no code of this number. {there}"
+        case "minutes_or_code":
+            code, number = meant.among[0].code, meant.among[0].number
+            return f"Reply {code}a to acknowledge #{number}, or {code}a 15 to promise to have it for 15 minutes."
+        case _:
+            return "Nothing is open for you."
+
+
+_LETTERS: Final = {
+    "acknowledge": "a", "escalate": "e", "resolve": "c", "not_actionable": "n", "snooze": "s 10", "runbook": "r",
+    "why": "?",
+}  # fmt: skip
+
+
+def needs_minutes(said: Said, most: int) -> str:
+    code = said.code or ""
+    letter = "s" if said.verb == "snooze" else "a"
+    return f"Say for how many minutes, 1 to {most}: {code}{letter} 10"
+
+
+def help_text(candidates: Sequence[Candidate]) -> str:
+    """For what is no command; and for whoever asks."""
+    still_open = [c for c in candidates if c.is_open]
+    if not still_open:
+        return f"Nothing is open for you. Reply to a page with its code and one of: {COMMANDS}."
+    return f"Reply with a code and one of: {COMMANDS}. Open: {_choices(still_open)}"
+
+
+def _choices(among: Sequence[Candidate], letters: str = "") -> str:
+    named = [f"{c.code}{letters} P{c.priority} #{c.number} {c.title[:40]} ({c.service})" for c in among[:_NAMED]]
+    more = f" and {len(among) - _NAMED} more" if len(among) > _NAMED else ""
+    return "; ".join(named) + more
