@@ -83,7 +83,7 @@ class TestSeveralHandoffsAWeek:
 
     def test_every_zone_for_20_years_without_gap_or_overlap(self) -> None:
         rotation = weekly(ANA, BEN, CARA, anchor="2007-12-28 02:30", handoffs=("fri 02:30", "sun 02:30", "tue 00:00"))
-        for name in distinct_zones()[::3]:
+        for name in distinct_zones():
             shifts = final(plan(name, rotation), FIRST, LAST)
             assert (shifts[0].starts_at, shifts[-1].ends_at) == (FIRST, LAST), name
             assert all(a.ends_at == b.starts_at for a, b in pairwise(shifts)), name
