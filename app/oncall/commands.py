@@ -142,7 +142,7 @@ async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, a
     newest = next(v for v in found if v.effective_until is None)
     if number != newest.number:
         raise Conflict(f"version {newest.number} came after it: undo that first", code="not_last")
-    former = next((v for v in found if v.number < number and v.was_ever), None)
+    former = next((v for v in found if v.number < number and not v.taken_back), None)
     if former is None or newest.effective_from is None:
         raise Conflict("the first version can only be edited", code="nothing_to_undo")
     if now - newest.effective_from > UNDO_WITHIN:

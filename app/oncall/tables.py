@@ -69,6 +69,8 @@ class ScheduleVersionRow(Base):
     effective_until: Mapped[datetime | None]
     undoes: Mapped[int | None]
     """The number of the version that this one took back."""
+    taken_back: Mapped[bool]
+    """It was planned, and undone before it came into force."""
     created_by: Mapped[str]
     created_at: Mapped[Instant]
 

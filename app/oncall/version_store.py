@@ -21,7 +21,8 @@ from app.oncall.versions import Version, layer_of, stored_layer
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
     """A version as it is listed. In force during `[effective_from, effective_until)`; None: since ever, until it is
-    followed. A planned version that was taken back is in force at no instant: both are the same."""
+    followed. A planned version that was taken back, or gave way to another of the same instant, is in force at no
+    instant: both are the same."""
 
     number: int
     time_zone: str
@@ -31,6 +32,7 @@ class StoredVersion:
     effective_from: datetime | None
     effective_until: datetime | None
     undoes: int | None
+    taken_back: bool
     created_by: str
     created_at: datetime
 
@@ -58,7 +60,7 @@ _NUMBERS = text(f"""
 """)
 _STORED = """
     SELECT v.number, v.time_zone, v.layers, l.key AS like, v.like_turns, v.effective_from, v.effective_until, v.undoes,
-           v.created_by, v.created_at
+           v.taken_back, v.created_by, v.created_at
     FROM schedule_versions v LEFT JOIN schedules l ON l.id = v.like_schedule_id
 """
 # The newest first; a slice before a number.
@@ -68,24 +70,24 @@ _LIST = text(f"""
 """)
 _INSERT = text("""
     INSERT INTO schedule_versions (schedule_id, number, time_zone, layers, like_schedule_id, like_turns, effective_from,
-                                   undoes, created_by, created_at)
+                                   undoes, taken_back, created_by, created_at)
     SELECT :id, (SELECT coalesce(max(number), 0) + 1 FROM schedule_versions WHERE schedule_id = :id), :zone,
            CAST(:layers AS jsonb), (SELECT id FROM schedules WHERE key = :like), :like_turns,
-           :effective_from, :undoes, :actor, :now
+           :effective_from, :undoes, false, :actor, :now
 """)
 _END = text("""
     UPDATE schedule_versions SET effective_until = :at WHERE schedule_id = :id AND effective_until IS NULL
 """)
 # A planned version is taken back: it begins when it ends, and the one before it goes on.
 _TAKE_BACK = text("""
-    UPDATE schedule_versions SET effective_until = effective_from WHERE schedule_id = :id AND number = :number
+    UPDATE schedule_versions SET effective_until = effective_from, taken_back = true
+    WHERE schedule_id = :id AND number = :number
 """)
 _GO_ON = text("""
     UPDATE schedule_versions SET effective_until = NULL
     WHERE schedule_id = :id AND number = (
         SELECT max(number) FROM schedule_versions
-        WHERE schedule_id = :id AND number < :number
-          AND (effective_from IS NULL OR effective_from IS DISTINCT FROM effective_until))
+        WHERE schedule_id = :id AND number < :number AND NOT taken_back)
 """)
 # Nothing of a schedule is in force, or planned, from an instant on (NULL: at any), but what was in force then goes on.
 _CUT = text("""

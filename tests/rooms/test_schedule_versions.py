@@ -163,11 +163,25 @@ async def test_two_edits_at_one_instant_the_later_counts(client: httpx.AsyncClie
     assert await on_duty(client, TUESDAYS["now"]) == ["dan"]
     assert [(v["number"], v["state"]) for v in await versions(client)] == [
         (3, "in_force"),
-        (2, "taken_back"),
+        (2, "replaced"),
         (1, "past"),
     ]
     undone = (await client.post("/schedules/primary/versions/3/undo")).json()
-    assert undone["layers"][0]["members"] == [["ana"], ["ben"]], "what was never in force is not what one goes back to"
+    assert undone["layers"][0]["members"] == [["cara"]]
+
+
+async def test_undoing_a_plan_that_took_the_place_of_another_brings_that_back(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await made(client)
+    for key in ("cara", "dan"):
+        await put(client, members(key), effective_from="2026-03-16T08:00:00Z")
+    await client.post("/schedules/primary/versions/3/undo")
+    assert await on_duty(client, TUESDAYS["after"]) == ["cara"]
+    assert [v["state"] for v in await versions(client)] == ["taken_back", "planned", "in_force"]
+    await client.post("/schedules/primary/versions/2/undo")
+    assert [v["state"] for v in await versions(client)] == ["taken_back", "taken_back", "in_force"]
+    assert await on_duty(client, TUESDAYS["after"]) == ["ana"]
 
 
 async def test_a_preview_begins_with_what_is_until_the_draft_takes_effect(client: httpx.AsyncClient) -> None:

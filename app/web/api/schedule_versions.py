@@ -22,16 +22,17 @@ from app.web.versions import set_etag
 
 router = APIRouter(prefix="/schedules/{schedule}/versions", tags=["schedules"], route_class=Route)
 
+State = Literal["planned", "in_force", "past", "taken_back", "replaced"]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
 class ScheduleVersionAnswer(Answer):
     """What a schedule says during `[effective_from, effective_until)` (null: since ever, until it is followed), who
-    wrote it and when. `state`: `planned`, `in_force`, `past`, or `taken_back` for one that is in force at no instant.
-    `undoes`: the version that it took back."""
+    wrote it and when. `state`: `planned`, `in_force`, `past`; in force at no instant are `taken_back`, and
+    `replaced` by an edit for the same instant. `undoes`: the version that it took back."""
 
     number: int
-    state: Literal["planned", "in_force", "past", "taken_back"]
+    state: State
     effective_from: datetime | None
     effective_until: datetime | None
     time_zone: str
@@ -93,9 +94,9 @@ async def _answers(tx: Tx, found: list[StoredVersion]) -> list[ScheduleVersionAn
     ]
 
 
-def _state(version: StoredVersion, now: datetime) -> Literal["planned", "in_force", "past", "taken_back"]:
+def _state(version: StoredVersion, now: datetime) -> State:
     if not version.was_ever:
-        return "taken_back"
+        return "taken_back" if version.taken_back else "replaced"
     if version.effective_from is not None and version.effective_from > now:
         return "planned"
     return "in_force" if version.effective_until is None or version.effective_until > now else "past"
