@@ -95,7 +95,7 @@ async def _settle(tocsin: Tocsin, started: asyncio.Event, greeting: str) -> None
     await started.wait()
     print(greeting, flush=True)
     if "web" in tocsin.settings.roles:
-        await tocsin.people.furnished()
+        await tocsin.people.furnished(warm=True)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -57,8 +57,9 @@ def build(
     return app
 
 
-def furnish(app: FastAPI) -> None:
-    """Adds the rest, the API and the screens, and analyses all routes. Takes a second or two; may run in a thread."""
+def furnish(app: FastAPI, *, warm: bool = False) -> None:
+    """Adds the rest, the API and the screens; `warm`: and analyses all routes, which else happens when they are first
+    looked at. Takes a second or two; may run in a thread."""
     from app.web.api import router as api  # noqa: PLC0415  # half of a start, which must not wait for it
     from app.web.dropin import alertmanager  # noqa: PLC0415  # as above
     from app.web.screens import router as screens  # noqa: PLC0415  # as above
@@ -66,4 +67,5 @@ def furnish(app: FastAPI) -> None:
     app.include_router(alertmanager.router)
     app.include_router(screens.router)
     api.install(app)
-    deque(iter_route_contexts(app.routes), maxlen=0)
+    if warm:
+        deque(iter_route_contexts(app.routes), maxlen=0)

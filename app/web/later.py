@@ -30,8 +30,9 @@ class Later:
             await self.furnished()
         await self._app(scope, receive, send)
 
-    async def furnished(self) -> None:
+    async def furnished(self, *, warm: bool = False) -> None:
         """Returns when everything is there; begins with it if nobody has. Raises what was wrong in it, every time."""
         if self._furnishing is None:
-            self._furnishing = asyncio.create_task(asyncio.to_thread(application.furnish, self._app), name="furnish")
+            furnish = asyncio.to_thread(application.furnish, self._app, warm=warm)
+            self._furnishing = asyncio.create_task(furnish, name="furnish")
         await asyncio.shield(self._furnishing)
