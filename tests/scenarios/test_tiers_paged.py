@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from town import Town, minutes
+from town.browser import Screen
 
 from app.escalation import concern_store
 from app.escalation.policy_document import Target
@@ -53,7 +54,7 @@ async def test_what_comes_next_is_told_although_somebody_has_it(town: Town) -> N
     await town.build.matrix({"priority": 1, "policy": "leadership"})
     await town.alertmanager.fires("HighErrorRate")
     began = town.now
-    mail = await ana.expects_mail("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
     await eve.expects_mail("For your information")
     number = (await town.incident()).number
     address = f"/api/v1/incidents/{number}"
@@ -65,7 +66,14 @@ async def test_what_comes_next_is_told_although_somebody_has_it(town: Town) -> N
     assert (step["names"], step["step"], step["round"]) == (["Dan"], 3, 1)
     assert step["at"].startswith((began + minutes(15)).isoformat()[:16])
     assert (informed["names"], informed["policy"]) == (["Ben"], "Leadership")
-    assert "/l/" in mail.text
+    screen = await ana.follows_link()
+    assert "You have it" in screen.words
+    assert "Next: Dan by mail at" in screen.words
+    desk = await town.http.get(f"/incidents/{number}", headers={"Authorization": f"Bearer {ana.api_key}"})
+    words = Screen("", desk).words
+    assert "You have it" in words
+    assert "Next: for information, Ben by mail (step 2 of round 1) in" in words
+    assert "then: Dan by mail (step 3 of round 1) in" in words
     await town.wait(minutes(10))
     await ben.expects_mail("For your information")
     assert (await ana.asks("GET", address))["next_informed"] is None
