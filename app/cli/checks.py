@@ -24,6 +24,7 @@ from app.configuration.reachability import hardly, left, undeliverable
 from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
 from app.directory import store as directory
+from app.escalation import tier_store
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
 from app.notifications.overdue_store import overdue
@@ -138,7 +139,7 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     else:
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
-    for found in (await _hardly(conn, channels, now), await _left(conn)):
+    for found in (await _hardly(conn, channels, now), await _left(conn), await _tiers(conn)):
         if found is not None:
             yield found
     if (silent := await _heartbeats(conn)) is not None:
@@ -176,6 +177,15 @@ async def _left(conn: AsyncConnection) -> Finding | None:
         return None
     named = "; ".join(f"{p.name} ({p.key}: {', '.join(p.places[:3])})" for p in found[:NAMED])
     return warning("people who left", f"still named: {named}", "Take them out of these policies.")
+
+
+async def _tiers(conn: AsyncConnection) -> Finding | None:
+    """None when every service has the support tiers that its policy names."""
+    if not (found := await tier_store.unmet(conn, NAMED + 1)):
+        return None
+    named = "; ".join(f"tier {tier} for {service}" for service, tier in found[:NAMED])
+    more = " and more" if len(found) > NAMED else ""
+    return warning("support tiers", f"named by a policy, and not there: {named}{more}", "Its step reaches nobody.")
 
 
 async def _heartbeats(conn: AsyncConnection) -> Finding | None:

@@ -13,7 +13,7 @@ from rows import audited
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.escalation import copy_store
+from app.escalation import copy_store, tier_store
 from app.web.api import escalation_lists, policies, webhooks
 
 HOOK = {"key": "status", "name": "Status page", "url": "https://status.example.org/hook"}
@@ -148,7 +148,14 @@ async def test_a_step_may_name_a_tier_that_no_service_has_yet(client: httpx.Asyn
     async with engine.connect() as conn:
         policy_id = (await conn.execute(text("SELECT id FROM escalation_policies WHERE key = 'calls'"))).scalar_one()
         copied = (await copy_store.copies(conn, [policy_id]))[policy_id]
-    assert copied["steps"][0]["targets"][0] == {"type": "tier", "id": 2}
+        assert copied["steps"][0]["targets"][0] == {"type": "tier", "id": 2}
+        await conn.execute(text("UPDATE services SET policy_id = :id WHERE key = 'checkout'"), {"id": policy_id})
+        assert await tier_store.unmet(conn, 9) == [("checkout", 2)]
+    tiers = [{"service": "checkout", "tier": 2, "policy": "calls"}]
+    assert (await client.put("/support-tiers", json={"tiers": tiers})).is_success
+    async with engine.connect() as conn:
+        await conn.execute(text("UPDATE services SET policy_id = :id WHERE key = 'checkout'"), {"id": policy_id})
+        assert await tier_store.unmet(conn, 9) == []
 
 
 async def test_only_admins_say_who_is_informed_and_what_is_called(client: httpx.AsyncClient) -> None:
