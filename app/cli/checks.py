@@ -25,6 +25,7 @@ from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
 from app.directory import opting_out
 from app.directory import store as directory
+from app.escalation import tier_store
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
 from app.notifications.overdue_store import overdue
@@ -139,7 +140,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     else:
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
-    for found in (await _hardly(conn, channels, now), await _left(conn), await _stopped(conn)):
+    of_people = await _hardly(conn, channels, now), await _left(conn), await _stopped(conn), await _tiers(conn)
+    for found in of_people:
         if found is not None:
             yield found
     if (silent := await _heartbeats(conn)) is not None:
@@ -186,6 +188,15 @@ async def _stopped(conn: AsyncConnection) -> Finding | None:
     more = " and more" if len(found) > NAMED else ""
     advice = "They text START to our number when they want to be paged by text again. docs/answering.md"
     return warning("opted out", f"texted STOP: {', '.join(found[:NAMED])}{more}", advice)
+
+
+async def _tiers(conn: AsyncConnection) -> Finding | None:
+    """None when every service has the support tiers that its policy names."""
+    if not (found := await tier_store.unmet(conn, NAMED + 1)):
+        return None
+    named = "; ".join(f"tier {tier} for {service}" for service, tier in found[:NAMED])
+    more = " and more" if len(found) > NAMED else ""
+    return warning("support tiers", f"named by a policy, and not there: {named}{more}", "Its step reaches nobody.")
 
 
 async def _heartbeats(conn: AsyncConnection) -> Finding | None:

@@ -99,7 +99,8 @@ async def climb(
     last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
     held = await store.held_before(conn, claimed)
     asked = await store.acknowledged(conn, claimed)
-    town = await reach.town(conn, [*_targets(claimed, held), *last_resort], channels, now)
+    services = {c.service_id for c in claimed}
+    town = await reach.town(conn, [*_targets(claimed, held), *last_resort], channels, now, services)
     turns = await turn_store.lock(conn, turn_store.places_of(c.ladder.policy for c in claimed))
     climbs: list[Climb] = []
     for c in claimed:
@@ -114,7 +115,8 @@ async def climb(
             c.priority,
             asked.get(c.ladder.incident_id, ()),
         )
-        climbs.append(ladder.climb(c.ladder, situation, town.find, last_resort, now, turns))
+        find = town.of(c.service_id, programs=not c.ladder.policy.drill)
+        climbs.append(ladder.climb(c.ladder, situation, find, last_resort, now, turns))
     await store.move(conn, [x.ladder for x in climbs])
     await turn_store.keep(conn, turns)
     must = {(x.ladder.incident_id, x.ladder.epoch): x.everybody for x in climbs if x.everybody is not None}

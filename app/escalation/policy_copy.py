@@ -20,7 +20,7 @@ from app.hours import WeeklyHours
 
 
 class Target(Struct, frozen=True, gc=False):
-    """`type`: `user`, `schedule`, `team` or `webhook`."""
+    """`type`: `user`, `schedule`, `team`, `webhook`, or `tier`: `id` 2 or 3 of the incident's service."""
 
     type: str
     id: int

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 MIN_DELAY_S = 30
 """There is no exception: people who should be paged at the same time are targets of the same step."""
 MAX_DELAY_S = 7 * 86_400
+
+HIGHER_TIERS = ("2", "3")
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["checkout-primary"])]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*[^\x00-\x20][^\x00-\x1f]*$")]
@@ -19,11 +21,18 @@ class _Document(BaseModel):
 
 
 class Target(_Document):
-    """Whom a step pages: one user, whoever is on call in a schedule, or everybody in a team. A webhook is called as
-    well, and counts as nobody reached."""
+    """Whom a step pages: one user, whoever is on call in a schedule, everybody in a team, or a support tier of the
+    incident's service, whose key is `2` or `3`. A webhook is called as well, and counts as nobody reached."""
 
-    type: Literal["user", "schedule", "team", "webhook"]
+    type: Literal["user", "schedule", "team", "tier", "webhook"]
     key: Key
+
+    @field_validator("key")
+    @classmethod
+    def _a_higher_tier(cls, key: str, info: ValidationInfo) -> str:
+        if info.data.get("type") == "tier" and key not in HIGHER_TIERS:
+            raise ValueError("the key of a support tier is '2' or '3'")
+        return key
 
 
 def _each_once(targets: list[Target]) -> list[Target]:
@@ -39,14 +48,16 @@ Targets = Annotated[list[Target], Field(min_length=1, max_length=50), AfterValid
 """At least one, each named once."""
 
 
-def _no_webhook(targets: list[Target]) -> list[Target]:
+def _people_always(targets: list[Target]) -> list[Target]:
     if any(target.type == "webhook" for target in targets):
         raise ValueError("a webhook reaches nobody: the last resort must be people")
+    if any(target.type == "tier" for target in targets):
+        raise ValueError("a service may be without a support tier: the last resort must be people")
     return targets
 
 
-PeopleTargets = Annotated[Targets, AfterValidator(_no_webhook)]
-"""At least one, and none that is only a program."""
+PeopleTargets = Annotated[Targets, AfterValidator(_people_always)]
+"""At least one, and none that is only a program, or that some services do not have."""
 
 Priority = Annotated[int, Field(ge=1, le=5)]
 

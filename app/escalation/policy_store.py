@@ -25,11 +25,15 @@ class StoredPolicy:
     updated_at: datetime
 
 
-# A target row says whom by the one of three columns that is set; people read its key.
+# A target row says whom by the one of its columns that is set; people read its key.
 _PERSON_TYPE = "CASE WHEN g.user_id IS NOT NULL THEN 'user' WHEN g.team_id IS NOT NULL THEN 'team' ELSE 'schedule' END"
-_TYPE = f"CASE WHEN g.webhook_id IS NOT NULL THEN 'webhook' ELSE {_PERSON_TYPE} END"
-_TARGET_BY_KEY = f"jsonb_build_object('type', {_TYPE}, 'key', coalesce(tu.key, tt.key, ts.key, tw.key))"
-TARGET_BY_ID = f"jsonb_build_object('type', {_TYPE}, 'id', coalesce(g.user_id, g.team_id, g.schedule_id, g.webhook_id))"
+_TYPE = f"""
+    CASE WHEN g.webhook_id IS NOT NULL THEN 'webhook' WHEN g.tier IS NOT NULL THEN 'tier' ELSE {_PERSON_TYPE} END
+"""
+_KEY = "coalesce(tu.key, tt.key, ts.key, tw.key, CAST(g.tier AS text))"
+_ID = "coalesce(g.user_id, g.team_id, g.schedule_id, g.webhook_id, g.tier)"
+_TARGET_BY_KEY = f"jsonb_build_object('type', {_TYPE}, 'key', {_KEY})"
+TARGET_BY_ID = f"jsonb_build_object('type', {_TYPE}, 'id', {_ID})"
 _PERSON_BY_KEY = f"jsonb_build_object('type', {_PERSON_TYPE}, 'key', coalesce(tu.key, tt.key, ts.key))"
 _PERSON_BY_ID = f"jsonb_build_object('type', {_PERSON_TYPE}, 'id', coalesce(g.user_id, g.team_id, g.schedule_id))"
 _PERSON_KEYS = """
@@ -122,11 +126,12 @@ _INSERT_STEPS = text("""
 """)
 # Targets find their step by its position.
 _INSERT_TARGETS = text("""
-    INSERT INTO escalation_targets (step_id, position, user_id, schedule_id, team_id, webhook_id)
-    SELECT s.id, u.position, u.user_id, u.schedule_id, u.team_id, u.webhook_id
+    INSERT INTO escalation_targets (step_id, position, user_id, schedule_id, team_id, webhook_id, tier)
+    SELECT s.id, u.position, u.user_id, u.schedule_id, u.team_id, u.webhook_id, u.tier
     FROM unnest(CAST(:steps AS int[]), CAST(:positions AS int[]), CAST(:user AS bigint[]),
-                CAST(:schedule AS bigint[]), CAST(:team AS bigint[]), CAST(:webhook AS bigint[])
-    ) AS u (step, position, user_id, schedule_id, team_id, webhook_id)
+                CAST(:schedule AS bigint[]), CAST(:team AS bigint[]), CAST(:webhook AS bigint[]),
+                CAST(:tier AS smallint[])
+    ) AS u (step, position, user_id, schedule_id, team_id, webhook_id, tier)
     JOIN escalation_steps s ON s.policy_id = :id AND s.position = u.step
 """)
 _CLEAR_LAST_RESORT = text("DELETE FROM last_resort_targets")
@@ -137,7 +142,7 @@ _INSERT_LAST_RESORT = text("""
 """)
 
 TargetIds = dict[Target, int]
-"""The row that each target names."""
+"""The row that each target names; of a support tier its number, since which service it is of is not known before."""
 
 _TARGET_IDS = {
     "user": text("SELECT key, id FROM users WHERE key = ANY(CAST(:keys AS text[]))"),
@@ -149,7 +154,7 @@ _TARGET_IDS = {
 
 async def find_targets(conn: AsyncConnection, targets: Sequence[Target]) -> TargetIds:
     """The ids of those targets that exist."""
-    found: TargetIds = {}
+    found: TargetIds = {t: int(t.key) for t in targets if t.type == "tier"}
     for kind, statement in _TARGET_IDS.items():
         if keys := [t.key for t in targets if t.type == kind]:
             rows = await conn.execute(statement, {"keys": keys})
@@ -221,7 +226,7 @@ async def _insert_steps(
     modes = {"whom": [s.whom for s in steps], "acknowledge": [s.acknowledge for s in steps], "conditions": conditions}
     await conn.execute(_INSERT_STEPS, {"id": policy_id, "delays": [s.delay_s for s in steps]} | modes)
     flat = [(i, t) for i, s in enumerate(steps, start=1) for t in s.targets]
-    columns = _columns([t for _, t in flat], targets, (*_PEOPLE, "webhook"))
+    columns = _columns([t for _, t in flat], targets, (*_PEOPLE, "webhook", "tier"))
     await conn.execute(_INSERT_TARGETS, {"id": policy_id, "steps": [i for i, _ in flat]} | columns)
 
 

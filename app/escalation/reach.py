@@ -6,13 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.directory import contacts
 from app.directory.contacts import Person
-from app.escalation import store
+from app.escalation import store, tier_store
 from app.escalation.policy_copy import Target
-from app.escalation.positions import Reach
+from app.escalation.positions import FindReach, Reach
+from app.escalation.tiers import NO_TIERS, ServiceTiers
 from app.oncall import shifts
 from app.oncall import store as oncall_store
 
@@ -29,22 +31,34 @@ class Town:
     """Names by id."""
     shadows: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """By schedule id, who looks on."""
+    tiers: dict[int, ServiceTiers] = field(default_factory=dict)
+    """By service id, for steps that name a support tier."""
 
-    def find(self, targets: Sequence[Target]) -> Reach:
+    def of(self, service_id: int, *, programs: bool = True) -> FindReach:
+        """Finds for incidents of a service. `programs`: webhooks as well; a drill calls none."""
+
+        def find(targets: Sequence[Target]) -> Reach:
+            found = self.find(targets, self.tiers.get(service_id, NO_TIERS))
+            return found if programs else replace(found, webhooks=())
+
+        return find
+
+    def find(self, targets: Sequence[Target], tiers: ServiceTiers = NO_TIERS) -> Reach:
         """Each person once per step, whoever names them twice."""
         found: dict[int, tuple[int, str, str]] = {}
         missing: list[str] = []
+        whys = list(tiers.resolved(targets, missing))
+        targets = [target for target, _ in whys]
         called = {t.id: self.webhooks[t.id] for t in targets if t.type == "webhook" and t.id in self.webhooks}
-        for target in targets:
-            named = list(self._named(target, missing))
-            for user_id, because in named:
+        for target, why in whys:
+            for user_id, because in self._named(target, missing):
                 person = self.people.get(user_id)
                 if person is None or not person.active:
                     missing.append(f"{person.name if person else user_id} is not active")
                 elif not person.methods:
                     missing.append(f"{person.name} has no usable contact method")
                 else:
-                    found.setdefault(user_id, (user_id, person.name, because))
+                    found.setdefault(user_id, (user_id, person.name, why + because))
         looking_on = tuple(self._shadows(targets, found))
         return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)), tuple(called.items()), looking_on)
 
@@ -76,10 +90,20 @@ class Town:
         return [(user_id, f"on call in schedule {name}: {because}") for user_id, because in now_on_call]
 
 
-async def town(conn: AsyncConnection, targets: Iterable[Target], channels: Collection[str], now: datetime) -> Town:
-    """Loads what these targets may come to: a few statements, however many targets."""
-    wanted: dict[str, set[int]] = {"user": set(), "schedule": set(), "team": set(), "webhook": set()}
+async def town(
+    conn: AsyncConnection,
+    targets: Iterable[Target],
+    channels: Collection[str],
+    now: datetime,
+    services: Collection[int] = (),
+) -> Town:
+    """Loads what these targets may come to: a few statements, however many targets. `services`: of the incidents, by
+    id, for the support tiers among the targets."""
+    wanted: dict[str, set[int]] = {"user": set(), "schedule": set(), "team": set(), "webhook": set(), "tier": set()}
     for target in targets:
+        wanted[target.type].add(target.id)
+    tiers = await tier_store.of_services(conn, services) if wanted["tier"] and services else {}
+    for target in (t for of_service in tiers.values() for t in of_service.targets):
         wanted[target.type].add(target.id)
     window = (now, now + timedelta(seconds=1))
     schedules = (
@@ -95,4 +119,4 @@ async def town(conn: AsyncConnection, targets: Iterable[Target], channels: Colle
         *(members for _, members in teams.values()), *({u for u, _ in people} for _, people in on_call.values())
     )
     called = await store.webhooks(conn, wanted["webhook"])
-    return Town(on_call, teams, await contacts.people(conn, users, channels), called, looking_on)
+    return Town(on_call, teams, await contacts.people(conn, users, channels), called, looking_on, tiers)

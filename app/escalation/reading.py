@@ -21,12 +21,16 @@ from app.incidents import required_store
 LADDER = text("""
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
            l.leg, l.leg_round, i.state, i.epoch AS incident_epoch, i.loudness, i.assigned_to_id, i.priority,
-           s.support_hours
+           i.service_id, s.support_hours, coalesce(l.purpose = 'inform' AND x.incident_id <> i.id, false) AS withheld
     FROM ladders l JOIN incidents i ON i.id = l.incident_id JOIN services s ON s.id = i.service_id
-    WHERE l.incident_id = :incident_id AND l.purpose = 'page' AND l.next_step_at IS NOT NULL
-      AND i.state = 'triggered'
+    LEFT JOIN storms x ON x.id = i.storm_id AND x.ended_at IS NULL
+    WHERE l.incident_id = :incident_id AND l.purpose = :purpose AND l.next_step_at IS NOT NULL
+      AND i.state IN ('triggered', 'acknowledged', 'mitigated')
 """)
-"""The ladder of an incident, when it is going to climb."""
+"""A ladder of an open incident that is not parked."""
+
+SAYS_WHO = frozenset({"step", "last_resort", "last_resort_unreachable"})
+"""Entries of a climb that say whom it asked."""
 
 HELD = text("""
     SELECT user_id FROM acknowledgements
@@ -48,11 +52,12 @@ class NextStep:
 
 
 async def next_step(
-    conn: AsyncConnection, incident_id: UUID, channels: Collection[str], now: datetime
+    conn: AsyncConnection, incident_id: UUID, channels: Collection[str], now: datetime, purpose: str = "page"
 ) -> NextStep | None:
-    """Who is paged next and when, by whoever is on call then; None when the ladder is parked. `channels`: the names of
-    the configured ones."""
-    row = (await conn.execute(LADDER, {"incident_id": incident_id})).first()
+    """Who is paged next and when, by whoever is on call then; also when somebody has the incident and a step is taken
+    until it is resolved. None: nobody. `purpose`: `inform` for who is informed next. `channels`: the names of the
+    configured ones."""
+    row = (await conn.execute(LADDER, {"incident_id": incident_id, "purpose": purpose})).first()
     if row is None:
         return None
     climbing = Ladder(
@@ -63,13 +68,34 @@ async def next_step(
     support = hours.parse_hours(row.support_hours) if row.support_hours else None
     asked = await _held(conn, incident_id, row.incident_epoch)
     situation = Situation(
-        row.state, row.incident_epoch, row.loudness, support, row.assigned_to_id, held, False, row.priority, asked
-    )
+        row.state, row.incident_epoch, row.loudness, support, row.assigned_to_id, held, row.withheld, row.priority,
+        asked,
+    )  # fmt: skip
+    return await _first(conn, climbing, situation, row.service_id, channels, now)
+
+
+async def _first(
+    conn: AsyncConnection,
+    climbing: Ladder,
+    situation: Situation,
+    service_id: int,
+    channels: Collection[str],
+    now: datetime,
+) -> NextStep | None:
+    """The first step from here on that asks somebody. Each look passes a step that somebody who has the incident made
+    needless, or is the last."""
     last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
-    at = max(row.next_step_at, now)
-    town = await reach.town(conn, [*_targets(climbing, situation), *last_resort], channels, at)
+    targets = [*_targets(climbing, situation), *last_resort]
     turns = await turn_store.read(conn, turn_store.places_of([climbing.policy]))
-    return _told(row.next_step_at, ladder.climb(climbing, situation, town.find, last_resort, at, turns), town)
+    while (due := climbing.next_step_at) is not None:
+        at = max(due, now)
+        town = await reach.town(conn, targets, channels, at, [service_id])
+        find = town.of(service_id, programs=not climbing.policy.drill)
+        found = ladder.climb(climbing, situation, find, last_resort, at, turns)
+        if (told := _told(due, found, town)) is not None:
+            return told
+        climbing = found.ladder
+    return None
 
 
 async def _held(conn: AsyncConnection, incident_id: UUID, epoch: int) -> tuple[int, ...]:
@@ -86,10 +112,11 @@ def _targets(climbing: Ladder, situation: Situation) -> set[Target]:
 
 
 def _told(due: datetime, climb: Climb, town: Town) -> NextStep | None:
-    """The last entry of a climb is the step that reached somebody, or that nobody could be reached. None: it ends."""
-    if not climb.entries:
+    """The last entry that says whom it asked: the step that reached somebody, or that nobody could be reached. None:
+    it asked nobody."""
+    said = next((entry for entry in reversed(climb.entries) if entry.kind in SAYS_WHO), None)
+    if said is None:
         return None
-    said = climb.entries[-1]
     data = said.data
     step = data["step"] if said.kind == "step" else None
     round_ = climb.ladder.lap - (said.kind == "last_resort")  # paging the last resort begins a round of its own

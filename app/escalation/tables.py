@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import KEY_CHECK, Base, Instant, Key, RoadId, RowId, Version
 
 _ONE_TARGET = "num_nonnulls(user_id, schedule_id, team_id) = 1"
-_ONE_STEP_TARGET = "num_nonnulls(user_id, schedule_id, team_id, webhook_id) = 1"
+_ONE_STEP_TARGET = "num_nonnulls(user_id, schedule_id, team_id, webhook_id, tier) = 1"
 
 
 class Policy(Base):
@@ -87,7 +87,11 @@ class Webhook(Base):
 
 class StepTarget(Base):
     __tablename__ = "escalation_targets"
-    __table_args__ = (UniqueConstraint("step_id", "position"), CheckConstraint(_ONE_STEP_TARGET, name="one"))
+    __table_args__ = (
+        UniqueConstraint("step_id", "position"),
+        CheckConstraint(_ONE_STEP_TARGET, name="one"),
+        CheckConstraint("tier IN (2, 3)", name="tier"),
+    )
 
     id: Mapped[RowId]
     step_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("escalation_steps.id", ondelete="CASCADE"))
@@ -96,6 +100,8 @@ class StepTarget(Base):
     schedule_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("schedules.id"), index=True)
     team_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("teams.id"), index=True)
     webhook_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("webhooks.id"), index=True)
+    tier: Mapped[int | None] = mapped_column(SmallInteger)
+    """A support tier of whatever service the incident is of."""
 
 
 class LastResortTarget(Base):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from app.db import ids
 
 OF_INCIDENT = text("""
     SELECT n.id, n.purpose, n.loudness, n.state, n.because, u.key AS user,
@@ -38,26 +35,6 @@ CARRIED = text("""
     ORDER BY (i.state = 'triggered') DESC, i.priority, i.number LIMIT 500
 """)
 """The incidents that a message is about."""
-
-
-PAGES = text("""
-    SELECT n.user_id, min(n.created_at) AS at FROM notifications n JOIN ladders l ON l.id = n.ladder_id
-    WHERE n.user_id = ANY (CAST(:users AS bigint[])) AND n.purpose = 'page' AND n.loudness = 'loud' AND n.tries > 0
-      AND n.id >= CAST(:first AS uuid) AND n.id < CAST(:last AS uuid)
-      AND jsonb_path_exists(l.policy, '$.**.targets[*] ? (@.type == "schedule" && @.id == $id)',
-                            jsonb_build_object('id', CAST(:schedule_id AS bigint)))
-    GROUP BY n.user_id, n.ladder_id, n.epoch, n.round, n.step
-""")
-"""When each of these people was woken by an incident that pages a schedule: once a step, however many messages."""
-
-
-async def pages(
-    conn: AsyncConnection, schedule_id: int, users: Collection[int], t0: datetime, t1: datetime
-) -> list[tuple[int, datetime]]:
-    """Loud pages of `[t0, t1)`, drills not among them: user and instant."""
-    named = {"users": sorted(users), "schedule_id": schedule_id}
-    rows = await conn.execute(PAGES, named | {"first": ids.first_of(t0), "last": ids.first_of(t1)})
-    return [(r.user_id, r.at) for r in rows]
 
 
 async def carried(conn: AsyncConnection, notification_id: UUID) -> Sequence[Any]:

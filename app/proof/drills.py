@@ -63,7 +63,7 @@ async def start(
         "now": now,
         "look_at": now + LOOK_EVERY,
     }
-    missing = await _unreachable(conn, policy, channels, now)
+    missing = await _unreachable(conn, policy, aim.service_id or 0, channels, now)
     if not await drill_store.insert(conn, values, {"unreachable": missing}):
         raise Conflict(f"a drill for {wanted.target.type} {aim.key!r} is under way", code="drill_under_way")
     said = {"name": caller.name, "whom": aim.name}
@@ -116,12 +116,13 @@ def _step(delay_s: int, targets: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _unreachable(
-    conn: AsyncConnection, policy: dict[str, Any], channels: Collection[str], now: datetime
+    conn: AsyncConnection, policy: dict[str, Any], service_id: int, channels: Collection[str], now: datetime
 ) -> list[str]:
     """Whom its steps name and no message can be made for, in words."""
     rungs = PolicyCopy.of(policy).rungs
-    town = await reach.town(conn, {t for rung in rungs for t in rung.targets}, channels, now)
-    found = [because for rung in rungs for because in town.find(rung.targets).because.split("; ") if because]
+    town = await reach.town(conn, {t for rung in rungs for t in rung.targets}, channels, now, [service_id])
+    find = town.of(service_id)
+    found = [because for rung in rungs for because in find(rung.targets).because.split("; ") if because]
     return list(dict.fromkeys(found))
 
 

@@ -13,7 +13,7 @@ from rows import audited
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.escalation import copy_store
+from app.escalation import copy_store, tier_store
 from app.web.api import escalation_lists, policies, webhooks
 
 HOOK = {"key": "status", "name": "Status page", "url": "https://status.example.org/hook"}
@@ -123,6 +123,8 @@ async def test_policies_do_not_hand_over_in_a_circle(client: httpx.AsyncClient) 
         ({"whom": "nobody"}, "steps[0].whom"),
         ({"acknowledge": "most"}, "steps[0].acknowledge"),
         ({"targets": [{"type": "webhook", "key": "none"}]}, "steps[0].targets[0].key"),
+        ({"targets": [{"type": "tier", "key": "1"}]}, "steps[0].targets[0].key"),
+        ({"targets": [{"type": "tier", "key": 2}]}, "steps[0].targets[0].key"),
     ],
 )
 async def test_steps_that_cannot_be(client: httpx.AsyncClient, step: dict[str, Any], field: str) -> None:
@@ -135,6 +137,25 @@ async def test_the_last_resort_is_no_program(client: httpx.AsyncClient) -> None:
     await client.post("/webhooks", json=HOOK)
     refused = await client.put("/last-resort", json={"targets": [{"type": "webhook", "key": "status"}]})
     assert "a webhook reaches nobody" in refused.json()["errors"][0]["message"]
+    refused = await client.put("/last-resort", json={"targets": [{"type": "tier", "key": "2"}]})
+    assert "a service may be without a support tier" in refused.json()["errors"][0]["message"]
+
+
+async def test_a_step_may_name_a_tier_that_no_service_has_yet(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    step = {"delay_s": 300, "targets": [{"type": "tier", "key": "2"}, {"type": "user", "key": "ana"}]}
+    made = await client.post("/policies", json=policy("calls", steps=[step]))
+    assert (made.status_code, made.json()["steps"][0]["targets"]) == (201, step["targets"])
+    async with engine.connect() as conn:
+        policy_id = (await conn.execute(text("SELECT id FROM escalation_policies WHERE key = 'calls'"))).scalar_one()
+        copied = (await copy_store.copies(conn, [policy_id]))[policy_id]
+        assert copied["steps"][0]["targets"][0] == {"type": "tier", "id": 2}
+        await conn.execute(text("UPDATE services SET policy_id = :id WHERE key = 'checkout'"), {"id": policy_id})
+        assert await tier_store.unmet(conn, 9) == [("checkout", 2)]
+    tiers = [{"service": "checkout", "tier": 2, "policy": "calls"}]
+    assert (await client.put("/support-tiers", json={"tiers": tiers})).is_success
+    async with engine.connect() as conn:
+        await conn.execute(text("UPDATE services SET policy_id = :id WHERE key = 'checkout'"), {"id": policy_id})
+        assert await tier_store.unmet(conn, 9) == []
 
 
 async def test_only_admins_say_who_is_informed_and_what_is_called(client: httpx.AsyncClient) -> None:

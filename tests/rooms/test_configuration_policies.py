@@ -24,7 +24,7 @@ FULL: dict[str, Any] = {
     "steps": [
         {"delay_s": 60, "targets": [{"type": "webhook", "key": "status"}, {"type": "team", "key": "payments"}],
          "whom": "round_robin", "when": {"priority_only": [2, 1], "support_hours": "outside"}},
-        {"delay_s": 60, "targets": [{"type": "user", "key": "ana"}], "acknowledge": "all",
+        {"delay_s": 60, "targets": [{"type": "user", "key": "ana"}, {"type": "tier", "key": "3"}], "acknowledge": "all",
          "when": {"state": "not_resolved", "priority_at_least": 1}},
     ],
 }  # fmt: skip

@@ -147,3 +147,33 @@ async def test_the_command_asks_over_http(house: Whole, tmp_path: Path) -> None:
     assert "Last resort: paging Cara" in ran.output
     wrong = await asyncio.to_thread(CliRunner().invoke, cli.app, ["nowhere", *asked[1:]], env=environment)
     assert wrong.exit_code != 0
+
+
+async def test_the_command_takes_labels_incidents_and_drafts(house: Whole, tmp_path: Path) -> None:
+    await furnish(house)
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(
+        'key: drafted\nname: Drafted\nsteps:\n  - {delay_s: 300, targets: [{type: tier, key: "2"}]}\n'
+        "  - {delay_s: 300, targets: [{type: user, key: ben}]}\n"
+    )
+    labels = ["--label", "alertname=Disk=Full", "--label", "severity=critical"]
+
+    async def ran(*asked: str) -> tuple[int, str]:
+        given = [*asked, "--at", "2026-11-01T01:30", "--url", house.url]
+        done = await asyncio.to_thread(CliRunner().invoke, cli.app, given, env={"TOCSIN_API_KEY": "tocsin_ana"})
+        return done.exit_code, done.output
+
+    code, said = await ran("checkout-alertmanager", *labels, "--policy", str(draft))
+    assert code == 0, said
+    assert "policy “Drafted”" in said
+    assert "Step 1 reached nobody: there is no support tier 2 for service Checkout" in said
+    assert "Step 2 of round 1: paging Ben" in said
+    for wrong, because in (
+        (["checkout-alertmanager"], "give one of -f, --label and --incident"),
+        ([*labels, "--incident", "4"], "give one of -f, --label and --incident"),
+        (["checkout-alertmanager", "--label", "severity"], "--label severity: name=value is needed"),
+        (["checkout-alertmanager", *labels, "--schedule", str(draft)], "schedule.steps"),
+        (["--incident", "999999"], "there is no incident 999999"),
+    ):
+        code, said = await ran(*wrong)
+        assert (code, because in said) == (1, True), said

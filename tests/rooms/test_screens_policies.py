@@ -19,7 +19,7 @@ POLICY: dict[str, Any] = {
     "steps": [
         {"delay_s": 300, "targets": [{"type": "user", "key": "ana"}, {"type": "team", "key": "payments"}],
          "whom": "round_robin", "when": {"priority_at_least": 2, "support_hours": "outside"}},
-        {"delay_s": 90, "targets": [{"type": "user", "key": "ben"}], "acknowledge": "all",
+        {"delay_s": 90, "targets": [{"type": "user", "key": "ben"}, {"type": "tier", "key": "2"}], "acknowledge": "all",
          "when": {"priority_only": [1, 3], "state": "not_resolved"}},
     ],
 }  # fmt: skip
@@ -67,6 +67,7 @@ async def test_whatever_a_policy_says_survives_the_form_untouched(house: Whole) 
     form = await Filled(house, EDIT).open()
     assert "If it is P2 or more important and it is outside the support hours of the service: page one of" in form.said
     assert "If it is P1 or P3 and it is not resolved" in form.said
+    assert "page Ben and whoever the first step of support tier 2 names." in form.said
     await form.press("save")
     assert "There was nothing to save." in form.said
     assert await stored(house) == before

@@ -105,6 +105,9 @@ class IncidentAnswer(IncidentLineAnswer):
     """What it was, as a person said; empty where nobody did."""
     fix: str
     next_step: NextStepAnswer | None = None
+    """Whom the ladder pages next, though somebody may have it by a step until it is resolved; null: nobody."""
+    next_informed: NextStepAnswer | None = None
+    """Whom the escalation matrix informs next; null: nobody."""
     tier: int = 1
     """The support tier that has it."""
     acknowledged_partly_by: list[str] = Field(default=[])
@@ -257,12 +260,14 @@ def incident_answer(
     next_step: object = None,
     returned: RecurrenceAnswer | None = None,
     beside: Beside | None = None,
+    next_informed: object = None,
 ) -> IncidentAnswer:
     """`beside`: what its ladders know; where it is not asked for, the defaults."""
-    following = None if next_step is None else NextStepAnswer.model_validate(next_step)
+    steps = {"next_step": next_step, "next_informed": next_informed}
+    following = {name: step and NextStepAnswer.model_validate(step) for name, step in steps.items()}
     said = {name: detail.row[name] or "" for name in ("cause", "fix")} | {"pinned_open": detail.row["held_open"]}
     known = said | ({} if beside is None else asdict(beside))
-    return IncidentAnswer.model_validate(dict(detail.row) | known | {"next_step": following, "recurrence": returned})
+    return IncidentAnswer.model_validate(dict(detail.row) | known | following | {"recurrence": returned})
 
 
 def recurrence_answer(known: Recurrence | None, now: datetime) -> RecurrenceAnswer | None:

@@ -100,7 +100,8 @@ async def read_incident(number: Number, response: Response, tx: Tx, channels: Ch
     set_etag(response, found.version)
     returned = recurrence_answer(await recurrence_store.recurrence(tx.conn, found.id), tx.now)
     following = await ladders.next_step(tx.conn, found.id, channels, tx.now)
-    return incident_answer(found, following, returned, await ladders.beside(tx.conn, found.id, found.epoch))
+    informed = await ladders.next_step(tx.conn, found.id, channels, tx.now, "inform")
+    return incident_answer(found, following, returned, await ladders.beside(tx.conn, found.id, found.epoch), informed)
 
 
 async def detail_of(conn: AsyncConnection, number: int) -> reading.IncidentDetail:

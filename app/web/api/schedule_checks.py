@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 
 from app import hours
 from app.calendars import store as calendars
-from app.notifications import reading
+from app.notifications import woken_store
 from app.oncall import commands, store
 from app.oncall.fairness import Fairness, fairness
 from app.oncall.intervals import seconds
@@ -120,7 +120,7 @@ async def measure_fairness(schedule: Key, tx: Tx, window: WindowWanted) -> Fairn
     where = {user: hours.zone(name) for user, name in zones.items()}
     day = timedelta(days=1)
     off = await calendars.days_off(tx.conn, zones, (window.t0 - day).date(), (window.t1 + day).date())
-    paged = await reading.pages(tx.conn, stored.id, members, window.t0, window.t1)
+    paged = await woken_store.pages(tx.conn, stored.id, members, window.t0, window.t1)
     found = await asyncio.to_thread(fairness, loaded, window.t0, window.t1, where, off, paged)
     return FairnessAnswer(
         schedule=schedule,

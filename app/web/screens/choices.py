@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.calendars import store as calendar_store
 from app.directory import service_store, store
 from app.escalation import policy_store, webhook_store
+from app.escalation.policy_document import HIGHER_TIERS
 from app.oncall import store as oncall_store
 from app.web.screens.reader import Reader
 
@@ -67,7 +68,8 @@ async def webhooks(conn: AsyncConnection) -> list[Choice]:
 async def targets(
     conn: AsyncConnection, named: Collection[str] = (), *, programs: bool = True
 ) -> dict[str, list[Choice]]:
-    """Whom a step may page, by what they are called together; keys like `user:ana`. `programs`: webhooks as well."""
+    """Whom a step may page, by what they are called together; keys like `user:ana`. `programs`: webhooks as well,
+    and support tiers: what the last resort must not be."""
     users = await people(conn, {key.partition(":")[2] for key in named if key.startswith("user:")})
     found = {
         "Whoever is on call in": [(f"schedule:{key}", name) for key, name in await schedules(conn)],
@@ -75,6 +77,7 @@ async def targets(
         "Everybody in the team": [(f"team:{key}", name) for key, name in await teams(conn)],
     }
     if programs:
+        found["Support tier of the incident's service"] = [(f"tier:{n}", f"Support tier {n}") for n in HIGHER_TIERS]
         found["Webhooks"] = [(f"webhook:{key}", name) for key, name in await webhooks(conn)]
     return {name: some for name, some in found.items() if some}
 

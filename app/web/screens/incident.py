@@ -111,7 +111,6 @@ async def show(
     `text`, `action`, `button`, `fields`. `said`: cause and fix from a form that was not carried out; kept in it."""
     conn, now = reader.tx.conn, reader.tx.now
     seen = await answering.standing(conn, detail.id, reader.caller.user_id or 0)
-    following = await next_step(conn, detail.id, list(request.app.state.channels), now)
     messages = await notification_reading.of_incident(conn, detail.id, limit=MESSAGES)
     entries = await answering.latest(conn, detail.id, ENTRIES + 1, before)
     alerts = await reading.alerts(conn, detail.id, limit=ALERTS)
@@ -131,7 +130,7 @@ async def show(
         ask=ask,
         confirm=confirm,
         undoable=await by_hand.undoable(conn, detail.id, now) if may else None,
-        coming=_coming(following, messages) if detail.state == "triggered" else [],
+        coming=await _coming(reader, detail, list(request.app.state.channels), messages),
         messages=list(reversed(messages)),
         alerts=alerts,
         several=len({a["alert_id"] for a in alerts}) > 1,
@@ -151,19 +150,28 @@ async def show(
     )
 
 
-def _coming(following: NextStep | None, messages: Any) -> list[Coming]:
-    coming = []
-    if following is not None:
-        what = "last resort" if following.step is None else f"step {following.step} of round {following.round}"
-        by = " and ".join(CHANNEL_WORDS.get(c, c) for c in following.channels)
-        whom = listed(following.names) or "nobody can be reached"
-        coming.append(Coming(following.at, f"{whom}{' by ' + by if by else ''} ({what})"))
+async def _coming(reader: Reader, detail: reading.IncidentDetail, channels: list[str], messages: Any) -> list[Coming]:
+    """Once somebody has it, pages that wait are taken back; who is informed is told all the same."""
+    if not detail.is_open:
+        return []
+    conn, now = reader.tx.conn, reader.tx.now
+    following = await next_step(conn, detail.id, channels, now)
+    informed = await next_step(conn, detail.id, channels, now, "inform")
+    coming = [] if following is None else [Coming(following.at, _told(following))]
+    coming += [] if informed is None else [Coming(informed.at, f"for information, {_told(informed)}")]
     for message in messages:
-        if message["state"] == "pending":
+        if message["state"] == "pending" and (detail.state == "triggered" or message["purpose"] != "page"):
             word = CHANNEL_WORDS.get(message["channel"], message["channel"])
             why = f" ({message['because']})" if message["because"] else ""
             coming.append(Coming(message["due_at"], f"{message['user_name']} by {word}{why}"))
     return sorted(coming, key=lambda c: c.at)
+
+
+def _told(following: NextStep) -> str:
+    what = "last resort" if following.step is None else f"step {following.step} of round {following.round}"
+    by = " and ".join(CHANNEL_WORDS.get(c, c) for c in following.channels)
+    whom = listed(following.names) or "nobody can be reached"
+    return f"{whom}{' by ' + by if by else ''} ({what})"
 
 
 async def _people(reader: Reader) -> list[tuple[str, str]]:

@@ -64,7 +64,12 @@ def _step(step: StepDocument, names: Names, *, last: bool) -> str:
 
 def _target(target: Target, names: Names) -> str:
     name = names.get(f"{target.type}:{target.key}", target.key)
-    return {"schedule": f"whoever is on call in {name}", "team": f"everybody in {name}"}.get(target.type, name)
+    said = {
+        "schedule": f"whoever is on call in {name}",
+        "team": f"everybody in {name}",
+        "tier": f"whoever the first step of support tier {target.key} names",
+    }
+    return said.get(target.type, name)
 
 
 def _conditions(when: Condition | None) -> Iterator[str]:
