@@ -22,7 +22,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import arrivals, silent
 from app.alerts import commands as alerts
-from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
 from app.db.engine import unless_raced
@@ -59,7 +58,9 @@ async def _absorb(
     return folded.decisions, (await _respond(conn, routed, standing, now)).pages
 
 
-async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
+async def _respond(
+    conn: AsyncConnection, routed: Sequence[alerts.Routed], standing: Standing, now: datetime
+) -> Correlated:
     """④ to ⑥: from what changed about occurrences to ladders."""
     key_of, rank = standing.key_of(now), standing.rank(now)
     joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now, standing.topology)
@@ -92,15 +93,13 @@ class Climbed:
     pages: int
     lateness: Sequence[float]
     unreachable: int
-    due: Due
-    """After it."""
+    due: Due  # after it
     again: bool = False
 
 
 async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
     """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
-    due = await look(conn)
-    if not due.now:
+    if not (due := await look(conn)).now:
         return Climbed(0, (), 0, due)
     now, standing = await standings.begin(conn)
     if await symptoms.explain(conn, standing.topology, now):
