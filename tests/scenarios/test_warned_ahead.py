@@ -81,7 +81,7 @@ async def test_who_cannot_be_reached_is_told_to_the_admins_where_there_is_no_man
     await town.people("Ana", each_with=())
     await town.build.schedule("primary", {"time_zone": "Europe/Berlin", "layers": [WEEK | {"members": [["ana"]]}]})
     await town.wait(hours(1))
-    await cara.phone.expects_sms("Ana is on duty", "no contact method")
+    await cara.phone.expects_sms("Ana has shifts", "no contact method")
     await town.wait(hours(1))
     town.nothing_else_arrived()
     [warning] = await warnings(cara)
