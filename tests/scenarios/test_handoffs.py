@@ -162,6 +162,7 @@ async def test_only_whoever_comes_confirms_and_only_from_our_screen(town: Town) 
     assert (await town.http.get("/h/nonsense")).status_code == 404
     for _ in range(2):
         assert (await town.http.head(link)).status_code == 200
+        assert "Europe/Berlin" in (await town.http.get(link)).text
         assert (await town.http.post(link, data={"signature": "0" * 64})).status_code == 403
     path = "/api/v1/schedules/primary/handshakes"
     [listed] = (await ana.asks("GET", path))["items"]
