@@ -102,6 +102,9 @@ async def test_the_weekly_mail_comes_once_a_week_and_only_when_something_is_wron
 
     longer = {"time_zone": "Europe/Berlin", "layers": [WEEK | {"length": 3}], "name": "Primary", "team": "payments"}
     await town.residents["Cara"].asks("PUT", "/api/v1/schedules/primary", longer)
+    await town.wait(minutes(3))
+    for person in (ana, ben):
+        await person.expects_mail("Your hours in Primary have changed")
     await town.wait_until(monday + 7 * DAY - hours(20))
     await town.wait_until(monday + 7 * DAY - minutes(1))
     town.nothing_else_arrived()
