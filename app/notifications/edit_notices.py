@@ -46,12 +46,12 @@ async def tell(conn: AsyncConnection, now: datetime, channels: Collection[str]) 
 def content(untold: Untold, found: Edited, where: ZoneInfo) -> dict[str, Any]:
     """`Your hours in Primary were edited by Cara: on call Mon 30 Nov 09:00 to ...; not on call ...`."""
     parts = [
-        f"{what} {_listed(intervals, where)}"
+        f"{what} {_listed(intervals, where, untold.until)}"
         for what, intervals in (("on call", found.gained), ("not on call", found.lost))
         if intervals
     ]
-    facts = [["You are on call", _span(i, where)] for i in found.gained]
-    facts += [["You are not on call", _span(i, where)] for i in found.lost]
+    facts = [["You are on call", _span(i, where, untold.until)] for i in found.gained]
+    facts += [["You are not on call", _span(i, where, untold.until)] for i in found.lost]
     head = f"Your hours in {untold.schedule} were edited by {untold.edited_by}"
     return {
         "subject": f"Your hours in {untold.schedule} have changed",
@@ -61,11 +61,14 @@ def content(untold: Untold, found: Edited, where: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _listed(intervals: Sequence[Interval], where: ZoneInfo) -> str:
+def _listed(intervals: Sequence[Interval], where: ZoneInfo, until: datetime) -> str:
     more = f" and {len(intervals) - SHOWN} more times" if len(intervals) > SHOWN else ""
-    return ", ".join(_span(i, where) for i in intervals[:SHOWN]) + more
+    return ", ".join(_span(i, where, until) for i in intervals[:SHOWN]) + more
 
 
-def _span(interval: Interval, where: ZoneInfo) -> str:
+def _span(interval: Interval, where: ZoneInfo, until: datetime) -> str:
+    """Where nobody looked beyond `until`, no end is named."""
     first, last = (hours.local(at, where) for at in interval)
+    if interval[1] >= until:
+        return f"from {first:%a %d %b %H:%M %Z} on"
     return f"from {first:%a %d %b %H:%M} to {last:%a %d %b %H:%M %Z}"

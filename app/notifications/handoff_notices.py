@@ -109,18 +109,21 @@ async def _next_to_confirm(looking: Look, window: tuple[datetime, datetime]) -> 
 
 
 async def _tell(looking: Look, window: tuple[datetime, datetime]) -> None:
-    """Those who come, unless they are asked to confirm; and those who have left."""
+    """Those who come, unless they are asked to confirm; and those who have left, of the last time only when several
+    were missed."""
     known = await handoff_store.asked_about(looking.conn, looking.watched.schedule_id, window[0])
     open_ones = await handoff_store.open_ones(looking.conn, [looking.watched.schedule_id])
     remaining = {user for h in open_ones for user in h.outgoing}
+    on_call = {entry.user_id for entry in shifts.who(looking.schedule, looking.now)}
+    left: dict[int, datetime] = {}
     for change in handoffs.changes_of_hands(looking.schedule, *window):
         if change.at not in known:
             for user in set(change.incoming) - remaining:
                 await _tell_incoming(looking, user, change.at)
         if change.at <= looking.now:
-            on_call = {entry.user_id for entry in shifts.who(looking.schedule, looking.now)}
-            for user in set(change.outgoing) - on_call:
-                await _tell_outgoing(looking, user, change.at)
+            left |= dict.fromkeys(set(change.outgoing) - on_call, change.at)
+    for user, at in left.items():
+        await _tell_outgoing(looking, user, at)
 
 
 async def _tell_incoming(looking: Look, user: int, at: datetime) -> None:

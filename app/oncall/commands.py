@@ -140,6 +140,8 @@ async def undo(conn: AsyncConnection, now: datetime, key: str, number: int, *, a
     if number not in {v.number for v in found}:
         raise NotFound(f"schedule {key!r} has no version {number}", key=key)
     newest = next(v for v in found if v.effective_until is None)
+    if number > newest.number:
+        raise Conflict(f"version {number} was taken back already", code="not_last")
     if number != newest.number:
         raise Conflict(f"version {newest.number} came after it: undo that first", code="not_last")
     former = next((v for v in found if v.number < number and not v.taken_back), None)

@@ -18,11 +18,14 @@ async def override(
 ) -> StoredOverride:
     """Puts a person in place of whoever is on call, or besides them, or takes one away. `swap`: the one it carries out.
 
+    It counts from now at the earliest: who was paged until now stays on record.
+
     Raises `NotFound`, `Invalid` (an unknown or inactive person, a time that is over or longer than 400 days) and
     `Conflict` (`overlapping`, with the overrides that are in the way).
     """
     schedule_id = await lock(conn, key, None)
     users = await _people(conn, now, wanted)
+    wanted = wanted.model_copy(update={"starts_at": max(wanted.starts_at, now)})
     window = (wanted.starts_at, wanted.ends_at)
     values = {
         "schedule_id": schedule_id,

@@ -120,7 +120,7 @@ def in_words(danger: Danger, schedule: str, who: str, because: str, where: ZoneI
     """One sentence: what, when on the schedule's clocks, and why. `because`: of somebody who cannot be reached."""
     if danger.code == "gap":
         return f"{schedule}: nobody is on call {_span(danger, where)}"
-    return f"{schedule}: {who} is on duty {_span(danger, where)} and cannot be reached: {because}"
+    return f"{schedule}: {who} has shifts {_span(danger, where)} and cannot be reached: {because}"
 
 
 def mended(danger: Danger, schedule: str, who: str, where: ZoneInfo) -> str:

@@ -90,7 +90,7 @@ def test_words_are_on_the_clocks_of_the_schedule() -> None:
     assert mended(danger, "Primary", "", BERLIN).startswith("Mended. Primary: there is no gap any more from Mon")
     lost = Danger("unreachable", 1, NOW, NOW + HOUR)
     assert in_words(lost, "Primary", "Ana", "no contact method", BERLIN) == (
-        "Primary: Ana is on duty from Mon 02 Mar 13:00 to 14:00 CET and cannot be reached: no contact method"
+        "Primary: Ana has shifts from Mon 02 Mar 13:00 to 14:00 CET and cannot be reached: no contact method"
     )
 
 

@@ -216,7 +216,10 @@ async def test_fairness(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     await made(client)
     window = {"from": "2026-03-02T08:00:00Z", "to": "2026-03-16T08:00:00Z"}
     answer = (await client.get("/schedules/primary/fairness", params=window)).json()
-    assert (answer["score"], answer["parts"]) == (1.0, {"hours": 1.0, "nights": 1.0, "weekends": 1.0, "pages": None})
+    assert (answer["score"], answer["parts"]) == (
+        1.0,
+        {"hours": 1.0, "nights": 1.0, "weekends": 1.0, "holidays": None, "pages": None},
+    )
     assert [(p["user"]["key"], p["time_zone"], p["on_call_seconds"] // 3600) for p in answer["people"]] == [
         ("ana", "Europe/Berlin", 168),
         ("ben", "Asia/Tokyo", 168),
@@ -359,6 +362,19 @@ async def test_operators_make_and_withdraw_overrides(client: httpx.AsyncClient, 
     assert (await client.delete(path)).status_code == 204
     assert (await client.delete(path)).status_code == 404
     assert (await client.delete(f"/schedules/primary/overrides/{2**63}")).status_code == 422
+
+
+async def test_an_override_does_not_rewrite_the_past(client: httpx.AsyncClient) -> None:
+    await made(client)
+    body = {"user": "dan", "starts_at": "2026-03-03T09:00:00Z", "ends_at": "2026-03-03T14:00:00Z"}
+    late = await client.post("/schedules/primary/overrides", json=body)
+    assert (late.status_code, late.json()["starts_at"]) == (201, "2026-03-03T12:00:00Z")
+    asked = {"from": "2026-03-03T09:00:00Z", "to": "2026-03-03T14:00:00Z"}
+    shifts = (await client.get("/schedules/primary/shifts", params=asked)).json()["shifts"]
+    assert [(s["user"]["key"], s["starts_at"]) for s in shifts] == [
+        ("ana", "2026-03-03T09:00:00Z"),
+        ("dan", "2026-03-03T12:00:00Z"),
+    ]
 
 
 async def test_a_schedule_in_use_says_where(client: httpx.AsyncClient) -> None:

@@ -72,6 +72,34 @@ async def test_a_watch_is_claimed_by_one_worker_and_not_while_somebody_edits(
         assert [watched.name for watched in await handoff_store.claim(conn, now)] == ["Primary"]
 
 
+async def test_after_a_pause_of_the_workers_nobody_is_told_of_every_shift_that_is_over(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    """Turns of an hour, and nobody looked for ten of them: whoever left them is told of the last."""
+    async with engine.begin() as conn:
+        await conn.execute(
+            text("""
+                INSERT INTO contact_methods (user_id, channel, address, verified_at, created_at, updated_at)
+                SELECT id, 'mail', email, :now, :now, :now FROM users
+            """),
+            {"now": NOON},
+        )
+    hourly = draft()["layers"][0] | {"unit": "hour"}
+    await made(client, layers=[hourly], handoff_notices={"minutes_before": 0})
+    async with transaction(engine) as (conn, now):
+        await handoff_notices.look(conn, now, ["mail"])
+    for later in (timedelta(hours=10), timedelta(hours=10, seconds=30)):
+        await set_clock(engine, NOON + later)
+        async with transaction(engine) as (conn, now):
+            await handoff_notices.look(conn, now, ["mail"])
+    async with engine.connect() as conn:
+        told = await conn.execute(
+            text("SELECT user_id FROM notifications WHERE content->>'text' LIKE '%is over%' AND due_at > :noon"),
+            {"noon": NOON},
+        )
+        assert len(told.all()) == 1
+
+
 async def test_turns_go_to_whoever_is_longest_rested(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     await made(client, layers=RESTED)
     taken = {"user": "cara", "replaces": "ben", "starts_at": "2026-03-09T08:00:00Z", "ends_at": "2026-03-16T08:00:00Z"}

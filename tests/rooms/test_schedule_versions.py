@@ -127,6 +127,10 @@ async def test_what_cannot_be_undone(client: httpx.AsyncClient, engine: AsyncEng
     assert await code(9) == "not_found"
     await put(client, members("cara"))
     assert await code(1) == "not_last"
+    assert (await put(client, members("dan"), effective_from=TUESDAYS["next"])).status_code == 200
+    assert (await client.post("/schedules/primary/versions/3/undo")).status_code == 200
+    again = (await client.post("/schedules/primary/versions/3/undo")).json()
+    assert (again["code"], again["detail"]) == ("not_last", "version 3 was taken back already")
     await set_clock(engine, NOON + timedelta(minutes=15, seconds=1))
     assert await code(2) == "too_late"
     as_person(client, "ana")

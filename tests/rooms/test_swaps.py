@@ -138,16 +138,38 @@ async def test_both_ways(client: httpx.AsyncClient) -> None:
 
 
 async def test_people_are_told_and_reminded(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
-    swap = await asked(client, to="ben", in_return=NEXT_FRIDAY)
+    swap = await asked(client, to="ben", in_return=NEXT_FRIDAY, comment="a wedding")
     friday, next_friday = "Fri 06 Mar 09:00 to Sat 07 Mar 09:00 CET", "Fri 13 Mar 09:00 to Sat 14 Mar 09:00 CET"
-    offer = f"ana asks you to take Primary from {friday}, and takes yours from {next_friday}."
-    assert await notices(engine) == [("ben", offer, "pending", "03-03T12:00")]
-    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
-    assert (await notices(engine))[1:] == [
-        ("ana", f"ben takes Primary from {friday} for you.", "pending", "03-03T12:00"),
-        ("ben", f"You are on call in Primary from {friday}, for ana.", "pending", "03-05T08:00"),
-        ("ana", f"You are on call in Primary from {next_friday}, for ben.", "pending", "03-12T08:00"),
+    offer = f"Ana asks you to take Primary from {friday}, and takes yours from {next_friday}. Why: a wedding"
+    still = (
+        f"Nobody has taken Primary from {friday}, as you asked: unless somebody else was put in, you are on call then."
+    )
+    assert await notices(engine) == [
+        ("ben", offer, "pending", "03-03T12:00"),
+        ("ana", still, "pending", "03-05T08:00"),
     ]
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    assert await notices(engine) == [
+        ("ben", offer, "cancelled", "03-03T12:00"),
+        ("ana", f"Ben takes Primary from {friday} for you.", "pending", "03-03T12:00"),
+        ("ana", still, "cancelled", "03-05T08:00"),
+        ("ben", f"You are on call in Primary from {friday}, for Ana.", "pending", "03-05T08:00"),
+        ("ana", f"You are on call in Primary from {next_friday}, for Ben.", "pending", "03-12T08:00"),
+    ]
+
+
+@pytest.mark.parametrize(("person", "answer"), [("ben", "decline"), ("ana", "withdraw")])
+async def test_what_is_decided_is_asked_no_more(
+    client: httpx.AsyncClient, engine: AsyncEngine, person: str, answer: str
+) -> None:
+    swap = await asked(client, to="ben")
+    await as_person(client, person).post(f"{PATH}/{swap['id']}/{answer}")
+    told = await notices(engine)
+    friday = "from Fri 06 Mar 09:00 to Sat 07 Mar 09:00 CET"
+    assert [text for _, text, state, _ in told if state == "pending"] == (
+        [f"Ben does not take Primary {friday} for you. Ask somebody else."] if answer == "decline" else []
+    )
+    assert sorted(key for key, _, state, _ in told if state == "cancelled") == ["ana", "ben"]
 
 
 async def test_nobody_is_reminded_of_what_was_called_off(client: httpx.AsyncClient, engine: AsyncEngine) -> None:

@@ -112,10 +112,10 @@ async def test_a_shift_that_was_given_away_is_not_announced(town: Town) -> None:
     week = {"starts_at": "2026-11-30T08:00:00Z", "ends_at": "2026-12-07T08:00:00Z"}
     swap = await ben.asks("POST", "/api/v1/schedules/primary/swaps", week | {"to": "dan"})
     await town.settle()
-    await dan.expects_mail("ben offers you a swap")
+    await dan.expects_mail("Ben offers you a swap")
     await dan.asks("POST", f"/api/v1/schedules/primary/swaps/{swap['id']}/take")
     await town.settle()
-    await ben.expects_mail("dan takes your shift")
+    await ben.expects_mail("Dan takes your shift")
     await dan.expects_mail("You are on call for Primary")
     screen = await ben.follows_link("", link=ben.inbox.last_link)
     assert "There is nothing to confirm any more" in screen.words
@@ -162,6 +162,7 @@ async def test_only_whoever_comes_confirms_and_only_from_our_screen(town: Town) 
     assert (await town.http.get("/h/nonsense")).status_code == 404
     for _ in range(2):
         assert (await town.http.head(link)).status_code == 200
+        assert "Europe/Berlin" in (await town.http.get(link)).text
         assert (await town.http.post(link, data={"signature": "0" * 64})).status_code == 403
     path = "/api/v1/schedules/primary/handshakes"
     [listed] = (await ana.asks("GET", path))["items"]

@@ -26,10 +26,10 @@ async def test_who_took_the_shift_is_paged_and_who_looks_on_is_not(town: Town) -
     ana, ben, dan = await town.people("Ana", "Ben", "Dan", each_with="mail")
     await town.service("checkout", policy=[await town.schedule("primary", [WEEK, LEARNING]), minutes(60)])
     swap = await asks(town, ana, "swaps", **WEDNESDAY, to="ben", comment="a wedding")
-    await ben.expects_mail("ana offers you a swap")
+    await ben.expects_mail("Ana offers you a swap")
     await town.wait(minutes(1))
     await asks(town, ben, f"swaps/{swap['id']}/take")
-    await ana.expects_mail("ben takes your shift")
+    await ana.expects_mail("Ben takes your shift")
 
     await town.alertmanager.fires("BeforeTheSwap")
     await ana.expects_mail("BeforeTheSwap")

@@ -81,7 +81,7 @@ async def test_who_cannot_be_reached_is_told_to_the_admins_where_there_is_no_man
     await town.people("Ana", each_with=())
     await town.build.schedule("primary", {"time_zone": "Europe/Berlin", "layers": [WEEK | {"members": [["ana"]]}]})
     await town.wait(hours(1))
-    await cara.phone.expects_sms("Ana is on duty", "no contact method")
+    await cara.phone.expects_sms("Ana has shifts", "no contact method")
     await town.wait(hours(1))
     town.nothing_else_arrived()
     [warning] = await warnings(cara)
@@ -102,6 +102,9 @@ async def test_the_weekly_mail_comes_once_a_week_and_only_when_something_is_wron
 
     longer = {"time_zone": "Europe/Berlin", "layers": [WEEK | {"length": 3}], "name": "Primary", "team": "payments"}
     await town.residents["Cara"].asks("PUT", "/api/v1/schedules/primary", longer)
+    await town.wait(minutes(3))
+    for person in (ana, ben):
+        await person.expects_mail("Your hours in Primary have changed")
     await town.wait_until(monday + 7 * DAY - hours(20))
     await town.wait_until(monday + 7 * DAY - minutes(1))
     town.nothing_else_arrived()

@@ -54,8 +54,8 @@ async def create_override(
     tx: Tx,
     caller: Annotated[Caller, needs("overrides.edit")],
 ) -> OverrideAnswer:
-    """Puts a person in place, or besides whoever is on call, or takes one away. 409 `overlapping` when
-    another override replaces everybody at that time."""
+    """Puts a person in place, or besides whoever is on call, or takes one away, from now at the earliest: the past is
+    not rewritten. 409 `overlapping` when another override replaces everybody at that time."""
     stored = await overriding.override(tx.conn, tx.now, schedule, body, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/schedules/{schedule}/overrides/{stored.id}"
     return OverrideAnswer.model_validate(stored)

@@ -62,8 +62,8 @@ async def list_swaps(
 async def ask_for_a_swap(
     schedule: Key, body: SwapDocument, response: Response, tx: Tx, channels: ChannelsGiven, caller: Responder
 ) -> SwapAnswer:
-    """Asks for somebody to take your shifts of a time (as an admin: anybody's). Whom it is offered to is told. Until it
-    is taken nothing changes. 409 `asked_already`."""
+    """Asks for somebody to take your shifts of a time (as an admin: anybody's). Whom it is offered to is told, and
+    you a day before when nobody took it. Until it is taken nothing changes. 409 `asked_already`."""
     swap = await swaps.ask(tx.conn, tx.now, schedule, body, caller)
     await swap_notices.offered(tx.conn, tx.now, swap, await commands.read(tx.conn, schedule), channels)
     response.headers["Location"] = f"/api/v1/schedules/{schedule}/swaps/{swap.id}"
@@ -86,15 +86,21 @@ async def take_swap(schedule: Key, swap_id: SwapId, tx: Tx, channels: ChannelsGi
 
 
 @router.post("/{swap_id}/decline")
-async def decline_swap(schedule: Key, swap_id: SwapId, tx: Tx, caller: Responder) -> SwapAnswer:
-    """Whoever it was offered to will not take it."""
-    return _answer(await swaps.decline(tx.conn, tx.now, schedule, swap_id, caller))
+async def decline_swap(
+    schedule: Key, swap_id: SwapId, tx: Tx, channels: ChannelsGiven, caller: Responder
+) -> SwapAnswer:
+    """Whoever it was offered to will not take it. Whoever asked is told."""
+    swap = await swaps.decline(tx.conn, tx.now, schedule, swap_id, caller)
+    await swap_notices.declined(tx.conn, tx.now, swap, await commands.read(tx.conn, schedule), channels)
+    return _answer(swap)
 
 
 @router.post("/{swap_id}/withdraw")
 async def withdraw_swap(schedule: Key, swap_id: SwapId, tx: Tx, caller: Responder) -> SwapAnswer:
     """Whoever asked needs nobody any more. A swap that is taken is undone by withdrawing its overrides."""
-    return _answer(await swaps.withdraw(tx.conn, tx.now, schedule, swap_id, caller))
+    swap = await swaps.withdraw(tx.conn, tx.now, schedule, swap_id, caller)
+    await swap_notices.decided(tx.conn, tx.now, swap)
+    return _answer(swap)
 
 
 def _answer(swap: StoredSwap) -> SwapAnswer:

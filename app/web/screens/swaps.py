@@ -102,8 +102,10 @@ async def take(
 
 
 @router.post("/{swap_id}/decline")
-async def decline(key: Key, swap_id: SwapId, reader: Editing, form: Annotated[Whence, Form()]) -> Response:
-    await api.decline_swap(key, swap_id, reader.tx, reader.caller)
+async def decline(
+    key: Key, swap_id: SwapId, reader: Editing, channels: ChannelsGiven, form: Annotated[Whence, Form()]
+) -> Response:
+    await api.decline_swap(key, swap_id, reader.tx, channels, reader.caller)
     return form.returns(key, "declined")
 
 
