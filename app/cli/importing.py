@@ -112,6 +112,8 @@ class _Import:
             return
         if not yes:
             self._ask(planned, overrides, stdin_is_taken)
+        elif not self.as_json:
+            self._tell(telling.say)
         applied = self._apply(document, planned)
         refused = self._override(overrides)
         made = [o for o in overrides if o not in refused]
