@@ -130,8 +130,8 @@ async def test_viewers_may_not(house: Whole) -> None:
 async def test_the_terminal_shows_it_in_order_and_in_local_time(house: Whole) -> None:
     await furnish(house)
     shown = list(cli.lines(await tried(house, at="2026-11-01T01:30", hours=1)))
-    assert shown[0].startswith("Sun 01 Nov 01:30:00 (UTC), watched until Sun 01 Nov 02:30:00")
-    step = shown.index("Sun 01 Nov 01:30:00  Step 2 of round 1: paging Ana")
+    assert shown[0].startswith("Sun 01 Nov 2026 01:30:00 (UTC), watched until Sun 01 Nov 2026 02:30:00")
+    step = shown.index("Sun 01 Nov 2026 01:30:00  Step 2 of round 1: paging Ana")
     assert "-> Ana by mail a…@example.org" in "\n".join(shown[step:])
 
 
