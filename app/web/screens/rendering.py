@@ -143,6 +143,11 @@ def countdown(length: timedelta) -> str:
     return minutes if seconds < 3600 else f"{seconds // 3600}:{minutes}"
 
 
+def opened(text: str) -> str:
+    """With a capital to begin a sentence; names within stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(names: Sequence[str]) -> str:
     """`Ana`, `Ana and Ben`, `Ana, Ben and Cara`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
@@ -180,7 +185,7 @@ _environment.globals |= {
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,
 }
-_environment.filters |= {"safe_url": safe_url, "listed": listed, "who": who}
+_environment.filters |= {"safe_url": safe_url, "listed": listed, "opened": opened, "who": who}
 
 
 def screen(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, /, **given: Any) -> Response:
