@@ -135,4 +135,6 @@ def _message(message: Mapping[str, Any]) -> str:
 
 
 def _when(text: str, zone: str) -> str:
-    return hours.local(datetime.fromisoformat(text), hours.zone(zone)).strftime("%a %d %b %H:%M:%S")
+    """With the year, and with the offset of a time that comes twice."""
+    then = hours.local(datetime.fromisoformat(text), hours.zone(zone))
+    return f"{then:%a %d %b %Y %H:%M:%S %Z}" if hours.comes_twice(then) else f"{then:%a %d %b %Y %H:%M:%S}"

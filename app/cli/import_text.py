@@ -17,20 +17,33 @@ HEADINGS: Final[dict[Kind, str]] = {
     "told": "Worth knowing:",
 }
 _MOST_DIFFERENCES: Final = 10
+_MOST_NAMES: Final = 3
 
 
 def notices(moved: Moved) -> Iterator[str]:
-    """By kind, the worst first; what is the same in several places once, with how many."""
+    """By kind, the worst first; what is the same in several places, or of several people, once, with how many."""
     for kind, heading in HEADINGS.items():
         told: dict[tuple[str, str, str], list[Notice]] = {}
         for notice in moved.notices:
             if notice.kind == kind:
-                told.setdefault((notice.what, notice.why, notice.instead), []).append(notice)
+                what = notice.what if kind == "missing" else notice.what.partition(" of ")[0]
+                told.setdefault((what, notice.why, notice.instead), []).append(notice)
         if told:
             yield heading
-        for (what, why, instead), same in told.items():
+        for (_, why, instead), same in told.items():
             places = f" ({len(same)} times)" if len(same) > 1 else f" ({same[0].where})" if same[0].where else ""
-            yield f"  {what}: {why}{f'; here: {instead}' if instead else ''}{places}"
+            yield f"  {_what(same)}: {why}{f'; here: {instead}' if instead else ''}{places}"
+
+
+def _what(same: Sequence[Notice]) -> str:
+    """`roles of Ana, Ben and 58 more`, of notices that differ in nothing but of what they are."""
+    different = list(dict.fromkeys(notice.what for notice in same))
+    if len(different) == 1:
+        return different[0]
+    names = [what.partition(" of ")[2] for what in different]
+    shown, more = (names, 0) if len(names) <= _MOST_NAMES + 1 else (names[:_MOST_NAMES], len(names) - _MOST_NAMES)
+    listed = f"{', '.join(shown)} and {more} more" if more else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return f"{different[0].partition(' of ')[0]} of {listed}"
 
 
 def compared(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -101,7 +101,9 @@ class _Import:
         document = _without_contact_methods(self.moved.document) if bare else self.moved.document
         if self.moved.missing:
             self._tell(telling.say)
-            raise Invalid(f"{len(self.moved.missing)} things are missing, see above; --output writes what there is")
+            count = len(self.moved.missing)
+            things = "1 thing is" if count == 1 else f"{count} things are"
+            raise Invalid(f"{things} missing, see above; --output writes what there is")
         response = self.client.post("/configuration/plan", json=document)
         planned = _planned(response)
         overrides = self._new_overrides(_date_of(response))
@@ -110,13 +112,15 @@ class _Import:
             return
         if not yes:
             self._ask(planned, overrides, stdin_is_taken)
+        elif not self.as_json:
+            self._tell(telling.say)
         applied = self._apply(document, planned)
         refused = self._override(overrides)
         made = [o for o in overrides if o not in refused]
         self._show(applied, made, told, done=True)
         if refused:
             lines = [f"{import_text.override(o).removeprefix('+ ')}: {why}" for o, why in refused.items()]
-            raise Invalid("\n  ".join([f"{len(lines)} overrides were refused, all else is done", *lines]))
+            raise Invalid("\n  ".join([f"overrides refused: {len(lines)}; all else is done", *lines]))
 
     def _override(self, overrides: Sequence[PlannedOverride]) -> dict[PlannedOverride, str]:
         """Makes them; returns which were refused, and why."""

@@ -67,6 +67,11 @@ def local(at: datetime, zone: tzinfo) -> datetime:
     return at.astimezone(zone)
 
 
+def comes_twice(local: datetime) -> bool:
+    """Whether clocks show this aware local time two times, because they are put back."""
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """The instant (UTC) at which the local `day` begins; not always at midnight. A skipped day begins with the next."""
     return instant(datetime.combine(day, time.min), zone)

@@ -54,7 +54,9 @@ def layers(
 
 def elapsed(name: str, seconds: int, anchor: datetime, members: Members, spans: Sequence[Span]) -> Json:
     """The layer whose turns are elapsed time, for what `layers` has no equal for. Raises `NoEqual`."""
-    if seconds <= 0 or seconds % 3600 or not members:
+    if not members:
+        raise NoEqual("nobody is in it")
+    if seconds <= 0 or seconds % 3600:
         raise NoEqual(f"turns last whole hours, not {seconds} s")
     return layer(name, "hour", seconds // 3600, anchor, members, spans)
 

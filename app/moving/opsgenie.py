@@ -23,6 +23,7 @@ from app.moving.keys import clean
 from app.moving.layering import NoEqual
 from app.moving.moved import Json, Moved, PlannedOverride, Rendered, Source
 from app.moving.overlapping import LONGEST, cut
+from app.oncall.intervals import joined, without
 
 _SECONDS: Final = {"hourly": 3600, "daily": 86_400, "weekly": 604_800}
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -191,7 +192,7 @@ def _free(name: str, taken: object) -> str:
 def _overrides(
     draft: Draft, found: Found, entry: Json, rotations: Mapping[str, list[Json]], export: Collected
 ) -> Iterator[PlannedOverride]:
-    """Of some rotations only: in the place of whom these have. Overrides name their schedule by `_parent`, by
+    """Of all rotations: in place of everybody; else `_of_some`. Overrides name their schedule by `_parent`, by
     its rotations, or by the name of their file."""
     for override in export["override"]:
         value, where = override.value, override.where
@@ -206,10 +207,25 @@ def _overrides(
             yield PlannedOverride(entry["key"], user, starts_at, ends_at)
             continue
         layers = [layer["name"] for id_ in sorted(named) for layer in rotations[id_]]
-        looked_at = min(ends_at, starts_at + LONGEST)
-        replaced = shifts_of(entry, [], starts_at, looked_at, layers) if layers else {}
-        for other, intervals in sorted(replaced.items()):
-            yield from (PlannedOverride(entry["key"], user, s, e, other) for s, e in intervals if other != user)
+        found_any = list(_of_some(entry, layers, user, starts_at, min(ends_at, starts_at + LONGEST)))
+        if not found_any:
+            draft.note("left_out", f"override of {user}", where, "the rotations that it is of have no hours then")
+        yield from (planned for planned in found_any if planned.replaces != user)
+
+
+def _of_some(
+    entry: Json, layers: Sequence[str], user: str, starts_at: datetime, ends_at: datetime
+) -> Iterator[PlannedOverride]:
+    """In the place of whom these rotations have; where a turn of theirs is nobody's, besides whoever is on call."""
+    if not layers:
+        return
+    replaced = shifts_of(entry, [], starts_at, ends_at, layers)
+    for other, intervals in sorted(replaced.items()):
+        yield from (PlannedOverride(entry["key"], user, s, e, other) for s, e in intervals)
+    covering = entry | {"layers": [layer | {"members": [[user]]} for layer in entry["layers"]]}
+    hours_of = shifts_of(covering, [], starts_at, ends_at, layers).get(user, [])
+    somebodys = joined([interval for intervals in replaced.values() for interval in intervals])
+    yield from (PlannedOverride(entry["key"], user, s, e, adds=True) for s, e in without(hours_of, somebodys))
 
 
 def _is_of(schedule: Found, thing: Found) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -204,9 +205,11 @@ def _message(parcel: Parcel, now: datetime, words: Any) -> Told:
 
 
 def _hinted(channel: str, address: str) -> str:
-    """Enough to tell two contact methods apart: who may try payloads need not know numbers."""
+    """Enough to tell two contact methods apart: who may try payloads need not know numbers, nor the secrets that
+    addresses of webhooks hold."""
     if channel == "webhook":
-        return address
+        parts = urlsplit(address)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
     name, at, domain = address.rpartition("@")
     return f"{name[:1]}…@{domain}" if at else f"…{address[-3:]}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.cli import findings, plan_text
+from app.cli import dry_run, findings, plan_text
 from app.cli.findings import ok, problem, warning
 from app.cli.init import key_of
 from app.dev.browser import forms
@@ -114,3 +114,16 @@ def test_the_link_of_a_message_stands_alone() -> None:
     assert first.endswith("SMS Ana    P1 #1 HighErrorRate")
     assert second.strip() == "http://127.0.0.1:1/l/abc"
     assert "\x1b" not in out.getvalue(), "no colours where there is no terminal"
+
+
+def test_a_dry_run_tells_apart_the_two_hours_of_the_night_when_clocks_go_back() -> None:
+    happened = [{"at": f"2026-11-01T0{hour}:30:00Z", "text": "Last resort"} for hour in (5, 6, 7)]
+    told = {"time_zone": "America/New_York", "at": "2026-11-01T05:30:00Z", "until": "2026-11-01T07:30:00Z"}
+    nothing: dict[str, Any] = {"refused": [], "alerts": [], "incidents": [], "messages": [], "complete": True}
+    shown = list(dry_run.lines(told | nothing | {"happened": happened}))
+    assert shown[0] == (
+        "Sun 01 Nov 2026 01:30:00 EDT (America/New_York), watched until Sun 01 Nov 2026 02:30:00, nobody answers."
+    )
+    assert [line.removesuffix("  Last resort") for line in shown[-3:]] == [
+        "Sun 01 Nov 2026 01:30:00 EDT", "Sun 01 Nov 2026 01:30:00 EST", "Sun 01 Nov 2026 02:30:00",
+    ]  # fmt: skip

@@ -28,6 +28,21 @@ def test_notices_are_told_the_worst_first_and_the_same_once():
     ]
 
 
+def test_what_is_the_same_of_many_people_is_one_line():
+    def voice(name: str) -> Notice:
+        return Notice("changed", f"voice calls of {name}", f"users.json: {name}", "there is no voice channel", "SMS")
+
+    def lines(*names: str) -> list[str]:
+        return list(import_text.notices(Moved({}, [voice(name) for name in names])))[1:]
+
+    assert lines("Ana") == ["  voice calls of Ana: there is no voice channel; here: SMS (users.json: Ana)"]
+    assert lines("Ana", "Ben") == ["  voice calls of Ana and Ben: there is no voice channel; here: SMS (2 times)"]
+    assert lines(*"abcd") == ["  voice calls of a, b, c and d: there is no voice channel; here: SMS (4 times)"]
+    assert lines(*"abcde") == ["  voice calls of a, b, c and 2 more: there is no voice channel; here: SMS (5 times)"]
+    missing = Moved({}, [Notice("missing", f"the mail address of {name}", "", "a user has one") for name in "ab"])
+    assert len(list(import_text.notices(missing))) == 3, "whatever has to be found is named, each on a line"
+
+
 def test_a_comparison_counts_equal_shifts_and_lists_where_it_differs():
     differences = tuple(
         Difference(AT + timedelta(days=n), AT + timedelta(days=n, hours=8), ("ana",), () if n else ("ben", "cara"))

@@ -185,6 +185,22 @@ def test_an_override_of_one_rotation_replaces_only_whom_that_has():
     assert sorted(on_call) == ["cara", "dan"]
 
 
+def test_an_override_of_a_rotation_fills_its_turn_of_nobody_within_its_hours():
+    nights = {"type": "time-of-day", "restriction": {"startHour": 22, "startMin": 0, "endHour": 6, "endMin": 0}}
+    a = rotation("a", "daily", 1, "2026-03-02T08:00:00Z", [person("ana"), {"type": "none"}]) | {
+        "timeRestriction": nights
+    }
+    b = rotation("b", "weekly", 1, "2026-03-02T08:00:00Z", [person("cara")])
+    o = {"alias": "o", "user": person("cara"), "rotations": [{"id": "a"}]}
+    filling = o | {"startDate": "2026-03-02T08:00:00Z", "endDate": "2026-03-04T08:00:00Z"}
+    outside = o | {"startDate": "2026-03-05T10:00:00Z", "endDate": "2026-03-05T12:00:00Z"}
+    moved = read(schedule(a, b), {"data": [filling, outside]})
+    zone = ZoneInfo(moved.document["schedules"][0]["time_zone"])
+    made = [(p.user, p.replaces, p.adds, f"{p.starts_at.astimezone(zone):%d %H}") for p in moved.overrides]
+    assert made == [("cara", "ana", False, "02 22"), ("cara", None, True, "03 22")]
+    assert notices(moved, "left_out") == ["override of cara"], "of hours that the rotation does not have"
+
+
 # -- escalations
 
 

@@ -145,6 +145,12 @@ def test_a_layer_that_has_no_equal_is_left_out_and_said():
     assert moved.document["schedules"][0]["layers"] == []
 
 
+def test_a_layer_without_anybody_is_left_out_and_the_reason_is_that():
+    moved = read(schedule("America/New_York", layer("empty", DAY, "2026-03-02T09:00:00-05:00", [])))
+    [left_out] = [notice for notice in moved.notices if notice.kind == "left_out"]
+    assert (left_out.what, left_out.why) == ("layer empty", "nobody is in it")
+
+
 def test_a_virtual_start_after_the_start_leaves_no_hole():
     late = layer("late", DAY, "2026-03-10T09:00:00-04:00", ["PA", "PB", "PC"], start="2026-03-02T00:00:00-05:00")
     moved = read(with_rendering(schedule("America/New_York", late), "America/New_York", T0 + timedelta(hours=5)))

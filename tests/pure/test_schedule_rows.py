@@ -18,7 +18,7 @@ from app.oncall.override_store import StoredOverride
 from app.oncall.rows import REACH, effect, own_shifts, rows, with_override
 from app.oncall.shifts import Override, Schedule, final, gaps
 from app.oncall.swap_store import StoredSwap
-from app.web.screens.rendering import dated, hours_of
+from app.web.screens.rendering import dated, hours_of, when
 from app.web.screens.schedule_drawing import LANE, OFFERED, Seen, bands
 from app.web.screens.taking import presets
 from app.web.screens.time_axis import VIEWS, axis, lanes
@@ -194,6 +194,7 @@ def test_times_of_lists():
     assert dated(NOW + days(365), NOW, BERLIN) == "Wed 03 Mar 2027 13:00"
     back = [dated(datetime(2026, 10, 25, h, 30, tzinfo=UTC), NOW, BERLIN) for h in (0, 1, 2)]
     assert back == ["Sun 25 Oct 02:30 CEST", "Sun 25 Oct 02:30 CET", "Sun 25 Oct 03:30"]
+    assert back == [when(datetime(2026, 10, 25, h, 30, tzinfo=UTC), NOW, BERLIN) for h in (0, 1, 2)]
     assert [hours_of(s).replace("\xa0", " ") for s in (0, 90, 3600, 27_000)] == ["0 min", "2 min", "1 h", "7 h 30 min"]
 
 

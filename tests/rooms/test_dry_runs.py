@@ -120,6 +120,18 @@ async def test_what_cannot_be_tried_names_the_field(house: Whole, body: dict[str
     assert [e["field"] for e in refused["errors"]] == [field]
 
 
+async def test_the_address_of_a_webhook_is_a_hint(house: Whole) -> None:
+    await furnish(house)
+    admin = house.as_person("cara")
+    hook = {"key": "chat", "name": "Chat", "url": "https://chat.example.org/hooks/x?token=secret"}
+    assert (await house.http.post("/api/v1/webhooks", json=hook, headers=admin)).is_success
+    steps = [{"delay_s": 300, "targets": [{"type": "webhook", "key": "chat"}, {"type": "user", "key": "ana"}]}]
+    answer = await house.http.put("/api/v1/policies/night", json={"name": "Night", "steps": steps}, headers=admin)
+    assert answer.is_success, answer.text
+    told = await tried(house, hours=1)
+    assert {m["address"] for m in told["messages"] if m["channel"] == "webhook"} == {"https://chat.example.org/…"}
+
+
 async def test_viewers_may_not(house: Whole) -> None:
     await house.execute("UPDATE users SET role = 'viewer' WHERE key = 'dan'")
     body = {"integration": "checkout-generic", "payload": {}}
@@ -130,8 +142,8 @@ async def test_viewers_may_not(house: Whole) -> None:
 async def test_the_terminal_shows_it_in_order_and_in_local_time(house: Whole) -> None:
     await furnish(house)
     shown = list(cli.lines(await tried(house, at="2026-11-01T01:30", hours=1)))
-    assert shown[0].startswith("Sun 01 Nov 01:30:00 (UTC), watched until Sun 01 Nov 02:30:00")
-    step = shown.index("Sun 01 Nov 01:30:00  Step 2 of round 1: paging Ana")
+    assert shown[0].startswith("Sun 01 Nov 2026 01:30:00 (UTC), watched until Sun 01 Nov 2026 02:30:00")
+    step = shown.index("Sun 01 Nov 2026 01:30:00  Step 2 of round 1: paging Ana")
     assert "-> Ana by mail a…@example.org" in "\n".join(shown[step:])
 
 

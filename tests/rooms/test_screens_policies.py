@@ -53,7 +53,7 @@ async def test_a_policy_is_made_step_by_step_and_told_in_words(house: Whole) -> 
     assert "Step 1. Page Ana. If it is not acknowledged within 5 minutes, the next step is taken." in form.said
     assert "Page one of everybody in Payments, each in turn." in form.said
     assert "within 1 hour, what follows the steps is taken." in form.said
-    assert "1 more round like this follow" in form.said
+    assert "1 more round like this follows" in form.said
     await form.press("up:steps.1")
     await form.press("save")
     assert "The policy is made." in form.said

@@ -118,6 +118,7 @@ async def test_one_tap_takes_a_shift_and_another_takes_it_back(house: Whole, sch
     assert "Dan today 13:00 to 14:00 now override" in lines(made)
     assert (await on_call(house), await on_call(house, hours=1)) == (["dan"], ["ben"])
     assert ">Undo<" in made
+    assert "In place of Ben, by override 1" in await get(house, "/shifts", "dan")
     await at(house, NOON + timedelta(minutes=16))
     assert ">Withdraw<" in await get(house, PRIMARY, "dan")
     assert ">Undo<" not in await get(house, f"{PRIMARY}?told=overridden&override=1", "dan")

@@ -105,7 +105,9 @@ async def _mine(reader: Reader, ahead: timedelta, swaps: list[OfferedSwap]) -> l
     keys = await store.schedules_of_user(tx.conn, user_id, window=window)
     loaded = await store.schedules(tx.conn, list(keys), window=window)
     found = await asyncio.to_thread(_own, loaded, user_id, tx.now, t1)
-    names = await store.names(tx.conn, {user_id} | {u for own in found for u in (*own.relieves, *own.relieved_by)})
+    replaced = {o.replaces_user_id for schedule in loaded.values() for o in schedule.overrides if o.replaces_user_id}
+    others = {u for own in found for u in (*own.relieves, *own.relieved_by)}
+    names = await store.names(tx.conn, {user_id} | replaced | others)
     overrides: dict[int, StoredOverride] = {}
     for schedule_id in {own.schedule_id for own in found if own.shift.override_id}:
         overrides |= {o.id: o for o in await override_store.overrides(tx.conn, keys[schedule_id], window)}

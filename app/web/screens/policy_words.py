@@ -32,7 +32,11 @@ def steps(policy: PolicyDocument, names: Names) -> list[str]:
 def after(policy: PolicyDocument, hand_over_to: str, last_resort: Sequence[Target], names: Names) -> list[str]:
     """What follows the steps. `hand_over_to`: the name of that policy."""
     last = listed([_target(target, names) for target in last_resort]) or "nobody: there is no last resort yet"
-    rounds = f"{policy.repeats} more {'round' if policy.repeats == 1 else 'rounds'} like this follow. "
+    rounds = (
+        "1 more round like this follows. "
+        if policy.repeats == 1
+        else f"{policy.repeats} more rounds like this follow. "
+    )
     told = rounds if policy.repeats else ""
     if policy.hand_over_to:
         told += f"Then the policy {hand_over_to or policy.hand_over_to} goes on. "

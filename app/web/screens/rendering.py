@@ -85,18 +85,20 @@ def static_url(name: str) -> str:
 
 
 def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
-    """`02:14` today, else with the day: `Sat 21 Nov 23:50`, and with the year where it is another one."""
+    """`02:14` today, else with the day: `Sat 21 Nov 23:50`, and with the year where it is another one. A time that
+    comes twice names its offset."""
     then, today = hours.local(at, zone), hours.local(now, zone)
+    clock = _clock(then)
     if then.date() == today.date():
-        return f"{then:%H:%M}"
-    return f"{then:%a %d %b %H:%M}" if then.year == today.year else f"{then:%d %b %Y %H:%M}"
+        return clock
+    return f"{then:%a %d %b} {clock}" if then.year == today.year else f"{then:%d %b %Y} {clock}"
 
 
 def dated(at: datetime, now: datetime, zone: ZoneInfo, since: datetime | None = None) -> str:
     """For lists over many days: `today 14:00`, `Sat 21 Nov 23:50`; only the time on the day of `since`. A time that
     comes twice names its offset."""
     then, today = hours.local(at, zone), hours.local(now, zone)
-    clock = f"{then:%H:%M %Z}" if _twice(then) else f"{then:%H:%M}"
+    clock = _clock(then)
     if since is not None and hours.local(since, zone).date() == then.date():
         return clock
     if then.date() == today.date():
@@ -104,8 +106,8 @@ def dated(at: datetime, now: datetime, zone: ZoneInfo, since: datetime | None = 
     return f"{then:%a %d %b} {clock}" if then.year == today.year else f"{then:%a %d %b %Y} {clock}"
 
 
-def _twice(local: datetime) -> bool:
-    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+def _clock(local: datetime) -> str:
+    return f"{local:%H:%M %Z}" if hours.comes_twice(local) else f"{local:%H:%M}"
 
 
 def hours_of(seconds: float) -> str:
@@ -139,6 +141,11 @@ def countdown(length: timedelta) -> str:
     seconds = max(0, round(length.total_seconds()))
     minutes = f"{seconds // 60 % 60:02}:{seconds % 60:02}"
     return minutes if seconds < 3600 else f"{seconds // 3600}:{minutes}"
+
+
+def opened(text: str) -> str:
+    """With a capital to begin a sentence; names within stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def listed(names: Sequence[str]) -> str:
@@ -178,7 +185,7 @@ _environment.globals |= {
     "state_words": STATE_WORDS,
     "channel_words": CHANNEL_WORDS,
 }
-_environment.filters |= {"safe_url": safe_url, "listed": listed, "who": who}
+_environment.filters |= {"safe_url": safe_url, "listed": listed, "opened": opened, "who": who}
 
 
 def screen(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, /, **given: Any) -> Response:
