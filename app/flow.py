@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts import arrivals, silent
 from app.alerts import commands as alerts
+from app.alerts.commands import Routed
 from app.alerts.dedup import Arrival, Decision
 from app.db import ids
 from app.db.engine import unless_raced
@@ -57,9 +58,7 @@ async def _absorb(
     return folded.decisions, (await _respond(conn, routed, standing, now)).pages
 
 
-async def _respond(
-    conn: AsyncConnection, routed: Sequence[alerts.Routed], standing: Standing, now: datetime
-) -> Correlated:
+async def _respond(conn: AsyncConnection, routed: Sequence[Routed], standing: Standing, now: datetime) -> Correlated:
     """④ to ⑥: from what changed about occurrences to ladders."""
     key_of, rank = standing.key_of(now), standing.rank(now)
     joined = await joining.correlate(conn, routed, standing.recovery_delays, key_of, rank, now, standing.topology)
