@@ -181,7 +181,10 @@ class TestFairness:
         assert {load.on_call_seconds for load in even.loads} == {4 * 7 * 86_400}
         assert {load.night_seconds for load in even.loads} == {4 * 7 * 8 * 3600}
         assert {load.weekend_seconds for load in even.loads} == {4 * 2 * 86_400}
-        assert (even.parts, even.score) == ({"hours": 1.0, "nights": 1.0, "weekends": 1.0, "pages": None}, 1.0)
+        assert (even.parts, even.score) == (
+            {"hours": 1.0, "nights": 1.0, "weekends": 1.0, "holidays": None, "pages": None},
+            1.0,
+        )
 
     def test_always_the_weekends_is_not(self) -> None:
         uneven = fairness(plan(layer(ANA, BEN, handoffs=("mon 09:00", "sat 00:00"))), *self.PERIOD, {})

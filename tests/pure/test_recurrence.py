@@ -1,104 +1,92 @@
-"""Repetition against dateutil, which is another implementation of the same standard."""
+"""The n-th time, in one line."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from dateutil.rrule import rrulestr
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
-from app.calendars.recurrence import Budget, TooMuch, occurrences, rule
+from app.channels.gsm7 import fit_sms, size
+from app.errors import Invalid
+from app.incidents.recurrence import COUNTED, LONGEST, Earlier, Recurrence, checked, line, shorter
 
-DAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
-
-
-def lists(low: int, high: int, *, negative: bool = False) -> st.SearchStrategy[str]:
-    values = st.integers(low, high)
-    signed = values | values.map(lambda n: -n) if negative else values
-    return st.lists(signed, min_size=1, max_size=3, unique=True).map(lambda found: ",".join(map(str, found)))
+NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
+LINK = "https://tocsin.example.org/l/0123456789012345678901"
 
 
-weekdays = st.lists(st.sampled_from(DAYS), min_size=1, max_size=3, unique=True).map(",".join)
-ordinals = st.tuples(st.sampled_from(["1", "2", "-1", "4"]), st.sampled_from(DAYS)).map("".join)
-PARTS = {
-    "HOURLY": {"BYHOUR": lists(0, 23), "BYDAY": weekdays},
-    "DAILY": {"BYMONTH": lists(1, 12), "BYDAY": weekdays, "BYMONTHDAY": lists(1, 31, negative=True),
-              "BYHOUR": lists(0, 23)},
-    "WEEKLY": {"BYDAY": weekdays, "BYMONTH": lists(1, 12), "BYHOUR": lists(0, 23)},
-    "MONTHLY": {"BYMONTHDAY": lists(1, 31, negative=True), "BYDAY": weekdays | ordinals, "BYMONTH": lists(1, 12)},
-    "YEARLY": {
-        "BYMONTH": lists(1, 12), "BYMONTHDAY": lists(1, 31, negative=True), "BYDAY": weekdays | ordinals,
-        "BYYEARDAY": lists(1, 366, negative=True), "BYWEEKNO": lists(1, 53, negative=True),
-    },
-}  # fmt: skip
-
-
-@st.composite
-def rules(draw: st.DrawFn) -> str:
-    frequency = draw(st.sampled_from(sorted(PARTS)))
-    text = f"FREQ={frequency};INTERVAL={draw(st.integers(1, 4))};WKST={draw(st.sampled_from(DAYS))}"
-    chosen = draw(st.lists(st.sampled_from(sorted(PARTS[frequency])), max_size=2, unique=True))
-    assume(not {"BYDAY", "BYWEEKNO"} <= set(chosen) or "BYMONTH" not in chosen)
-    for name in chosen:
-        text += f";{name}={draw(PARTS[frequency][name])}"
-    assume("BYWEEKNO" not in chosen or not any(c.isdigit() for c in text.partition("BYDAY=")[2].partition(";")[0]))
-    if chosen and frequency in ("MONTHLY", "WEEKLY") and draw(st.booleans()):
-        text += f";BYSETPOS={draw(st.sampled_from(['1', '-1', '2']))}"
-    if draw(st.booleans()):
-        text += f";COUNT={draw(st.integers(1, 30))}"
-    return text
-
-
-def ours(text: str, start: datetime, first: datetime, end: datetime) -> list[datetime]:
-    return list(occurrences(rule(text), start, first, end, Budget()))
-
-
-@given(
-    text=rules(),
-    start=st.datetimes(datetime(2020, 1, 1), datetime(2026, 12, 31)).map(lambda at: at.replace(microsecond=0)),
-    skipped=st.integers(0, 1500),
-    days=st.integers(1, 500),
-)
-def test_as_dateutil_has_it(text: str, start: datetime, skipped: int, days: int) -> None:
-    """With the start itself first, which dateutil leaves out when it does not meet the rule."""
-    first = start + timedelta(days=skipped)
-    end = first + timedelta(days=days)
-    bare, _, count = text.partition(";COUNT=")
-    expected: list[datetime] = [start]
-    for at in rrulestr(bare, dtstart=start).xafter(start, inc=False):
-        if at >= end or (count and len(expected) >= int(count)):
-            break
-        expected.append(at)
-    assert ours(text, start, first, end) == [at for at in expected if first <= at < end]
-
-
-@given(text=rules(), start=st.datetimes(datetime(2020, 1, 1), datetime(2026, 12, 31)), cut=st.integers(1, 399))
-def test_a_window_may_be_cut_anywhere(text: str, start: datetime, cut: int) -> None:
-    first, end = start, start + timedelta(days=400)
-    middle = first + timedelta(days=cut)
-    assert ours(text, start, first, middle) + ours(text, start, middle, end) == ours(text, start, first, end)
+def earlier(cause: str = "", fix: str = "", days: int = 3, minutes: int = 14) -> Earlier:
+    over = NOW - timedelta(days=days, hours=2)
+    return Earlier(41, over - timedelta(minutes=minutes), over, cause, fix)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("known", "said"),
     [
-        "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
-        "FREQ=DAILY;COUNT=5;BYMONTH=2;BYMONTHDAY=30",
-        "FREQ=YEARLY;BYWEEKNO=53;BYMONTH=6",
+        (None, ""),
+        (
+            Recurrence(5, earlier("disk full", "rotating the logs")),
+            "5th time in 30 days; last time, 3 days ago: disk full, fixed by rotating the logs, took 14 min",
+        ),
+        (Recurrence(2, earlier("disk full")), "2nd time in 30 days; last time, 3 days ago: disk full, took 14 min"),
+        (
+            Recurrence(3, earlier(fix="a restart", days=1)),
+            "3rd time in 30 days; last time, 1 day ago: fixed by a restart, took 14 min",
+        ),
+        (Recurrence(11, earlier(minutes=125)), "11th time in 30 days; last time, 3 days ago: took 2 h 05 min"),
+        (Recurrence(21, None), "21st time in 30 days"),
+        (Recurrence(1, earlier("disk full", days=63)), "Last time, 63 days ago: disk full, took 14 min"),
+        (Recurrence(COUNTED, None), "More than 999 times in 30 days"),
     ],
 )
-def test_what_is_met_by_no_time_ends(text: str) -> None:
-    assert ours(text, datetime(2000, 1, 1), datetime(2000, 1, 2), datetime(2027, 1, 1)) == []
+def test_what_is_known_in_one_line(known: Recurrence | None, said: str) -> None:
+    assert line(known, NOW) == said
 
 
-def test_the_budget_is_shared_and_spent() -> None:
-    start, end = datetime(2026, 1, 1), datetime(2027, 1, 1)
-    budget = Budget(work=800)
-    for _ in range(2):
-        list(occurrences(rule("FREQ=DAILY;BYHOUR=1"), start, start, end, budget))
-    with pytest.raises(TooMuch, match="too long to work out"):
-        list(occurrences(rule("FREQ=DAILY;BYHOUR=1"), start, start, end, budget))
-    with pytest.raises(TooMuch, match="too many entries"):
-        list(occurrences(rule("FREQ=DAILY"), start, start, end, Budget(instances=100)))
+def test_long_words_are_cut_and_the_rest_is_still_said() -> None:
+    said = line(Recurrence(2, earlier("c" * LONGEST, "f" * LONGEST)), NOW)
+    assert said.endswith(f"{'c' * 77}..., fixed by {'f' * 77}..., took 14 min")
+
+
+def test_where_there_is_less_room_the_fix_is_said_first() -> None:
+    assert shorter(Recurrence(3, earlier("disk full", "rotating the logs"))) == (
+        "3rd time in 30 days; last time fixed by rotating the logs",
+        "3rd time in 30 days",
+    )
+    assert shorter(Recurrence(3, earlier("disk full"))) == (
+        "3rd time in 30 days; last time disk full",
+        "3rd time in 30 days",
+    )
+    assert shorter(Recurrence(3, earlier())) == ("3rd time in 30 days",)
+    assert shorter(Recurrence(1, earlier("disk full"))) == shorter(None) == ()
+
+
+def sms(title: str, known: Recurrence) -> str:
+    return fit_sms(f"P1 #42 {title} (Checkout)", LINK, asides=(line(known, NOW), *shorter(known)))
+
+
+def test_a_text_says_as_much_as_costs_no_segment_more() -> None:
+    known = Recurrence(3, earlier("disk full", "rotating the logs"))
+    assert sms("Disk full", known).splitlines()[1] == "3rd time in 30 days; last time fixed by rotating the logs"
+    assert sms("Disk full on the second database of the shop", known).splitlines()[1] == "3rd time in 30 days"
+    assert "time" not in sms("Disk full on the second database of the shop in the cellar of Frankfurt am Main", known)
+    assert "took 14 min" in sms("Disk full " * 10, known), "two segments are paid for: there is room again"
+    for length in range(1, 400):
+        title = "x" * length
+        assert size(sms(title, known)).segments == size(fit_sms(f"P1 #42 {title} (Checkout)", LINK)).segments
+
+
+def test_words_that_would_change_the_alphabet_of_a_text_are_left_out() -> None:
+    known = Recurrence(3, earlier("диск полон", "ротация"))
+    assert sms("Disk full", known).splitlines()[1] == "3rd time in 30 days"
+
+
+@pytest.mark.parametrize("text", ["x" * (LONGEST + 1), "two\nlines", "bell\x07", "line\u2028separator", "null\x00"])
+def test_a_cause_is_one_line(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        checked("cause", text)
+    assert [e["field"] for e in refused.value.errors] == ["cause"]
+
+
+def test_a_cause_is_kept_as_it_was_written() -> None:
+    assert checked("cause", "  диск 🔥 <b>полон</b>\n") == "диск 🔥 <b>полон</b>"
+    assert checked("fix", "x" * LONGEST) == "x" * LONGEST

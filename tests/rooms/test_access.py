@@ -223,7 +223,7 @@ def test_what_the_roles_are_for():
     assert reach("viewer") < reach("operator") < reach("manager") < reach("admin") == set(PERMISSIONS)
     assert not {"incidents.respond", "overrides.edit"} & reach("viewer")
     assert {"incidents.respond", "overrides.edit"} <= reach("operator")
-    own = {"overrides.edit", "silences.edit", "me.edit", "api_keys.edit"}
+    own = {"overrides.edit", "silences.edit", "me.edit", "api_keys.edit", "schedule_feeds.edit"}
     assert {n for n in reach("operator") if n.endswith(".edit")} == own
     assert {n for n, p in PERMISSIONS.items() if p.of_team} <= reach("manager")
     assert not {"users.edit", "audit.read", "organisation.edit"} & reach("manager")
