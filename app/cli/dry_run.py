@@ -45,10 +45,9 @@ def dry_run(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
     url: remote.Url = remote.DEFAULT_URL,
 ) -> None:
-    """Say what would happen if a payload (-f), an alert with some labels (--label) or the alerts of an incident
-    (--incident) arrived at some time.
+    """Say what would happen if a payload arrived at some time.
 
-    Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope read of an operator. Shows the
+    Or an alert with some labels (--label), or the alerts of an incident once more (--incident). Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope read of an operator. Shows the
     incident, every step, and every message with its text, as if nobody answered. Nothing is stored, nobody is told.
     """
     with telling.explained():
