@@ -47,8 +47,9 @@ def dry_run(
 ) -> None:
     """Say what would happen if a payload arrived at some time.
 
-    Or an alert with some labels (--label), or the alerts of an incident once more (--incident). Goes over the HTTP API with the key in TOCSIN_API_KEY, which needs the scope read of an operator. Shows the
-    incident, every step, and every message with its text, as if nobody answered. Nothing is stored, nobody is told.
+    Or an alert with some labels (--label), or the alerts of an incident once more (--incident). Goes over the HTTP API
+    with the key in TOCSIN_API_KEY, which needs the scope read of an operator. Shows the incident, every step, and every
+    message with its text, as if nobody answered. Nothing is stored, nobody is told.
     """
     with telling.explained():
         if [bool(file), bool(label), bool(incident)].count(True) != 1:
