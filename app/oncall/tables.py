@@ -69,7 +69,7 @@ class ScheduleVersionRow(Base):
     effective_until: Mapped[datetime | None]
     undoes: Mapped[int | None]
     """The number of the version that this one took back."""
-    taken_back: Mapped[bool]
+    taken_back: Mapped[bool] = mapped_column(server_default=text("false"))
     """It was planned, and undone before it came into force."""
     created_by: Mapped[str]
     created_at: Mapped[Instant]

@@ -18,7 +18,6 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("schedule_versions", sa.Column("taken_back", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.execute("UPDATE schedule_versions SET taken_back = true WHERE effective_from = effective_until")
-    op.alter_column("schedule_versions", "taken_back", server_default=None)
 
 
 def downgrade() -> None:
