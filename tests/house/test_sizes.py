@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-from tree import under
+from tree import ROOT, under
 
 ROAD = 150
 SOFT, HARD = 250, 400
@@ -37,3 +37,8 @@ def test_no_function_outgrows_its_file():
         and 1 + (node.end_lineno or 0) - node.lineno > FUNCTION
     ]
     assert found == []
+
+
+def test_no_two_files_of_tests_share_a_name():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), "pytest imports them by their names"

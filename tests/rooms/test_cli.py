@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from conftest import TestServer
+from databases import TestServer
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 

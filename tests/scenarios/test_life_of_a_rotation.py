@@ -96,10 +96,10 @@ async def test_from_its_first_shift_to_its_end(town: Town) -> None:
     wednesday = {"starts_at": "2026-10-28T08:00:00Z", "ends_at": "2026-10-29T08:00:00Z"}
     swap = await bela.asks("POST", f"{SCHEDULE}/swaps", wednesday | {"to": "cleo"})
     await town.settle()
-    await cleo.phone.expects_sms("bela asks you to take Rota")
+    await cleo.phone.expects_sms("Bela asks you to take Rota")
     await cleo.asks("POST", f"{SCHEDULE}/swaps/{swap['id']}/take")
     await town.settle()
-    await bela.phone.expects_sms("cleo takes Rota")
+    await bela.phone.expects_sms("Cleo takes Rota")
     text = (await town.http.get(feed.replace("https://tocsin.test", ""))).text.replace("\r\n ", "")
     assert "DTEND:20261028T080000Z" in text, "the feed has the shift up to the swap"
     await town.wait_until(datetime(2026, 10, 28, 9, tzinfo=UTC))

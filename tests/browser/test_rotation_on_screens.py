@@ -9,7 +9,7 @@ from house import House
 from playwright.async_api import Browser, Page, expect
 from sqlalchemy import text
 from test_editors import press
-from test_schedules import CLOCK, NARROW, NOON
+from test_schedule_screens import CLOCK, NARROW, NOON
 from test_screens import desk, log_in
 
 from app.db.engine import transaction
