@@ -52,8 +52,8 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def shared_engine(server: TestServer) -> AsyncIterator[AsyncEngine]:
-    """The template itself, for tests that roll back. Nothing may be committed through it."""
-    engine = db_engine.create(server.address(server.template), size=1)
+    """One database for all tests that roll back. Nothing may be committed through it."""
+    engine = db_engine.create(await server.common(), size=1)
     yield engine
     await engine.dispose()
 

@@ -26,6 +26,7 @@ class TestServer:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.template = f"tocsin_template_{uuid4().hex[:12]}"
+        self._common = ""
         asyncio.run(self._make_template())
 
     def address(self, database: str) -> str:
@@ -50,6 +51,12 @@ class TestServer:
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
         return self.address(name)
 
+    async def common(self) -> str:
+        """A database for tests that roll back. Not the template itself: sequences do not roll back, and a test would
+        find other numbers depending on what ran before it."""
+        self._common = self._common or await self.clone()
+        return self._common
+
     async def empty(self) -> str:
         name = f"tocsin_test_{uuid4().hex[:12]}"
         await self._execute(f"CREATE DATABASE {name}")
@@ -59,6 +66,8 @@ class TestServer:
         await self._execute(f"DROP DATABASE IF EXISTS {make_url(url).database} WITH (FORCE)")
 
     async def drop_template(self) -> None:
+        if self._common:
+            await self.drop(self._common)
         await self._execute(f"DROP DATABASE IF EXISTS {self.template} WITH (FORCE)")
 
 

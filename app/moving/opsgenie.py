@@ -7,7 +7,7 @@ Participants of the type `none` are turns of nobody. Restrictions are cut out af
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -180,9 +180,9 @@ def _day(name: object) -> int:
     return _DAYS.index(str(name).lower())
 
 
-def _free(name: str, taken: object) -> str:
+def _free(name: str, taken: Iterable[Sequence[Json]]) -> str:
     """Rotations may have the same name."""
-    names = {layer["name"] for layers in taken for layer in layers}  # type: ignore[attr-defined]  # values of a dict
+    names = {layer["name"] for layers in taken for layer in layers}
     free, number = name, 2
     while any(other == free or other.startswith(f"{free}, ") for other in names):
         free, number = f"{name} ({number})", number + 1

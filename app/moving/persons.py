@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.moving.keys import assigned, clean
-from app.moving.moved import Json, Notice
+from app.moving.moved import Json, Kind, Notice
 
 _MAIL: Final = re.compile(r"^[^\s@<>,;:\"\\]+@[^\s@<>,;:\"\\]+$")
 _RANK: Final = ("viewer", "operator", "manager", "admin")
@@ -89,8 +89,8 @@ class People:
             entry["notification_rules"] = [_rule(r) for r in rules]
         return entry
 
-    def _tell(self, kind: str, what: str, where: str, why: str, instead: str = "") -> None:
-        self.notices.append(Notice(kind, what, where, why, instead))  # type: ignore[arg-type]  # one of Kind
+    def _tell(self, kind: Kind, what: str, where: str, why: str, instead: str = "") -> None:
+        self.notices.append(Notice(kind, what, where, why, instead))
 
 
 def _joined(known: Json, methods: Sequence[Method], rules: Sequence[Rule]) -> Json:

@@ -88,7 +88,7 @@ def _ended(layer: Layer, zone: ZoneInfo, number: int) -> datetime:
     start, end = layer.rotation.start(zone, k), layer.rotation.start(zone, k + 1)
     if not layer.restrictions or layer.week.is_open(hours.reached(hours.utc_second(end) - 1, zone)):
         return end
-    return max((edge for edge in layer.week.edges(zone, start, end) if edge <= end), default=end)
+    return max((edge for edge in layer.week.edges(zone, start, end) if edge < end), default=end)
 
 
 def _real(layer: Layer, zone: ZoneInfo, number: int) -> int:

@@ -136,7 +136,7 @@ def _span(danger: Danger, where: ZoneInfo) -> str:
     return f"from {first:%a %d %b %H:%M} to {end}"
 
 
-TODO: Final[dict[Code, str]] = {
+TO_DO: Final[dict[Code, str]] = {
     "gap": "Put somebody in with an override, if it is not meant.",
     "unreachable": "They verify a contact method, or somebody else takes the shift.",
 }

@@ -14,7 +14,7 @@ from app.notifications.telling import tell
 from app.oncall import store as oncall
 from app.oncall.shifts import Schedule
 from app.proof import reach_store, reachability, upcoming, warning_store
-from app.proof.upcoming import AHEAD, TODO, Danger, Known, News
+from app.proof.upcoming import AHEAD, TO_DO, Danger, Known, News
 
 LOOK_EVERY: Final = timedelta(minutes=30)
 LOOKED_AT: Final = 20
@@ -78,7 +78,7 @@ class _Teller:
         """One message about all of it to each owner; where none of them can be reached, to the admins."""
         key = f"warning:{say[0][0]}:{self.now:%Y%m%dT%H%M%S}"
         subject = f"{self.schedule.name}: {'a gap' if say[0][1].code == 'gap' else 'somebody unreachable'} within 48 h"
-        todo = " ".join(dict.fromkeys(TODO[danger.code] for _, danger in say))
+        todo = " ".join(dict.fromkeys(TO_DO[danger.code] for _, danger in say))
         words = f"{'. '.join(self._words(danger) for _, danger in say)}. {todo} {self.url}"
         owners = (await reach_store.owners(self.conn, [self.schedule.id])).get(self.schedule.id, [])
         for group in (owners, await reach_store.admins(self.conn)):

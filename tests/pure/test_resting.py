@@ -133,6 +133,7 @@ def by_definition(given: Schedule, count: int) -> list[tuple[datetime, list[Rest
 
 
 @ordinary
+@example(schedule(weekly(unit="day", restrictions=OFFICE, skips_uncovered=True)))  # the next turn begins as it opens
 @given(drawn())
 def test_it_is_what_the_definition_says(given: Schedule) -> None:
     [layer] = given.stack
