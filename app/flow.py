@@ -13,7 +13,6 @@ that their caller commits; nothing outside the database happens in them.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -34,7 +33,7 @@ from app.ingest import store as ingest_store
 from app.ingest.requests import Answer, Received, Request
 from app.notifications import commands as notifications
 from app.notifications.delivery import Delivery
-from app.notifications.due import Due, look
+from app.notifications.due import Climbed, look
 from app.standing import Standing, Standings
 
 
@@ -84,20 +83,11 @@ async def replay(conn: AsyncConnection, quarantined_id: UUID, standings: Standin
     return received
 
 
-@dataclass(frozen=True, slots=True)
-class Climbed:
-    """What one pass of the clock did. `lateness`: in s, of claimed ladders. `again`: the next pass is due at once."""
-
-    pages: int
-    lateness: Sequence[float]
-    unreachable: int
-    due: Due  # after it
-    again: bool = False
-
-
-async def climb(conn: AsyncConnection, channels: Collection[str], standings: Standings) -> Climbed:
-    """One pass over everything that is due, except sending. `channels`: the names of the configured ones."""
-    if not (due := await look(conn)).now:
+async def climb(
+    conn: AsyncConnection, channels: Collection[str], standings: Standings, *, behind: bool = False
+) -> Climbed:
+    """One pass over everything that is due, except sending. `channels`: the configured ones. `behind`: as the last."""
+    if not (due := await look(conn, behind=behind)).now:
         return Climbed(0, (), 0, due)
     now, standing = await standings.begin(conn)
     if await symptoms.explain(conn, standing.topology, now):
@@ -110,9 +100,9 @@ async def climb(conn: AsyncConnection, channels: Collection[str], standings: Sta
     await escalation.restart(conn, await passing.claim_triggered(conn, now), standing.policies, now)
     await escalation.go_on(conn, over.waiting, now)
     climbed = await escalation.climb(conn, standing.hours, channels, now, standing.suppressions)
-    queued = await notifications.queue_pages(conn, climbed.pages, channels, now, climbed.shadows)
+    queued = await notifications.queue_pages(conn, climbed.pages, channels, now, climbed.shadows, climbed.people)
     await notifications.queue_storm_reports(conn, over.reports, channels, now)
-    return Climbed(queued, climbed.lateness, climbed.unreachable, await look(conn))
+    return Climbed(queued, climbed.lateness, climbed.unreachable, await look(conn, behind=climbed.behind))
 
 
 async def deliver(delivery: Delivery) -> int:

@@ -26,7 +26,6 @@ from app.notifications.delivery import Delivery
 from app.proof import watching
 from app.standing import Standings
 
-CLAIM = 500
 DELIVER_EVERY_S = 1.0
 RETRY_AFTER_S = 1.0
 MOST_S = 60.0
@@ -115,24 +114,24 @@ class Worker:
 
         When more is due than one claim takes, the climb goes first: a message can wait a second for its provider, a
         ladder that is not climbed has not even found out whom to wake."""
-        delivered_at = -DELIVER_EVERY_S
+        delivered_at, behind = -DELIVER_EVERY_S, False
         while True:
             async with self._engine.begin() as conn:
-                climbed = await flow.climb(conn, self._channels, self._standings)
+                climbed = await flow.climb(conn, self._channels, self._standings, behind=behind)
             if climbed.again:
                 continue
             for late in climbed.lateness:
                 metrics.ladder_claimed(late)
             if climbed.unreachable:
                 self._unreachable(climbed.unreachable)
-            behind = len(climbed.lateness) >= CLAIM and not self._stopping
+            behind = climbed.behind and not self._stopping
             if behind and clock.elapsed() - delivered_at < DELIVER_EVERY_S:
                 continue
             if climbed.due.handing_over:
                 await self._hand_over()
             sent = await flow.deliver(self.delivery) if climbed.due.sends or climbed.due.handing_over else 0
             delivered_at = clock.elapsed()
-            if self._stopping or (len(climbed.lateness) < CLAIM and not sent and not climbed.pages):
+            if self._stopping or (not climbed.behind and not sent and not climbed.pages):
                 return climbed.due.wait_s
 
     async def _hand_over(self) -> None:

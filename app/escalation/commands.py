@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.alerts.suppression import Suppressions
 from app.db import ids
+from app.directory.contacts import Person
 from app.errors import Conflict, Invalid
 from app.escalation import copy_store, informing, ladder, list_store, policy_store, reach, store, turn_store
 from app.escalation.copy_store import Policies
@@ -30,6 +31,8 @@ NO_POLICY: dict[str, Any] = {"key": "", "name": "no policy", "version": 0, "repe
 """For a service without a policy in an organisation without a catch-all: straight to the last resort."""
 
 NOTHING = Suppressions()
+CLAIM: Final = 500
+"""Ladders in one pass."""
 UNREACHABLE_SAID_EVERY = timedelta(hours=1)
 
 
@@ -78,6 +81,13 @@ class Climbed:
     unreachable: int = 0
     shadows: list[Shadowing] = field(default_factory=list)
     """Who is told, and need not do anything."""
+    people: Mapping[int, Person] = field(default_factory=dict)
+    """Whom the steps may page, by id."""
+
+    @property
+    def behind(self) -> bool:
+        """It claimed all that one pass may: more is due."""
+        return len(self.lateness) >= CLAIM
 
 
 async def climb(
@@ -86,7 +96,7 @@ async def climb(
     channels: Collection[str],
     now: datetime,
     suppressions: Suppressions = NOTHING,
-    limit: int = 500,
+    limit: int = CLAIM,
 ) -> Climbed:
     """⑦ Claims what is due, climbs or parks it. `hours`: support hours by service id; `channels`: those configured;
     `suppressions`: silences that may hold for all that fires of an incident."""
@@ -127,6 +137,7 @@ async def climb(
         [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
         sum(x.unreachable for x in climbs),
         [one for x in climbs for one in x.shadows],
+        town.people,
     )
 
 

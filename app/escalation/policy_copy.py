@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from app import hours
@@ -112,6 +114,12 @@ class PolicyCopy(Struct, frozen=True, gc=False):
     def rungs(self) -> tuple[Rung, ...]:
         """The steps of all legs."""
         return tuple(rung for leg in self.legs for rung in leg.steps)
+
+
+@lru_cache(1024)
+def parsed(text: str) -> PolicyCopy:
+    """From its JSON. Ladders of one policy have equal copies: 500 of a claim are parsed once."""
+    return PolicyCopy.of(msgspec.json.decode(text))
 
 
 def _rung(step: Mapping[str, Any]) -> Rung:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import ids
 from app.db.engine import dumps
 from app.db.hot import Hot
-from app.escalation.policy_copy import PolicyCopy
+from app.escalation.policy_copy import parsed
 from app.escalation.positions import Ladder
 
 START = text("""
@@ -28,8 +28,8 @@ CLAIM = text("""
     WITH due AS MATERIALIZED (
         SELECT * FROM ladders l WHERE l.next_step_at <= :now ORDER BY l.next_step_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
-    SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
-           l.leg, l.leg_round,
+    SELECT l.id, l.incident_id, l.purpose, CAST(l.policy AS text) AS policy, l.epoch, l.round, l.step, l.reached,
+           l.next_step_at, l.leg, l.leg_round,
            i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id, i.priority,
            s.id IS NOT NULL AND CASE WHEN l.purpose = 'page' THEN i.priority > 2 AND i.assigned_to_id IS NULL
                                 ELSE s.incident_id <> i.id END AS withheld
@@ -167,7 +167,7 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
                 r.id,
                 r.incident_id,
                 r.purpose,
-                PolicyCopy.of(r.policy),
+                parsed(r.policy),
                 r.epoch,
                 r.round,
                 r.step,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.channels.channel import RANK, UNDONE, DeliveryReport, Status, supersedes
 from app.db import ids
 from app.directory import contacts
+from app.directory.contacts import Person
 from app.escalation import commands as escalation
 from app.escalation.positions import PageOrder, Shadowing
 from app.incidents import store as incident_store
@@ -23,6 +24,7 @@ from app.notifications.plan import Planned, plan
 
 ON_ITS_WAY = frozenset({"sending", "sent", "delivered"})
 LOST = frozenset({"failed", "undelivered"})
+NOBODY: Mapping[int, Person] = {}
 
 
 async def queue_pages(
@@ -31,12 +33,14 @@ async def queue_pages(
     channels: Collection[str],
     now: datetime,
     shadows: Sequence[Shadowing] = (),
+    known: Mapping[int, Person] = NOBODY,
 ) -> int:
-    """The messages of these orders, and to who looks on; a message that is queued already is not queued twice. Returns
-    how many are new."""
+    """The messages of these orders, and to who looks on; a message that is queued already is not queued twice. `known`:
+    people who were looked up in this transaction. Returns how many are new."""
     if not orders:
         return 0
-    people = await contacts.people(conn, {o.user_id for o in orders if o.user_id is not None}, channels)
+    unknown = {o.user_id for o in orders if o.user_id is not None} - known.keys()
+    people = {**known, **await contacts.people(conn, unknown, channels)}
     addresses = await store.addresses(conn, {o.webhook_id for o in orders if o.webhook_id is not None})
     queued = await store.insert(conn, plan(orders, people, now, addresses), now)
     return queued + await shadow_notices.queue(conn, shadows, channels, now)

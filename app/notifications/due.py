@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -58,8 +60,30 @@ class Due(NamedTuple):
         return self.handoffs is not None and self.handoffs <= 0
 
 
-async def look(conn: AsyncConnection) -> Due:
-    """With one statement, where a pass of the clock has a dozen."""
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """What one pass of the clock did. `lateness`: in s, of claimed ladders. `again`: the next pass is due at once."""
+
+    pages: int
+    lateness: Sequence[float]
+    unreachable: int
+    due: Due  # after it
+    again: bool = False
+
+    @property
+    def behind(self) -> bool:
+        """It claimed all that one pass may."""
+        return self.due is BEHIND
+
+
+BEHIND = Due(0.0, 0.0, None, False)
+
+
+async def look(conn: AsyncConnection, *, behind: bool = False) -> Due:
+    """With one statement, where a pass of the clock has a dozen. `behind`: the pass before claimed all that one may, so
+    more is due and nobody need look."""
+    if behind:
+        return BEHIND
     *waits, silent_ones = (await conn.execute(LOOK)).one()
     road, messages, handoffs = (None if s is None else float(s) for s in waits)
     return Due(road, messages, handoffs, silent_ones)

@@ -35,7 +35,7 @@ _DETAILED = """
            n.carried_by_id, n.webhook_id, w.generation,
            u.key AS user_key, coalesce(u.name, w.name, 'webhook') AS user_name, coalesce(u.active, true) AS active,
            coalesce(u.time_zone, o.time_zone) AS time_zone,
-           CASE WHEN n.webhook_id IS NOT NULL THEN w.id IS NOT NULL ELSE m.broken_at IS NULL
+           CASE WHEN n.webhook_id IS NOT NULL THEN w.id IS NOT NULL ELSE m.id IS NOT NULL AND m.broken_at IS NULL
                 AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') END AS usable,
            EXISTS (SELECT 1 FROM acknowledgements a
                    WHERE a.incident_id = n.incident_id AND a.epoch = n.epoch AND a.user_id = n.user_id

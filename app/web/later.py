@@ -5,6 +5,7 @@ waits until all are there; none is refused."""
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Final, cast
 
 from fastapi import FastAPI
@@ -16,6 +17,8 @@ from app.web.observed import Receive, Scope, Send
 _ROUTES: Final = (route for router in application.AT_ONCE for route in router.routes)
 AT_ONCE: Final = tuple({cast(APIRoute, route).path.partition("{")[0] for route in _ROUTES})
 """What the paths begin with that need not wait: `/readyz`, `/l/`..."""
+
+SWITCHES_S: Final = 0.0005
 
 
 class Later:
@@ -33,6 +36,15 @@ class Later:
     async def furnished(self, *, warm: bool = False) -> None:
         """Returns when everything is there; begins with it if nobody has. Raises what was wrong in it, every time."""
         if self._furnishing is None:
-            furnish = asyncio.to_thread(application.furnish, self._app, warm=warm)
-            self._furnishing = asyncio.create_task(furnish, name="furnish")
+            self._furnishing = asyncio.create_task(asyncio.to_thread(_furnish, self._app, warm), name="furnish")
         await asyncio.shield(self._furnishing)
+
+
+def _furnish(app: FastAPI, warm: bool) -> None:
+    """A page waits for the interpreter some 30 times on its way, so it is given up more often than every 5 ms."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCHES_S)
+    try:
+        application.furnish(app, warm=warm)
+    finally:
+        sys.setswitchinterval(usual)
