@@ -168,9 +168,10 @@ class Standings:
             [(now, version)] = await NOW_AND_VERSION_HOT.rows(conn, {})
         else:  # SQLAlchemy begins with its first statement
             now, version = (await conn.execute(NOW_AND_VERSION)).one()
-        if self._newest is None or self._newest.version != version:
-            self._newest = await _load(conn, version, now)
-        return now, self._newest
+        standing = self._newest
+        if standing is None or standing.version != version:
+            standing = self._newest = await _load(conn, version, now)
+        return now, standing
 
 
 async def _load(conn: AsyncConnection, version: int, now: datetime) -> Standing:

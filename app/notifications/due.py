@@ -76,6 +76,27 @@ class Climbed:
         return self.due is BEHIND
 
 
+def together(one: Climbed, other: Climbed) -> Climbed:
+    """What two passes did at the same time."""
+    due = Due(
+        _sooner(one.due.road, other.due.road),
+        _sooner(one.due.messages, other.due.messages),
+        _sooner(one.due.handoffs, other.due.handoffs),
+        one.due.silent or other.due.silent,
+    )
+    return Climbed(
+        one.pages + other.pages,
+        [*one.lateness, *other.lateness],
+        one.unreachable + other.unreachable,
+        BEHIND if one.behind or other.behind else due,
+        one.again or other.again,
+    )
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((s for s in (one, other) if s is not None), default=None)
+
+
 BEHIND = Due(0.0, 0.0, None, False)
 
 

@@ -186,6 +186,7 @@ async def measure(plan: Plan, with_history: bool, say: Callable[[str], None]) ->
                 await subject.stop()
                 starts.append(await subject.start("/readyz") * 1000)
             say(f"start  {middle(starts):,.0f} ms")
+            await subject.settled("/login")
             noop = await running.enter_async_context(programs.noop(directory))
             await noop.start("")
             alertmanager = programs.alertmanager(directory)

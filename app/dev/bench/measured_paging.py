@@ -168,6 +168,7 @@ async def measure(plan: Plan, with_history: bool, say: Callable[[str], None]) ->
             running.push_async_callback(provider.stop)
             subject = await running.enter_async_context(programs.serve(directory / "data", provider.environment))
             await subject.start("/readyz")
+            await subject.settled("/login")
             town = await Town.open(directory / "data")
             running.push_async_callback(town.close)
             await town.settle()

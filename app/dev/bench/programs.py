@@ -70,6 +70,14 @@ class Program:
             await asyncio.sleep(0.005)
         return perf_counter() - began
 
+    async def settled(self, last: str) -> None:
+        """Returns when the rest of it is there, which it builds after it is ready: at the first 200 of `last`, a path.
+        What is measured idle must not be measured beside that."""
+        while not await _answers(self.port, last):
+            if self._child is None or self._child.poll() is not None:
+                raise Failed(f"{self.name} ended: {self.log.read_text(errors='replace')[-2000:]}")
+            await asyncio.sleep(0.05)
+
     async def stop(self) -> None:
         if self._child is None:
             return
