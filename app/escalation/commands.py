@@ -15,7 +15,7 @@ from app.alerts.suppression import Suppressions
 from app.db import ids
 from app.directory.contacts import Person
 from app.errors import Conflict, Invalid
-from app.escalation import copy_store, informing, ladder, list_store, policy_store, reach, store, turn_store
+from app.escalation import copy_store, informing, ladder, list_store, policy_store, reach, reminding, store, turn_store
 from app.escalation.copy_store import Policies
 from app.escalation.ladder import Climb
 from app.escalation.policy_copy import Target
@@ -102,7 +102,7 @@ async def climb(
     `suppressions`: silences that may hold for all that fires of an incident."""
     if suppressions.silences:
         await quieting.look(conn, await store.starting(conn, now, limit), suppressions, now, only_free=True)
-    reminders = await informing.remind(conn, now)
+    reminders = [*await informing.remind(conn, now), *await reminding.remind(conn, now)]
     claimed = await store.claim(conn, now, limit)
     if not claimed:
         return Climbed(reminders)

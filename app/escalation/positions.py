@@ -95,6 +95,8 @@ class PageOrder(Struct, frozen=True, gc=False):
     because: str
     webhook_id: int | None = None
     lasts: bool = False
+    expires_at: datetime | None = None
+    """Of the acknowledgement that a reminder is about."""
 
 
 class Shadowing(Struct, frozen=True, gc=False):

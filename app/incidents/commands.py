@@ -24,6 +24,8 @@ from app.priority.assign import loudness_at
 from app.priority.matrix import Matrix
 
 EXPIRES_AFTER = {1: timedelta(minutes=30), 2: timedelta(minutes=60)}
+KEPT_FOR = timedelta(minutes=30)
+"""A promise about what is less important, when it is renewed."""
 """How long an acknowledgement lasts, by priority; others last (behaviour.md 5)."""
 LOOK_AGAIN_AFTER = timedelta(minutes=15)
 SNOOZE_AT_MOST = timedelta(days=7)
@@ -126,6 +128,10 @@ async def acknowledge(
     if not incident.is_open:
         return AlreadyResolved(incident, incident.resolved_by, incident.resolved_at)
     if incident.state != "triggered" and not incident.silenced:
+        if incident.acknowledged_by_id == who.person() and states.ends_soon(
+            incident.state, incident.wakes_because, incident.wakes_at, now
+        ):
+            return await _renew(conn, now, incident, who)
         return AlreadyAcknowledged(incident, incident.acknowledged_by_id, incident.acknowledged_at)
     known = await required_store.has_acknowledged(conn, incident.id, incident.epoch, who.person())
     await _write_acknowledgement(conn, now, incident, who)
@@ -142,6 +148,14 @@ async def acknowledge(
         after = states.resolve(after, now, who.actor)
     after_s = round((now - incident.triggered_at).total_seconds(), 1)
     return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via, after_s=after_s))
+
+
+async def _renew(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> Acknowledged:
+    """Whoever was reminded still has it: the acknowledgement lasts as long again."""
+    until = now + EXPIRES_AFTER.get(incident.priority, KEPT_FOR)
+    after = replace(incident, wakes_at=until)
+    kept = {"name": who.name, "via": who.via, "until": until.isoformat(timespec="minutes")}
+    return Acknowledged(await _keep(conn, now, after, who, "kept", **kept))
 
 
 async def _write_acknowledgement(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.errors import Conflict, Invalid, NotFound
 from app.incidents import store
 from app.incidents.commands import Responder, must_be_open
-from app.incidents.states import Incident
+from app.incidents.states import REMINDED_AHEAD, Incident
 from app.incidents.timeline import Entry
 
 PROMISE_AT_MOST = timedelta(hours=24)
@@ -28,6 +28,8 @@ async def promise(conn: AsyncConnection, now: datetime, incident_id: UUID, who: 
         raise Conflict(f"{who.name} does not have incident {incident.number}", code="not_acknowledged")
     after = replace(incident, wakes_at=until, wakes_because="expires")
     await store.update(conn, [after])
+    if until <= now + REMINDED_AHEAD:
+        await conn.execute(store.NOT_REMINDED, {"id": incident.id})
     said = {"name": who.name, "via": who.via, "until": until.isoformat(timespec="minutes")}
     await store.write_timeline(conn, [Entry(incident.id, "promised", who.actor, said)], now)
     return replace(after, version=after.version + 1)

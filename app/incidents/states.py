@@ -7,7 +7,7 @@ raised priority leads back to `triggered` and begins a new epoch (behaviour.md 5
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -26,6 +26,11 @@ WORDS = (
 index serves queries that say exactly this."""
 SILENCED = "silenced"
 """Why an incident wakes that a silence made quiet."""
+
+
+REMINDED_AHEAD = timedelta(minutes=5)
+"""Before an acknowledgement expires, whoever gave it is reminded (behaviour.md 5); until then giving it again changes
+nothing, from then on it lasts anew."""
 
 
 class Incident(Struct, frozen=True, gc=False):
@@ -78,6 +83,13 @@ class Incident(Struct, frozen=True, gc=False):
     def silenced(self) -> bool:
         """Nobody has it, and it is quiet because silences hold for all its alerts that fire (`quieting.py`)."""
         return self.state == "acknowledged" and self.wakes_because == SILENCED
+
+
+def ends_soon(state: str, wakes_because: str | None, wakes_at: datetime | None, now: datetime) -> bool:
+    """Whether an acknowledgement is about to expire."""
+    if state != "acknowledged" or wakes_because != "expires" or wakes_at is None:
+        return False
+    return now >= wakes_at - REMINDED_AHEAD
 
 
 def trigger(incident: Incident, now: datetime) -> Incident:

@@ -159,6 +159,19 @@ CLAIM_TRIGGERED = text("""
 """)
 """Incidents that begin a new epoch, each for one worker."""
 
+_TO_BE_REMINDED = """wakes_at IS NOT NULL AND wakes_because = 'expires' AND nudged_for IS DISTINCT FROM wakes_at
+          AND acknowledged_by_id IS NOT NULL AND wakes_at - acknowledged_at > interval '5 minutes'"""
+
+CLAIM_REMINDERS = text(f"""
+    UPDATE incidents SET nudged_for = wakes_at WHERE id IN (
+        SELECT i.id FROM incidents i WHERE i.wakes_at <= CAST(:now AS timestamptz) + interval '5 minutes'
+          AND {_TO_BE_REMINDED} ORDER BY i.wakes_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED)
+    RETURNING id, epoch, loudness, wakes_at, acknowledged_by_id
+""")
+"""Acknowledgements that expire in 5 minutes or less, once each; one that was given for no longer needs no reminder."""
+
+NOT_REMINDED = text("UPDATE incidents SET nudged_for = wakes_at WHERE id = :id")
+
 SILENCED_UNTIL = text("""
     SELECT i.id FROM incidents i WHERE i.wakes_at <= :now AND i.wakes_because = 'silenced' LIMIT 500
 """)
@@ -166,8 +179,9 @@ SILENCED_UNTIL = text("""
 
 HELD_KEYS = text("SELECT i.open_key FROM incidents i WHERE i.open_key = ANY (CAST(:keys AS text[]))")
 
-NEXT_DUE = text("""
+NEXT_DUE = text(f"""
     SELECT least((SELECT min(wakes_at) FROM incidents WHERE wakes_at IS NOT NULL),
+                 (SELECT min(wakes_at) - interval '5 minutes' FROM incidents WHERE {_TO_BE_REMINDED}),
                  (SELECT min(recovery_due_at) FROM incidents WHERE recovery_due_at IS NOT NULL),
                  (SELECT min(loud_due_at) FROM incidents WHERE loud_due_at IS NOT NULL),
                  (SELECT min(symptoms_due_at) FROM incidents WHERE symptoms_due_at IS NOT NULL),

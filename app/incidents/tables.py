@@ -74,6 +74,8 @@ class Incident(Base):
     """When an acknowledgement expires or a snooze ends."""
     wakes_because: Mapped[str | None]
     """`snoozed` or `expires`."""
+    nudged_for: Mapped[datetime | None]
+    """The expiry whose coming the acknowledger was reminded of; only that reminder writes it."""
     assigned_to_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     """Whom a person reassigned it to; the ladder's first step is then this user."""
     mitigated_at: Mapped[datetime | None]

@@ -124,6 +124,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "acknowledgement_expired": lambda d: f"The acknowledgement of {d.get('name', 'nobody')} expired",
     "snoozed": lambda d: f"Snoozed by {d.get('name', '')}{_door(d)}{_until(d)}",
     "promised": lambda d: f"{d['name']} promised{_door(d)} to have it{_until(d)}",
+    "kept": lambda d: f"{d['name']} still has it{_door(d)}{_until(d)}",
     "not_actionable": lambda d: f"Not actionable, says {d['name']}{_door(d)}",
     "silenced": lambda d: f"Silenced by silence {d['silence']} of {d['name']}{_until(d)}: {d['because']}",
     "silence_ended": lambda d: "Its alerts are not all silenced any more",

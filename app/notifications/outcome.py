@@ -65,6 +65,12 @@ def _pointless(row: Any) -> str | None:
         return f"the incident was {row.incident_state} before this was sent"
     if row.purpose == "nudge" and row.acknowledged_by_id != row.user_id:
         return "somebody else has the incident by now"
+    if (
+        row.purpose == "nudge"
+        and (ends := row.content.get("expires_at"))
+        and row.wakes_at != datetime.fromisoformat(ends)
+    ):
+        return "the acknowledgement does not expire then any more"
     if row.purpose not in ("page", "notice", "drill"):
         return None
     if row.incident_state != "triggered" and row.content.get("until") != "resolved":

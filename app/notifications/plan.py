@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.db import ids
-from app.directory.contacts import Person
+from app.directory.contacts import Person, Rule
 from app.escalation.positions import PageOrder
 
 
@@ -58,7 +58,7 @@ def plan(
 
 
 def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned]:
-    for rule in person.rules_for(order.loudness):
+    for rule in _rules(order, person):
         yield Planned(
             id=ids.new(now),
             key=page_key(order, rule.name, rule.method.id),
@@ -77,6 +77,14 @@ def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned
             content=_content(order),
             because=f"waits {_span(rule.delay_s)} as its notification rule says" if rule.delay_s else "",
         )
+
+
+def _rules(order: PageOrder, person: Person) -> Sequence[Rule]:
+    """A reminder goes to somebody who is awake: at once, and once, and not by a call where there is another way."""
+    rules = person.rules_for(order.loudness)
+    if order.purpose != "nudge":
+        return rules
+    return [r for r in rules if not r.delay_s and r.method.channel != "voice"] or rules[:1]
 
 
 def _of_webhook(order: PageOrder, webhook_id: int, address: str, now: datetime) -> Planned:
@@ -102,7 +110,8 @@ def _of_webhook(order: PageOrder, webhook_id: int, address: str, now: datetime) 
 
 
 def _content(order: PageOrder) -> dict[str, Any]:
-    return {"why": order.because} | ({"until": "resolved"} if order.lasts else {})
+    about = {} if order.expires_at is None else {"expires_at": order.expires_at.isoformat()}
+    return {"why": order.because} | ({"until": "resolved"} if order.lasts else {}) | about
 
 
 def page_key(order: PageOrder, rule: str, contact_method_id: int) -> str:

@@ -31,4 +31,5 @@ def data(row: Any, public_url: str) -> dict[str, Any]:
 def has_answer(row: Any) -> bool:
     """Whether the message carries a link that acts for its reader. What is only for information, and what a program
     reads, does not."""
-    return row.incident_id is not None and row.purpose in ("page", "drill") and row.webhook_id is None
+    acts = row.purpose in ("page", "drill") or "expires_at" in row.content
+    return row.incident_id is not None and acts and row.webhook_id is None

@@ -27,7 +27,7 @@ Codes = Mapping[UUID, int]
 def _has_code(row: Any) -> bool:
     return (
         row.channel == "sms"
-        and row.purpose == "page"
+        and (row.purpose == "page" or "expires_at" in row.content)
         and row.incident_id is not None
         and row.contact_method_id is not None
         and row.user_id is not None

@@ -41,7 +41,8 @@ _DETAILED = """
                    WHERE a.incident_id = n.incident_id AND a.epoch = n.epoch AND a.user_id = n.user_id
                      AND a.at >= n.created_at AND a.withdrawn_at IS NULL) AS acknowledged,
            i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
-           i.reopened, i.storm_id, i.acknowledged_by_id, s.name AS service, s.key AS service_key, s.runbook_url
+           i.reopened, i.storm_id, i.acknowledged_by_id, i.wakes_at, s.name AS service, s.key AS service_key,
+           s.runbook_url
     FROM {notifications} n
     LEFT JOIN users u ON u.id = n.user_id
     LEFT JOIN webhooks w ON w.id = n.webhook_id

@@ -170,6 +170,21 @@ def update_is_due(about: About, time_zone: str, *, repeated: bool) -> Words:
     )
 
 
+def expires_soon(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
+    """To whoever has the incident: it pages them and whoever is on call when they say nothing."""
+    again = " (repeat)" if repeated else ""
+    at = local(datetime.fromisoformat(content["expires_at"]), zone(time_zone)).strftime("%H:%M")
+    reply = f" Reply {about.code}a to keep it." if about.code else ""
+    then = f"your acknowledgement ends at {at}, then it pages again"
+    return Words(
+        subject=f"[{about.service}] Incident {about.number}: {about.title}",
+        text=f"P{about.priority} #{about.number}{again}: {then}: {about.title} ({about.service}).{reply}",
+        text_long=f"You have incident {about.number}{again}, {about.title}: {then}. Say so if you still have it.",
+        facts=tuple(facts_of([about])),
+        link_label="I still have it",
+    )
+
+
 NAMED = 20
 """So many incidents are named in a mail about several; the screen behind its link has all of them."""
 

@@ -55,6 +55,8 @@ class Wording:
             return texts.drill(about[0], row.content, repeated=repeated)
         if row.purpose == "notice":
             return texts.shadow(about[0], row.content, row.time_zone, repeated=repeated)
+        if "expires_at" in row.content:
+            return texts.expires_soon(about[0], row.content, row.time_zone, repeated=repeated)
         if row.purpose == "nudge":
             return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from app.escalation.answering import Standing
+from app.incidents.states import ends_soon
 
 Action = Literal["acknowledge", "escalate", "resolve", "resolve_anyway"]
 ACTIONS: tuple[Action, ...] = ("acknowledge", "escalate", "resolve", "resolve_anyway")
@@ -66,13 +68,19 @@ class View:
         return self._same_hands(now)
 
 
-def offered(seen: Standing, user_id: int) -> Sequence[Action]:
+def offered(seen: Standing, user_id: int, now: datetime) -> Sequence[Action]:
     """The buttons, the most likely one first."""
     if seen.state == "triggered":
         return ("acknowledge",) if seen.drill else ("acknowledge", "escalate", "resolve")
     if not seen.is_open:
         return ()
-    return ("resolve", "escalate") if seen.acknowledged_by_id == user_id else ("escalate", "resolve")
+    if seen.acknowledged_by_id != user_id:
+        return ("escalate", "resolve")
+    return (
+        ("acknowledge", "resolve", "escalate")
+        if ends_soon(seen.state, seen.wakes_because, seen.wakes_at, now)
+        else ("resolve", "escalate")
+    )
 
 
 def said(pressed: str, seen: Standing, user_id: int) -> str:

@@ -163,7 +163,7 @@ async def _show(
     """`ask`: so many alerts still fire; the screen asks before it resolves."""
     view = str(View.of(seen))
     message, one_of_several, _ = token.partition("/")
-    actions: list[Action] = ["resolve_anyway"] if ask else list(offered(seen, link.user_id))
+    actions: list[Action] = ["resolve_anyway"] if ask else list(offered(seen, link.user_id, tx.now))
     given: Links = request.app.state.links
     return link_screen(
         "link",

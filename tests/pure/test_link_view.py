@@ -75,10 +75,20 @@ def test_escalating_away_from_whoever_has_it_does_not_ask_where_the_ladder_stand
 
 
 def test_a_screen_offers_what_makes_sense() -> None:
-    assert list(offered(TRIGGERED, ANA)) == ["acknowledge", "escalate", "resolve"]
-    assert list(offered(ANA_HAS, ANA)) == ["resolve", "escalate"]
-    assert list(offered(BEN_HAS, ANA)) == ["escalate", "resolve"]
-    assert list(offered(RESOLVED, ANA)) == []
+    assert list(offered(TRIGGERED, ANA, NOW)) == ["acknowledge", "escalate", "resolve"]
+    assert list(offered(ANA_HAS, ANA, NOW)) == ["resolve", "escalate"]
+    assert list(offered(BEN_HAS, ANA, NOW)) == ["escalate", "resolve"]
+    assert list(offered(RESOLVED, ANA, NOW)) == []
+
+
+def test_whoever_has_it_may_say_so_again_shortly_before_it_expires() -> None:
+    until = NOW + timedelta(minutes=30)
+    kept = replace(ANA_HAS, wakes_at=until, wakes_because="expires")
+    assert list(offered(kept, ANA, until - timedelta(minutes=6))) == ["resolve", "escalate"]
+    assert list(offered(kept, ANA, until - timedelta(minutes=5))) == ["acknowledge", "resolve", "escalate"]
+    assert list(offered(kept, BEN, until - timedelta(minutes=5))) == ["escalate", "resolve"]
+    snoozed = replace(kept, wakes_because="snoozed")
+    assert list(offered(snoozed, ANA, until)) == ["resolve", "escalate"]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ async def test_an_acknowledgement_of_p1_expires_and_pages_both_whoever_had_it_an
     await ben.expects_mail("HighErrorRate")
     await ben.acknowledges()
     await town.wait(minutes(29))
+    await ben.expects_mail("I still have it")
     town.nothing_else_arrived()
     await town.wait(minutes(1))
     await ana.expects_mail("HighErrorRate")
@@ -108,6 +109,7 @@ async def test_an_acknowledgement_of_p2_lasts_an_hour_and_of_p3_for_ever(town: T
     for incident in await town.incidents():
         await ana.acknowledges(incident.number)
     await town.wait(minutes(59))
+    await ana.expects_mail("HighErrorRate", "I still have it")
     town.nothing_else_arrived()
     await town.wait(minutes(1))
     await ana.expects_mail("HighErrorRate")
@@ -151,5 +153,6 @@ async def test_whoever_is_on_call_is_paged_when_the_acknowledgement_of_an_assign
     await dan.expects_mail("HighErrorRate")
     await dan.acknowledges()
     await town.wait(minutes(30))
+    await dan.expects_mail("I still have it")
     await dan.expects_mail("HighErrorRate")
     await ana.expects_mail("HighErrorRate")

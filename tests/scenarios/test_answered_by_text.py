@@ -122,6 +122,7 @@ async def test_a_promise_is_held_to(town: Town) -> None:
     await ana.phone.expects_sms("You have #1 until 11:15, then it pages again")
     assert any(line.startswith("Ana promised by SMS to have it until") for line in await town.story())
     await town.wait(minutes(14))
+    await ana.phone.expects_sms("your acknowledgement ends at 11:15", f"Reply {code}a to keep it")
     town.nothing_else_arrived()
     await town.wait(minutes(1))
     assert await code_of(ana, "HighErrorRate") == code
