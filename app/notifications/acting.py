@@ -17,8 +17,8 @@ from app.escalation.answering import Standing
 from app.incidents import commands, remarks
 from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
-from app.notifications import reply_store
 from app.notifications import reply_texts as texts
+from app.notifications import why
 from app.notifications.replies import Candidate, Said
 
 MOST_MINUTES: Final = {"acknowledge": 24 * 60, "snooze": 7 * 24 * 60}
@@ -47,8 +47,9 @@ async def act(conn: AsyncConnection, now: datetime, said: Said, these: Sequence[
     if said.verb == "runbook":
         return texts.runbook(await _seen(conn, one), links=sms.carries_links(one.address))
     if said.verb == "why":
-        because = await reply_store.why(conn, one.notification_id)
-        return [texts.why(await _seen(conn, one), because, one.user_id, now)]
+        it = await _seen(conn, one)
+        because = await why.of(conn, one.notification_id, it.time_zone)
+        return [texts.why(it, why.in_a_text(because) if because else "", one.user_id, now)]
     await incident_store.lock(conn, [one.incident_id])
     return [await _one(conn, now, said, one)]
 

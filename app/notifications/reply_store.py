@@ -78,8 +78,6 @@ _LATELY = text("""
 """)
 """What was answered to this number: lately, with a help within the hour, and to these very words."""
 
-_WHY = text("SELECT n.content ->> 'why' FROM notifications n WHERE n.id = :id")
-
 _HURRY = text("""
     UPDATE notifications SET due_at = :now WHERE id IN (
         SELECT n.id FROM notifications n
@@ -139,12 +137,6 @@ async def lately(
 
 async def mark_answered(conn: AsyncConnection, provider_id: str) -> None:
     await conn.execute(_ANSWERED, {"provider_id": provider_id})
-
-
-async def why(conn: AsyncConnection, notification_id: Any) -> str:
-    """Why this person was paged; empty where it is not known."""
-    found = (await conn.execute(_WHY, {"id": notification_id})).scalar_one_or_none()
-    return str(found or "")
 
 
 async def hurry(conn: AsyncConnection, now: datetime, contact_method_id: int) -> None:

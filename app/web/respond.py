@@ -24,7 +24,7 @@ from app.escalation.reading import next_step
 from app.incidents import commands, recurrence, recurrence_store
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder, StillFiring
-from app.notifications import reading
+from app.notifications import reading, why
 from app.notifications.commands import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
@@ -180,6 +180,7 @@ async def _show(
         returned=recurrence.line(await recurrence_store.recurrence(tx.conn, seen.id), tx.now),
         following=await next_step(tx.conn, seen.id, list(request.app.state.channels), tx.now),
         happened=await answering.latest(tx.conn, seen.id, LAST_ENTRIES, without=COMINGS_AND_GOINGS),
+        why=await why.of(tx.conn, link.notification_id, seen.time_zone),
         now=tx.now,
         zone=hours.zone(seen.time_zone),
     )
