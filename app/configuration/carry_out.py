@@ -13,7 +13,7 @@ from app.alerts import suppression_rules as suppression
 from app.calendars import commands as calendars
 from app.configuration.plan import Change, Kind
 from app.configuration.rule_set_plan import RULES
-from app.directory import contact_methods, contact_store, integrations, people, services, store, teams
+from app.directory import contact_methods, contact_store, integrations, people, services, store, subscriptions, teams
 from app.directory.contact_methods import Channels
 from app.directory.documents import (
     ContactMethodEdit,
@@ -182,6 +182,11 @@ def _by_key(create: Any, edit: Any, delete: Any) -> _Carry:
     return carry
 
 
+async def _subscriptions(work: Work, change: Change) -> None:
+    wanted: Any = change.after
+    await subscriptions.put(work.conn, work.now, change.owner, wanted, actor=work.actor)
+
+
 def _suppression(kind: Any) -> _Carry:
     return _by_key(*(_of_kind(how, kind) for how in (suppression.create, suppression.edit, suppression.delete)))
 
@@ -198,6 +203,7 @@ _BY_KIND: dict[Kind, _Carry] = {
     "user": _user,
     "contact_method": _contact_method,
     "notification_rules": _notification_rules,
+    "subscriptions": _subscriptions,
     "team": _by_key(teams.create_team, teams.edit_team, teams.delete_team),
     "calendar": _by_key(calendars.create, calendars.edit, calendars.delete),
     "schedule": _schedule,

@@ -19,7 +19,7 @@ from app.configuration.carry_out import Work, carry_out
 from app.configuration.document import ConfigurationDocument, UserEntry
 from app.configuration.plan import Change, plan
 from app.configuration.rule_set_plan import RULES, Section
-from app.directory import contact_methods, service_store
+from app.directory import contact_methods, service_store, subscriptions
 from app.directory import store as directory
 from app.directory.contact_methods import Channels
 from app.errors import Conflict, Invalid
@@ -56,11 +56,13 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
     targets = await policy_store.last_resort_by_key(conn)
     methods = await store.contact_methods(conn)
     notification_rules = await store.notification_rules(conn)
+    subscribed = await subscriptions.by_user(conn)
     users = [
         _json(u)
         | {
             "contact_methods": methods.get(u.document.key, []),
             "notification_rules": notification_rules.get(u.document.key, []),
+            "subscriptions": subscribed.get(u.document.key, []),
         }
         for u in await directory.users(conn)
     ]

@@ -1,10 +1,10 @@
 """The configuration as one document: what `tocsin export` writes and `tocsin apply` reads.
 
-Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods` and
-`notification_rules` of a user and `rules` of a service; inside an entry an absent member means its default. Secrets are
-no part of it: routing keys, ping tokens and secrets of webhooks are made by Tocsin and shown once, passwords are set by
-their owners, signing secrets and addresses of calendars are only named. Overrides are no part of it either,
-nor is whether a heartbeat is paused.
+Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods`,
+`notification_rules` and `subscriptions` of a user and `rules` of a service; inside an entry an absent member means its
+default. Secrets are no part of it: routing keys, ping tokens and secrets of webhooks are made by Tocsin and shown once,
+passwords are set by their owners, signing secrets and addresses of calendars are only named. Overrides are no part of
+it either, nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from app.directory.documents import (
     OrganisationEdit,
     Seconds,
     ServiceDocument,
+    SubscriptionDocument,
     TeamDocument,
     UserDocument,
 )
@@ -58,6 +59,7 @@ class UserEntry(UserDocument):
 
     contact_methods: Annotated[list[ContactMethodDocument], Field(max_length=20)] | None = None
     notification_rules: Annotated[list[NotificationRuleEntry], Field(max_length=50)] | None = None
+    subscriptions: Annotated[list[SubscriptionDocument], Field(max_length=200)] | None = None
 
 
 RoutingRules = Annotated[list[RoutingRule], Field(max_length=RULE_LIMIT)]

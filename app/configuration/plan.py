@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from app.configuration.document import ConfigurationDocument, NotificationRuleEntry, UserEntry
 from app.configuration.rule_set_plan import bare, rule_sets
-from app.directory.documents import ContactMethodDocument, Document, OrganisationEdit, UserEdit
+from app.directory.documents import ContactMethodDocument, Document, OrganisationEdit, SubscriptionsEdit, UserEdit
 from app.errors import Invalid
 from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit
 from app.escalation.policy_document import LastResort
@@ -26,6 +26,7 @@ Kind = Literal[
     "user",
     "contact_method",
     "notification_rules",
+    "subscriptions",
     "team",
     "calendar",
     "schedule",
@@ -208,6 +209,7 @@ def _users(
             (late if accounts_or_late == "late" else accounts).append(change)
         reaching += _contact_methods(before, after, f"users[{i}]")
         reaching += _notification_rules(before, after, f"users[{i}]")
+        late += _subscriptions(before, after, f"users[{i}]")
         if prune and before is not None:
             late += _removed_methods(before, after)
     if prune and wanted.users is not None:
@@ -259,6 +261,14 @@ def _notification_rules(before: UserEntry | None, after: UserEntry, at: str) -> 
         return
     rules = RulesOfUser(rules=old), RulesOfUser(rules=sorted_rules(after.notification_rules))
     yield Change("edit", "notification_rules", after.key, *rules, after.key, f"{at}.notification_rules")
+
+
+def _subscriptions(before: UserEntry | None, after: UserEntry, at: str) -> Iterator[Change]:
+    """They name services, which come before."""
+    old = SubscriptionsEdit(subscriptions=(before.subscriptions if before else None) or [])
+    new = SubscriptionsEdit(subscriptions=after.subscriptions or [])
+    if after.subscriptions is not None and new != old:
+        yield Change("edit", "subscriptions", after.key, old, new, after.key, f"{at}.subscriptions")
 
 
 def sorted_rules(rules: Sequence[NotificationRuleEntry]) -> list[NotificationRuleEntry]:

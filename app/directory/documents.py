@@ -176,6 +176,28 @@ class NotificationRulesEdit(Document):
         return sorted(rules, key=lambda r: (r.loudness, r.delay_s, r.contact_method))
 
 
+class SubscriptionDocument(Document):
+    """To be told of incidents of a service, or of all, that are of this priority or more important."""
+
+    service: Key | None = None
+    priority_at_least: Annotated[int, Field(ge=1, le=5)] = 2
+
+
+class SubscriptionsEdit(Document):
+    """All subscriptions of a user. What is said about a service goes before what is said about all."""
+
+    model_config = _example(subscriptions=[{"service": "checkout", "priority_at_least": 2}])
+
+    subscriptions: Annotated[list[SubscriptionDocument], Field(max_length=200)]
+
+    @field_validator("subscriptions")
+    @classmethod
+    def _each_once(cls, subscriptions: list[SubscriptionDocument]) -> list[SubscriptionDocument]:
+        if len({s.service for s in subscriptions}) < len(subscriptions):
+            raise ValueError("a service occurs twice")
+        return sorted(subscriptions, key=lambda s: s.service or "")
+
+
 _SERVICE: dict[str, Any] = {
     "name": "Checkout",
     "description": "Takes the money",

@@ -110,6 +110,23 @@ class ContactMethod(Base):
     updated_at: Mapped[Instant]
 
 
+class Subscription(Base):
+    """A stakeholder: who is told of a service's incidents, or with NULL of all, from this priority on."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("priority_at_least BETWEEN 1 AND 5", name="priority_at_least"),
+        UniqueConstraint("user_id", "service_id", postgresql_nulls_not_distinct=True),
+    )
+
+    id: Mapped[RowId]
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
+    service_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("services.id", ondelete="CASCADE"), index=True
+    )
+    priority_at_least: Mapped[int] = mapped_column(SmallInteger)
+
+
 class NotificationRule(Base):
     """For this loudness, after so many seconds, use this contact method. A user without any has the default plan."""
 

@@ -15,7 +15,18 @@ from app.alerts.suppression import Suppressions
 from app.db import ids
 from app.directory.contacts import Person
 from app.errors import Conflict, Invalid
-from app.escalation import copy_store, informing, ladder, list_store, policy_store, reach, reminding, store, turn_store
+from app.escalation import (
+    copy_store,
+    informing,
+    ladder,
+    list_store,
+    policy_store,
+    reach,
+    reminding,
+    store,
+    subscribing,
+    turn_store,
+)
 from app.escalation.copy_store import Policies
 from app.escalation.ladder import Climb
 from app.escalation.policy_copy import Target
@@ -133,7 +144,7 @@ async def climb(
     await required_store.put(conn, must)
     await incident_store.write_timeline(conn, await _worth_saying(conn, climbs, now), now)
     return Climbed(
-        [*reminders, *(p for x in climbs for p in x.pages)],
+        [*reminders, *(p for x in climbs for p in x.pages), *await subscribing.inform(conn, claimed)],
         [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
         sum(x.unreachable for x in climbs),
         [one for x in climbs for one in x.shadows],

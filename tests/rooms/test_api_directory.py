@@ -205,6 +205,23 @@ async def test_notification_rules_and_what_they_come_to(client, engine):
     assert unknown.json()["errors"][0]["field"] == "rules[0].contact_method"
 
 
+async def test_a_stakeholder_subscribes(client):
+    await client.post("/services", json={"key": "checkout", "name": "Checkout"})
+    as_person(client, "ana")
+    path = "/users/me/subscriptions"
+    assert (await client.get(path)).json()["subscriptions"] == []
+    wanted = [{"service": None, "priority_at_least": 1}, {"service": "checkout", "priority_at_least": 3}]
+    put = await client.put(path, json={"subscriptions": wanted})
+    assert (put.status_code, put.json()["subscriptions"]) == (200, wanted)
+    assert (await client.put(path, json={"subscriptions": []}, headers={"If-Match": '"1"'})).status_code == 412
+    unknown = await client.put(path, json={"subscriptions": [{"service": "nope"}]})
+    assert unknown.json()["errors"][0]["field"] == "subscriptions[0].service"
+    assert (await client.put(path, json={"subscriptions": wanted + wanted})).status_code == 422
+    assert (await client.put(path, json={"subscriptions": [{"priority_at_least": 6}]})).status_code == 422
+    as_person(client, "ben")
+    assert (await client.get("/users/ana/subscriptions")).status_code == 403
+
+
 async def test_an_integration_shows_its_routing_key_once(client, engine):
     made = await client.post("/integrations", json=ENTRANCE, headers={"Idempotency-Key": "i"})
     key = made.json()["routing_key"]

@@ -48,6 +48,7 @@ from app.web.api import (
     silences,
     similar,
     storms,
+    subscriptions,
     suppressed,
     swaps,
     teams,
@@ -133,6 +134,7 @@ router.include_router(teams.router)
 router.include_router(users.router)
 router.include_router(contact_methods.router)
 router.include_router(notification_rules.router)
+router.include_router(subscriptions.router)
 router.include_router(services.router)
 router.include_router(integrations.router)
 router.include_router(heartbeats.router)

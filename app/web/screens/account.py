@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app.access import commands as access
 from app.channels import registry
-from app.directory import contact_methods, contact_store, contacts, people
+from app.directory import contact_methods, contact_store, contacts, people, subscriptions
 from app.directory.contact_methods import Verified, WrongCode
 from app.directory.documents import ContactMethodDocument
 from app.errors import Invalid, NotFound, Refusal
@@ -33,6 +33,8 @@ TOLD: Final = {
     "verified": "Verified: you are reached there from now on.",
     "removed": "Removed.",
     "rules": "This is how you are paged from now on.",
+    "subscribed": "You are told of these incidents from now on; you need not respond.",
+    "unsubscribed": "You are not told of these any more.",
 }
 
 
@@ -76,6 +78,8 @@ async def _show(
         default={loud: not any(given == loud for given, _ in person.rules) for loud in ("loud", "quiet")},
         offered=[c for c in registry.capabilities(settings) if c.configured],
         channels=channels,
+        subscribed=(await subscriptions.of_user(conn, user_id)).subscriptions,
+        services=await subscriptions.services(conn),
         told=told,
         wrong=wrong,
         entered=entered,

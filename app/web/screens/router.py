@@ -32,6 +32,7 @@ from app.web.screens import (
     schedules,
     silences,
     storm,
+    subscriptions,
     suppressed,
     swaps,
     webhooks,
@@ -67,5 +68,6 @@ router.include_router(webhooks.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)
+router.include_router(subscriptions.router)
 # After every screen with an address below /schedules of its own: here that word would be a schedule's key.
 router.include_router(schedule.router)
