@@ -115,7 +115,10 @@ ACKNOWLEDGED = text("""
 """)
 """Who acknowledged these incidents in their epoch, while others may still have to."""
 
-WEBHOOKS = text("SELECT w.id, w.name FROM webhooks w WHERE w.id = ANY (CAST(:ids AS bigint[]))")
+WEBHOOKS = text("""
+    SELECT w.id, w.name, w.sealed_address IS NOT NULL AS callable FROM webhooks w
+    WHERE w.id = ANY (CAST(:ids AS bigint[]))
+""")
 
 TIER_OF = text("SELECT l.tier FROM ladders l WHERE l.incident_id = :incident_id AND l.purpose = 'page' FOR UPDATE")
 
@@ -235,11 +238,11 @@ async def acknowledged(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dic
     return found
 
 
-async def webhooks(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
-    """Names by id."""
+async def webhooks(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, tuple[str, bool]]:
+    """By id the name, and whether it has an address."""
     if not webhook_ids:
         return {}
-    return {r.id: r.name for r in await conn.execute(WEBHOOKS, {"ids": sorted(webhook_ids)})}
+    return {r.id: (r.name, r.callable) for r in await conn.execute(WEBHOOKS, {"ids": sorted(webhook_ids)})}
 
 
 async def to_tier(

@@ -32,11 +32,12 @@ INSERT = Hot("""
 _DETAILED = """
     SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel, n.address, n.incident_id,
            n.ladder_id, n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
-           n.carried_by_id, n.webhook_id, w.generation,
+           n.carried_by_id, n.webhook_id, w.generation, w.sealed_address,
            u.key AS user_key, coalesce(u.name, w.name, 'webhook') AS user_name, coalesce(u.active, true) AS active,
            coalesce(u.time_zone, o.time_zone) AS time_zone,
-           CASE WHEN n.webhook_id IS NOT NULL THEN w.id IS NOT NULL ELSE m.id IS NOT NULL AND m.broken_at IS NULL
-                AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') END AS usable,
+           CASE WHEN n.webhook_id IS NOT NULL THEN w.sealed_address IS NOT NULL
+                ELSE m.id IS NOT NULL AND m.broken_at IS NULL
+                     AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') END AS usable,
            EXISTS (SELECT 1 FROM acknowledgements a
                    WHERE a.incident_id = n.incident_id AND a.epoch = n.epoch AND a.user_id = n.user_id
                      AND a.at >= n.created_at AND a.withdrawn_at IS NULL) AS acknowledged,
@@ -185,7 +186,10 @@ STEP_STATE = text("""
       AND n.user_id IS NOT NULL
 """)
 
-ADDRESSES = text("SELECT w.id, w.url FROM webhooks w WHERE w.id = ANY (CAST(:ids AS bigint[]))")
+ADDRESSES = text("""
+    SELECT w.id, w.address_shown FROM webhooks w
+    WHERE w.id = ANY (CAST(:ids AS bigint[])) AND w.sealed_address IS NOT NULL
+""")
 
 PAGED_ABOUT = text("""
     SELECT DISTINCT user_id FROM notifications
@@ -205,10 +209,10 @@ WEBHOOK_TEST = text("""
 
 
 async def addresses(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
-    """Of these webhooks."""
+    """What is shown of the addresses of these webhooks, by id; of those that have one."""
     if not webhook_ids:
         return {}
-    return {r.id: r.url for r in await conn.execute(ADDRESSES, {"ids": sorted(webhook_ids)})}
+    return {r.id: r.address_shown for r in await conn.execute(ADDRESSES, {"ids": sorted(webhook_ids)})}
 
 
 async def webhook_test(conn: AsyncConnection, webhook_id: int, notification: UUID) -> Any:

@@ -15,7 +15,7 @@ from app.db import engine as db_engine
 from app.db.engine import transaction
 from app.errors import Invalid
 
-HOOK = {"key": "status", "name": "Status page", "url": "https://status.example.org/hook"}
+HOOK = {"key": "status", "name": "Status page"}
 FULL: dict[str, Any] = {
     "key": "a-full-one",
     "name": "In full",
