@@ -165,6 +165,10 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "step": lambda d: f"Step {d['step']} of round {d['round']}: {_asking(d)} {', '.join(d['names'])}{_calling(d)}",
     "step_skipped": lambda d: f"Step {d['step']} is skipped: {d['because']}",
     "handed_over": lambda d: f"The rounds of “{d['policy']}” are over: “{d['to']}” takes over",
+    "handed_over_to_tier": lambda d: (
+        f"The rounds of “{d['policy']}” are over: support tier {d['tier']}, “{d['to']}”, takes over"
+    ),
+    "tier_not_there": lambda d: f"“{d['policy']}” cannot hand over to support tier {d['tier']}: {d['because']}",
     "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}",
     "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}{_calling(d)}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
