@@ -117,7 +117,7 @@ class _Climber:
             elif self.had and not ladder.informs:
                 self.result.ladder = replace(ladder, next_step_at=None)
                 return self.result
-            elif ladder.reached > 0 and ladder.lap <= ladder.climbed.repeats:
+            elif ladder.reached > 0 and ladder.lap <= ladder.climbed.repeats and not ladder.informs:
                 self.result.ladder = replace(ladder, round=ladder.round + 1, step=0, reached=0)
             elif ladder.leg + 1 < len(ladder.policy.legs):
                 self._hand_over()
@@ -239,6 +239,8 @@ class _Climber:
 
     def _told(self, reach: Reach) -> dict[str, Any]:
         told: dict[str, Any] = {"names": [name for _, name, _ in reach.people]}
+        if reach.because:
+            told["not_reached"] = reach.because
         if reach.webhooks:
             told["webhooks"] = [name for _, name in reach.webhooks]
         return told | ({"informs": True} if self.result.ladder.informs else {})
@@ -253,7 +255,7 @@ class _Climber:
             return self.result
         self._page(reach)
         self._must(())
-        self._say("last_resort", names=[name for _, name, _ in reach.people])
+        self._say("last_resort", **self._told(replace(reach, webhooks=())))
         again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
         # The next round has a number of its own, so that its pages are not taken for these.
         self.result.ladder = replace(ladder, round=ladder.round + 1, reached=max(ladder.reached, 0), next_step_at=again)

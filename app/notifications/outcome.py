@@ -73,6 +73,8 @@ def _pointless(row: Any) -> str | None:
         return f"{row.user_name} acknowledged before this was sent"
     if row.incident_epoch != row.epoch:
         return "the incident pages anew since"
+    if row.superseded:
+        return "a later step pages the same contact method now"
     return None
 
 

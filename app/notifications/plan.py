@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.db import ids
-from app.directory.contacts import Person
+from app.directory.contacts import Person, Rule
 from app.escalation.positions import PageOrder
 
 
@@ -58,7 +58,8 @@ def plan(
 
 
 def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned]:
-    for rule in person.rules_for(order.loudness):
+    rules = person.rules_for(order.loudness)
+    for rule in told_once(rules) if order.purpose == "inform" else rules:
         yield Planned(
             id=ids.new(now),
             key=page_key(order, rule.name, rule.method.id),
@@ -77,6 +78,14 @@ def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned
             content=_content(order),
             because=f"waits {_span(rule.delay_s)} as its notification rule says" if rule.delay_s else "",
         )
+
+
+def told_once(rules: Sequence[Rule]) -> list[Rule]:
+    """Of notification rules those by which somebody learns of something first, each contact method once: the later
+    ones are for pages that nobody answers, and nobody need answer what is only for information."""
+    first = min((rule.delay_s for rule in rules), default=0)
+    once = {rule.method.id: rule for rule in rules if rule.delay_s == first}
+    return list(once.values())
 
 
 def _of_webhook(order: PageOrder, webhook_id: int, address: str, now: datetime) -> Planned:
@@ -106,7 +115,10 @@ def _content(order: PageOrder) -> dict[str, Any]:
 
 
 def page_key(order: PageOrder, rule: str, contact_method_id: int) -> str:
-    """behaviour.md 8: (ladder, epoch, round, step, user, notification rule, contact method)."""
+    """behaviour.md 8: (ladder, epoch, round, step, user, notification rule, contact method). Of what is only for
+    information (ladder, epoch, user, contact method): once, however many steps name somebody."""
+    if order.purpose == "inform" and order.user_id is not None:
+        return f"{PURPOSES[order.purpose]}:{order.ladder_id}:{order.epoch}:{order.user_id}:{contact_method_id}"
     where = f"{order.ladder_id}:{order.epoch}:{order.round}:{order.step}"
     return f"{PURPOSES[order.purpose]}:{where}:{order.user_id}:{rule}:{contact_method_id}"
 
