@@ -28,6 +28,7 @@ from app.db import engine as db
 from app.db import migrate
 from app.db.notify import Notifier
 from app.db.partitions import keep_house, partitioned
+from app.escalation import webhooks
 from app.ingest.entrances import Entrances
 from app.ingest.expiry import forget_quarantined
 from app.ingest.group_commit import GroupCommit
@@ -122,6 +123,8 @@ class Tocsin:
     async def running(self) -> AsyncIterator[None]:
         """Migrates, starts; at the end commits what waits and records what is in flight."""
         await migrate.upgrade(self.engine)
+        async with db.transaction(self.engine) as (conn, now):
+            await webhooks.seal_plain(conn, now, self.secrets)
         # Before anybody writes: attaching a partition to a busy table makes its writers try again.
         await self._keep_house()
         stop = asyncio.Event()

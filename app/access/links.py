@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.access.sealing import Unsealable, unseal
 from app.access.secrets import Secrets
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
@@ -61,6 +62,13 @@ class Links:
     def webhook_key(self, webhook_id: int, generation: int) -> bytes:
         """32 bytes with which requests to a webhook are signed; every generation has others."""
         return self._secrets.key(f"webhook/{webhook_id}/{generation}")
+
+    def unsealed(self, label: str, sealed: bytes) -> str | None:
+        """What a secret is that people entered (`sealing.py`); None: it was sealed under another secret key."""
+        try:
+            return unseal(self._secrets, label, sealed)
+        except Unsealable:
+            return None
 
     def handshake(self, handshake_id: int, user_id: int) -> str:
         """What the link holds by which this person confirms a handoff: `<handshake>-<user>-<signature>`."""

@@ -38,6 +38,11 @@ class HostPolicy:
         return self.allow_private or (host.lower(), port) in self.trusted or _is_public(ipaddress.ip_address(address))
 
 
+def trusting(*urls: str) -> HostPolicy:
+    """The policy of a client that whoever runs it told where to go: these addresses, and public ones."""
+    return HostPolicy(trusted=frozenset(_origin(url) for url in urls))
+
+
 def _origin(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)

@@ -63,6 +63,9 @@ class WebhookChannel:
         return address.strip()
 
     async def send(self, message: Message) -> Sent:
+        if not message.to:
+            said = "its address was sealed under another secret key: give it again"
+            raise SendFailed(said, permanent=True, code="sealed", configuration=True)
         body = msgspec.json.encode(message.data)
         headers = signed(message.notification_id, message.at, body, message.signing_key)
         try:

@@ -37,11 +37,17 @@ Importer = Callable[[Sequence[Source], Mapping[str, object], str | None], Moved]
 def read(
     source: From, files: Sequence[str], existing: Mapping[str, object], country: str | None
 ) -> tuple[Moved, list[Comparison]]:
-    """What is imported, and how its schedules compare. Raises `Invalid`, OSError. The importer is loaded when it is
-    needed."""
+    """What is imported, and how its schedules compare. Raises `Invalid`, OSError."""
+    return parse(source, [_source(name, source) for name in _names(files, source)], existing, country)
+
+
+def parse(
+    source: From, sources: Sequence[Source], existing: Mapping[str, object], country: str | None
+) -> tuple[Moved, list[Comparison]]:
+    """The same of what was read already. Raises `Invalid`. The importer is loaded when it is needed."""
     importer: Importer = import_module(_IMPORTERS[source]).read
     try:
-        moved = importer([_source(name, source) for name in _names(files, source)], existing, country)
+        moved = importer(sources, existing, country)
         return moved, compare(moved)
     except Invalid as refused:
         lines = [f"{e['field']}: {e['message']}" for e in refused.errors]

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Final
 import httpx
 import typer
 
-from app.cli import import_files, import_text, plan_text, remote, telling
+from app.cli import import_addresses, import_files, import_text, plan_text, remote, telling
 from app.configuration import yaml_text
 from app.errors import Invalid
 from app.moving.comparing import Comparison
-from app.moving.moved import Moved, PlannedOverride
+from app.moving.moved import GivenAddress, Moved, PlannedOverride
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -30,7 +30,13 @@ _WINDOW: Final = timedelta(days=400)
 @app.command()
 def import_(
     source: Annotated[import_files.From, typer.Argument(help="What the files are of.")],
-    files: Annotated[list[str], typer.Argument(help="Files or folders of the export; - is stdin.")],
+    files: Annotated[list[str] | None, typer.Argument(help="Files or folders of the export; - is stdin.")] = None,
+    from_api: Annotated[
+        bool, typer.Option("--from-api", help="Ask the source's REST API in place of files: pagerduty, opsgenie.")
+    ] = False,
+    api_url: Annotated[
+        str | None, typer.Option("--api-url", help="Where that API is, if elsewhere: https://api.eu.pagerduty.com")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would change, and stop.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")] = False,
     output: Annotated[
@@ -69,21 +75,41 @@ def import_(
     escalation_chains, escalation_policies, integrations, routes, webhooks, and for every schedule
     schedules/$ID/final_shifts?start_date=...&end_date=... into files that have the schedule's ID in their names.
 
+    --from-api does that for PagerDuty and Opsgenie: only reads, with the token in PAGERDUTY_TOKEN or OPSGENIE_API_KEY,
+    or else asks for it.
+
     People: a CSV file with a header line: name, email, phone, time zone, team, role.
     """
     with telling.explained():
         alone = output is not None and not (os.environ.get("TOCSIN_API_KEY") or os.environ.get("TOCSIN_API_KEY_FILE"))
+        read = _reader(source, files or [], country, api_url, from_api=from_api)
         if alone:
-            moved, comparisons = import_files.read(source, files, {}, country)
+            moved, comparisons = read({})
             _write(moved, comparisons, output, report, without_contact_methods)
             return
         with remote.client(url) as client:
             existing = remote.answer(client.get("/configuration/export"))
-            moved, comparisons = import_files.read(source, files, existing, country)
+            moved, comparisons = read(existing)
             if output is not None:
                 _write(moved, comparisons, output, report, without_contact_methods)
                 return
-            _Import(client, moved, comparisons, as_json).run(plan, yes, "-" in files, report, without_contact_methods)
+            _Import(client, moved, comparisons, as_json).run(
+                plan, yes, "-" in (files or []), report, without_contact_methods
+            )
+
+
+def _reader(
+    source: import_files.From, files: list[str], country: str | None, api_url: str | None, *, from_api: bool
+) -> Callable[[Mapping[str, object]], tuple[Moved, list[Comparison]]]:
+    """Reads files, or what the API answers, given what Tocsin has. Raises `Invalid`."""
+    if from_api == bool(files):
+        raise Invalid("name files or folders of the export, or --from-api" if not files else "files, or --from-api")
+    if not from_api:
+        return lambda existing: import_files.read(source, files, existing, country)
+    from app.cli import import_api  # noqa: PLC0415  # loads what few imports need
+
+    sources = import_api.fetch(source, api_url)
+    return lambda existing: import_files.parse(source, sources, existing, country)
 
 
 class _Import:
@@ -94,6 +120,7 @@ class _Import:
         self.moved = moved
         self.comparisons = comparisons
         self.as_json = as_json
+        self.addresses: list[GivenAddress] = []
 
     def run(self, plan: bool, yes: bool, stdin_is_taken: bool, report: Path | None, bare: bool) -> None:
         told = import_text.report(self.moved, self.comparisons)
@@ -107,7 +134,8 @@ class _Import:
         response = self.client.post("/configuration/plan", json=document)
         planned = _planned(response)
         overrides = self._new_overrides(_date_of(response))
-        if plan or not (planned["changes"] or overrides):
+        self.addresses = import_addresses.wanted(self.client, self.moved.addresses)
+        if plan or not (planned["changes"] or overrides or self.addresses):
             self._show(planned, overrides, told, done=False)
             return
         if not yes:
@@ -115,9 +143,12 @@ class _Import:
         elif not self.as_json:
             self._tell(telling.say)
         applied = self._apply(document, planned)
+        lost = import_addresses.give(self.client, self.addresses)
         refused = self._override(overrides)
         made = [o for o in overrides if o not in refused]
         self._show(applied, made, told, done=True)
+        if lost:
+            raise Invalid("\n  ".join([f"addresses refused: {len(lost)}; all else is done", *lost]))
         if refused:
             lines = [f"{import_text.override(o).removeprefix('+ ')}: {why}" for o, why in refused.items()]
             raise Invalid("\n  ".join([f"overrides refused: {len(lines)}; all else is done", *lines]))
@@ -167,7 +198,7 @@ class _Import:
     def _ask(self, planned: dict[str, Any], overrides: Sequence[PlannedOverride], stdin_is_taken: bool) -> None:
         self._tell(telling.say)
         coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        for line in _plan_lines(planned, overrides, coloured):
+        for line in _plan_lines(planned, overrides, self.addresses, coloured):
             telling.say(line)
         summary = _summary(planned, overrides, done=False)
         if stdin_is_taken or not sys.stdin.isatty():
@@ -183,15 +214,13 @@ class _Import:
     ) -> None:
         if self.as_json:
             made = [import_text.overriding(o) | {"schedule": o.schedule} for o in overrides]
-            print(
-                json.dumps(
-                    {"plan": plan, "overrides": made, "report": told, "done": done}, ensure_ascii=False, indent=2
-                )
-            )
+            given = [f"{a.section}/{a.key}" for a in self.addresses]
+            whole = {"plan": plan, "addresses": given, "overrides": made, "report": told, "done": done}
+            print(json.dumps(whole, ensure_ascii=False, indent=2))
             return
         if not done:
             self._tell(print)
-        for line in _plan_lines(plan, overrides, sys.stdout.isatty() and "NO_COLOR" not in os.environ):
+        for line in _plan_lines(plan, overrides, self.addresses, sys.stdout.isatty() and "NO_COLOR" not in os.environ):
             print(line)
         print(_summary(plan, overrides, done=done))
         for integration, key in (plan.get("routing_keys") or {}).items():
@@ -208,8 +237,11 @@ def _planned(response: httpx.Response) -> dict[str, Any]:
     return planned
 
 
-def _plan_lines(plan: dict[str, Any], overrides: Sequence[PlannedOverride], coloured: bool) -> Iterable[str]:
-    return [*plan_text.lines(plan, coloured=coloured), *map(import_text.override, overrides)]
+def _plan_lines(
+    plan: dict[str, Any], overrides: Sequence[PlannedOverride], addresses: Sequence[GivenAddress], coloured: bool
+) -> Iterable[str]:
+    given = map(import_addresses.line, addresses)
+    return [*plan_text.lines(plan, coloured=coloured), *given, *map(import_text.override, overrides)]
 
 
 def _summary(plan: dict[str, Any], overrides: Sequence[PlannedOverride], *, done: bool) -> str:
@@ -238,6 +270,11 @@ def _write(moved: Moved, comparisons: list[Comparison], output: Path | None, rep
     if moved.overrides:
         telling.say(
             f"{len(moved.overrides)} overrides are no part of the document; an import without --output makes them."
+        )
+    if moved.addresses:
+        telling.say(
+            f"{len(moved.addresses)} addresses of calendars and webhooks are no part of the document;"
+            " an import without --output gives them."
         )
     document = _without_contact_methods(moved.document) if bare else moved.document
     _save(report, import_text.report(moved, comparisons))

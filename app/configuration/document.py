@@ -3,8 +3,8 @@
 Entries are matched by their key. A section that is absent is left alone, and so are `contact_methods`,
 `notification_rules` and `subscriptions` of a user and `rules` of a service; inside an entry an absent member means its
 default. Secrets are no part of it: routing keys, ping tokens and secrets of webhooks are made by Tocsin and shown once,
-passwords are set by their owners, signing secrets and addresses of calendars are only named. Overrides are no part of
-it either, nor is whether a heartbeat is paused.
+passwords are set by their owners, signing secrets and addresses of calendars and webhooks are only named. Overrides are
+no part of it either, nor is whether a heartbeat is paused.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from app.directory.contacts import Person
 from app.errors import Conflict, Invalid
 from app.escalation import (
     copy_store,
+    follow_store,
     informing,
     ladder,
     list_store,
@@ -28,6 +29,7 @@ from app.escalation import (
     turn_store,
 )
 from app.escalation.copy_store import Policies
+from app.escalation.following import NO_TIER
 from app.escalation.ladder import Climb
 from app.escalation.policy_copy import Target
 from app.escalation.positions import PageOrder, Shadowing, Situation
@@ -44,7 +46,8 @@ NO_POLICY: dict[str, Any] = {"key": "", "name": "no policy", "version": 0, "repe
 NOTHING = Suppressions()
 CLAIM: Final = 500
 """Ladders in one pass."""
-UNREACHABLE_SAID_EVERY = timedelta(hours=1)
+SAID_SELDOM: Final = ("last_resort_unreachable", NO_TIER)
+SAID_EVERY = timedelta(hours=1)
 
 
 async def start(
@@ -121,8 +124,11 @@ async def climb(
     held = await store.held_before(conn, claimed)
     asked = await store.acknowledged(conn, claimed)
     services = {c.service_id for c in claimed}
-    town = await reach.town(conn, [*_targets(claimed, held), *last_resort], channels, now, services)
-    turns = await turn_store.lock(conn, turn_store.places_of(c.ladder.policy for c in claimed))
+    following = await follow_store.following(conn, [(c.service_id, c.ladder.policy) for c in claimed])
+    more = {t for policy in following.policies for rung in policy.rungs for t in rung.targets}
+    town = await reach.town(conn, [*_targets(claimed, held), *last_resort, *more], channels, now, services)
+    climbed = [*(c.ladder.policy for c in claimed), *following.policies]
+    turns = await turn_store.lock(conn, turn_store.places_of(climbed))
     climbs: list[Climb] = []
     for c in claimed:
         situation = Situation(
@@ -137,8 +143,11 @@ async def climb(
             asked.get(c.ladder.incident_id, ()),
         )
         find = town.of(c.service_id, programs=not c.ladder.policy.drill)
-        climbs.append(ladder.climb(c.ladder, situation, find, last_resort, now, turns))
+        climbs.append(ladder.climb(c.ladder, situation, find, last_resort, now, turns, following.of(c.service_id)))
     await store.move(conn, [x.ladder for x in climbs])
+    pairs = zip(claimed, climbs, strict=True)
+    await following.keep(conn, [(c.ladder.id, c.service_id, x.ladder.tier) for c, x in pairs
+                                if x.ladder.tier != c.ladder.tier])  # fmt: skip
     await turn_store.keep(conn, turns)
     must = {(x.ladder.incident_id, x.ladder.epoch): x.everybody for x in climbs if x.everybody is not None}
     await required_store.put(conn, must)
@@ -153,11 +162,12 @@ async def climb(
 
 
 async def _worth_saying(conn: AsyncConnection, climbs: Sequence[Climb], now: datetime) -> list[Entry]:
-    """That the last resort cannot be reached is said once an hour, though it is tried every minute."""
+    """That the last resort cannot be reached is said once an hour, though it is tried every minute; so is that no tier
+    follows."""
     entries = [e for x in climbs for e in x.entries]
-    if lost := {e.incident_id for e in entries if e.kind == "last_resort_unreachable"}:
-        said = await store.unreachable_said(conn, lost, now - UNREACHABLE_SAID_EVERY)
-        entries = [e for e in entries if e.kind != "last_resort_unreachable" or e.incident_id not in said]
+    if again := {e.incident_id for e in entries if e.kind in SAID_SELDOM}:
+        said = await store.said(conn, again, SAID_SELDOM, now - SAID_EVERY)
+        entries = [e for e in entries if (e.incident_id, e.kind) not in said]
     return entries
 
 

@@ -18,7 +18,8 @@ _POLICIES = text(f"""
         SELECT unnest(CAST(:ids AS bigint[])) AS id
         UNION SELECT p.hand_over_to_id FROM wanted w JOIN escalation_policies p ON p.id = w.id
               WHERE p.hand_over_to_id IS NOT NULL)
-    SELECT p.id, p.key, p.name, p.version, p.repeats, p.hand_over_to_id, {steps_of(TARGET_BY_ID)} AS steps
+    SELECT p.id, p.key, p.name, p.version, p.repeats, p.hand_over_to_id, p.hand_over_to_tier,
+           {steps_of(TARGET_BY_ID)} AS steps
     FROM escalation_policies p JOIN wanted w ON w.id = p.id
 """)
 
@@ -61,8 +62,9 @@ def _chain(rows: Mapping[int, Any], policy_id: int | None) -> Iterator[dict[str,
         row = rows[policy_id]
         seen.add(policy_id)
         steps = [{k: v for k, v in step.items() if k not in _USUAL or v != _USUAL[k]} for step in row.steps]
+        tier = {"hand_over_to_tier": row.hand_over_to_tier} if row.hand_over_to_tier else {}
         yield {"id": row.id, "key": row.key, "name": row.name, "version": row.version, "repeats": row.repeats,
-               "steps": steps}  # fmt: skip
+               "steps": steps, **tier}  # fmt: skip
         policy_id = row.hand_over_to_id
 
 

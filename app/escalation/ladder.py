@@ -7,10 +7,10 @@ Whenever a ladder that has reached nobody of its policy tries again, it looks at
 begun since. Silence is never the outcome, nor is spinning.
 
 A step whose condition does not hold is skipped at once and says so. A policy that hands over to another one is a
-ladder with several legs; rounds are counted on from leg to leg. A ladder that informs is climbed as long as its
-incident is open, to its end, and pages no last resort: nobody need answer it. Nor does that of a drill, unless its copy
-has the last resort as a step. Steps "until resolved" are taken although
-somebody has the incident; those between them keep their delay: nobody is asked sooner because somebody acknowledged.
+ladder with several legs; rounds are counted on from leg to leg. To a support tier: `following.py`. A ladder that
+informs is climbed as long as its incident is open, to its end, and pages no last resort: nobody need answer it. Nor
+does that of a drill, unless its copy has the last resort as a step. Steps "until resolved" are taken although somebody
+has the incident; those between them keep their delay: nobody is asked sooner because somebody acknowledged.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from app.escalation.following import NOTHING_FOLLOWS, Follows, follow
 from app.escalation.policy_copy import Rung, Target
 from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Shadowing, Situation, orders
 from app.escalation.turns import People, Turns
@@ -59,8 +60,9 @@ def climb(
     last_resort: Sequence[Target],
     now: datetime,
     turns: Turns | None = None,
+    follows: Follows = NOTHING_FOLLOWS,
 ) -> Climb:
-    """One claim of one ladder."""
+    """One claim of one ladder. `follows`: what support tiers of its service have."""
     if incident.withheld or not _goes_on(ladder, incident):
         return Climb(replace(ladder, next_step_at=None))
     extra: tuple[int, ...] = ()
@@ -72,7 +74,7 @@ def climb(
         elif incident.assigned_to_id is not None:
             # Somebody had it and it came back: whoever it was handed to is paged along with who is on call now.
             extra = (*extra, incident.assigned_to_id)
-    return _Climber(ladder, incident, find, now, turns or Turns()).run(extra, last_resort)
+    return _Climber(ladder, incident, find, now, turns or Turns(), follows).run(extra, last_resort)
 
 
 def _goes_on(ladder: Ladder, incident: Situation) -> bool:
@@ -85,12 +87,15 @@ def _goes_on(ladder: Ladder, incident: Situation) -> bool:
 
 
 class _Climber:
-    def __init__(self, ladder: Ladder, incident: Situation, find: FindReach, now: datetime, turns: Turns) -> None:
+    def __init__(
+        self, ladder: Ladder, incident: Situation, find: FindReach, now: datetime, turns: Turns, follows: Follows
+    ) -> None:
         self.result = Climb(ladder)
         self.incident = incident
         self.find = find
         self.now = now
         self.turns = turns
+        self.follows = follows
         self.had = incident.state != "triggered"
         self.asks_all = any(rung.all for rung in ladder.policy.rungs)
 
@@ -112,10 +117,12 @@ class _Climber:
             elif self.had and not ladder.informs:
                 self.result.ladder = replace(ladder, next_step_at=None)
                 return self.result
-            elif ladder.reached > 0 and ladder.lap <= ladder.climbed.repeats:
+            elif ladder.reached > 0 and ladder.lap <= ladder.climbed.repeats and not ladder.informs:
                 self.result.ladder = replace(ladder, round=ladder.round + 1, step=0, reached=0)
             elif ladder.leg + 1 < len(ladder.policy.legs):
                 self._hand_over()
+            elif self._follow():
+                continue
             elif ladder.informs or ladder.policy.drill:
                 self.result.ladder = replace(ladder, next_step_at=None)
                 return self.result
@@ -144,6 +151,16 @@ class _Climber:
         )
         self._say("handed_over", policy=ladder.climbed.name, to=after.climbed.name)
         self.result.ladder = after
+
+    def _follow(self) -> bool:
+        """Whether a support tier takes over."""
+        after, said = follow(self.result.ladder, self.follows)
+        if said is not None:
+            self._say(said[0], **said[1])
+        if after is not None:
+            self.result.ladder = after
+            self.asks_all = self.asks_all or any(rung.all for rung in after.policy.rungs)
+        return after is not None
 
     def _unfit(self, rung: Rung) -> str:
         """Why this step is not for this incident now; empty: it is."""
@@ -222,6 +239,8 @@ class _Climber:
 
     def _told(self, reach: Reach) -> dict[str, Any]:
         told: dict[str, Any] = {"names": [name for _, name, _ in reach.people]}
+        if reach.because:
+            told["not_reached"] = reach.because
         if reach.webhooks:
             told["webhooks"] = [name for _, name in reach.webhooks]
         return told | ({"informs": True} if self.result.ladder.informs else {})
@@ -236,7 +255,7 @@ class _Climber:
             return self.result
         self._page(reach)
         self._must(())
-        self._say("last_resort", names=[name for _, name, _ in reach.people])
+        self._say("last_resort", **self._told(replace(reach, webhooks=())))
         again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
         # The next round has a number of its own, so that its pages are not taken for these.
         self.result.ladder = replace(ladder, round=ladder.round + 1, reached=max(ladder.reached, 0), next_step_at=again)

@@ -98,29 +98,29 @@ class EscalationMatrixEdit(BaseModel):
     rows: MatrixRows
 
 
+Address = Annotated[
+    str,
+    Field(max_length=2000, pattern=r"^https?://[^\s/@]+(/\S*)?$", examples=["https://status.example.org/hooks/tocsin"]),
+]
+"""Of a webhook. It is kept encrypted and never shown again."""
+
+
 class WebhookEdit(BaseModel):
-    """An address of another program, that steps may name as a target."""
+    """All of a webhook that may change, but its address."""
 
     model_config = ConfigDict(
         strict=True,
         extra="forbid",
         frozen=True,
-        json_schema_extra={"examples": [{"name": "Status page", "url": "https://status.example.org/hooks/tocsin"}]},
+        json_schema_extra={"examples": [{"name": "Status page"}]},
     )
 
     name: Name
-    url: Annotated[str, Field(max_length=2000, pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 
 
 class WebhookDocument(WebhookEdit):
     """A webhook with its key, which never changes."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"key": "status-page", "name": "Status page", "url": "https://status.example.org/hooks/tocsin"}
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "status-page", "name": "Status page"}]})
 
     key: Key

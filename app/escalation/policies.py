@@ -116,7 +116,7 @@ async def set_last_resort(conn: AsyncConnection, now: datetime, last_resort: Las
     before = await store.last_resort_by_key(conn)
     if before == last_resort.targets:
         return last_resort
-    ids, errors = await _find(conn, {"": last_resort.targets})
+    ids, errors = await find(conn, {"": last_resort.targets})
     _raise(errors)
     await store.replace_last_resort(conn, last_resort.targets, ids)
     await audit.record(
@@ -162,7 +162,7 @@ async def _check_legs(conn: AsyncConnection, policy_id: int) -> None:
 
 async def _resolve(conn: AsyncConnection, policy: PolicyEdit) -> tuple[Places, TargetIds]:
     steps: Iterable[tuple[int, StepDocument]] = enumerate(policy.steps)
-    ids, errors = await _find(conn, {f"steps[{i}].": step.targets for i, step in steps})
+    ids, errors = await find(conn, {f"steps[{i}].": step.targets for i, step in steps})
     team_id = await store.find_team(conn, policy.team) if policy.team else None
     if policy.team and team_id is None:
         errors.insert(0, {"field": "team", "message": f"there is no team {policy.team!r}"})
@@ -176,7 +176,7 @@ async def _resolve(conn: AsyncConnection, policy: PolicyEdit) -> tuple[Places, T
     return Places(team_id, following), ids
 
 
-async def _find(conn: AsyncConnection, targets: dict[str, list[Target]]) -> tuple[TargetIds, list[dict[str, str]]]:
+async def find(conn: AsyncConnection, targets: dict[str, list[Target]]) -> tuple[TargetIds, list[dict[str, str]]]:
     """The ids of all targets, and what is wrong with those that do not exist; the dict's keys begin field names."""
     ids = await store.find_targets(conn, [t for some in targets.values() for t in some])
     errors = [

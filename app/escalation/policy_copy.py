@@ -2,7 +2,8 @@
 
 `{"key", "name", "version", "repeats", "steps": [{"delay_s", "targets": [{"type", "id"}]}]}`, where a step may also
 have `whom` (`round_robin`), `acknowledge` (`all`) and `when`. `id` is the policy's, by which turns are kept; `chain`
-holds the copies of the policies that it hands over to, one after the other; `inform` is what the escalation matrix
+holds the copies of the policies that it hands over to, one after the other, of which the last may have
+`hand_over_to_tier`; `inform` is what the escalation matrix
 said; `drill` marks the copy of a test page. Copies that were made before any of this existed have none of it, and mean
 what they meant.
 """
@@ -91,6 +92,8 @@ class PolicyCopy(Struct, frozen=True, gc=False):
     inform: Informing | None = None
     drill: bool = False
     """A test page: it ends with its last step, pages no last resort, and takes nobody's turn."""
+    hand_over_to_tier: int | None = None
+    """The support tier that follows its rounds."""
 
     @classmethod
     def of(cls, copied: Mapping[str, Any]) -> PolicyCopy:
@@ -103,6 +106,7 @@ class PolicyCopy(Struct, frozen=True, gc=False):
             tuple(cls.of(c) for c in copied.get("chain", ())),
             None if inform is None else Informing(**inform),
             copied.get("drill", False),
+            copied.get("hand_over_to_tier"),
         )
 
     @property

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from app.errors import WrongMember
+
 MIN_DELAY_S = 30
 """There is no exception: people who should be paged at the same time are targets of the same step."""
 MAX_DELAY_S = 7 * 86_400
@@ -121,7 +123,8 @@ _EXAMPLE: dict[str, Any] = {
 
 class PolicyEdit(_Document):
     """All of a policy that may change. `repeats`: how many rounds follow the first one. `hand_over_to`: the policy
-    that follows them, in place of the last resort, which follows that one."""
+    that follows them, in place of the last resort, which follows that one. `hand_over_to_tier`: in its place a support
+    tier of the incident's service, whatever it has when the rounds are over."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -129,7 +132,14 @@ class PolicyEdit(_Document):
     team: Key | None = None
     repeats: Annotated[int, Field(ge=0, le=20)] = 0
     hand_over_to: Key | None = None
+    hand_over_to_tier: Literal[2, 3] | None = None
     steps: Annotated[list[StepDocument], Field(min_length=1, max_length=50)]
+
+    @model_validator(mode="after")
+    def _one_follows(self) -> PolicyEdit:
+        if self.hand_over_to is not None and self.hand_over_to_tier is not None:
+            raise WrongMember("hand_over_to_tier", "give this or hand_over_to, not both")
+        return self
 
 
 class PolicyDocument(PolicyEdit):

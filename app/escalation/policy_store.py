@@ -58,8 +58,8 @@ def steps_of(target: str, joins: str = "") -> str:
 
 # Policies with their steps by key, in the order of their keys; after a key for slices, or those of the keys given.
 _POLICIES = text(f"""
-    SELECT p.id, p.key, p.name, t.key AS team, p.repeats, h.key AS hand_over_to, p.version, p.created_at, p.updated_at,
-           {steps_of(_TARGET_BY_KEY, _TARGET_KEYS)} AS steps
+    SELECT p.id, p.key, p.name, t.key AS team, p.repeats, h.key AS hand_over_to, p.hand_over_to_tier, p.version,
+           p.created_at, p.updated_at, {steps_of(_TARGET_BY_KEY, _TARGET_KEYS)} AS steps
     FROM escalation_policies p LEFT JOIN teams t ON t.id = p.team_id
     LEFT JOIN escalation_policies h ON h.id = p.hand_over_to_id
     WHERE (CAST(:keys AS text[]) IS NULL OR p.key = ANY(CAST(:keys AS text[])))
@@ -104,14 +104,15 @@ async def last_resort_by_key(conn: AsyncConnection) -> list[Target]:
 _LOCK_POLICY = text("SELECT id, version FROM escalation_policies WHERE key = :key FOR UPDATE")
 _LOCK_LAST_RESORT = text("LOCK TABLE last_resort_targets IN SHARE ROW EXCLUSIVE MODE")
 _INSERT_POLICY = text("""
-    INSERT INTO escalation_policies (key, name, team_id, repeats, hand_over_to_id, created_at, updated_at)
-    VALUES (:key, :name, :team_id, :repeats, :hand_over_to_id, :now, :now)
+    INSERT INTO escalation_policies
+        (key, name, team_id, repeats, hand_over_to_id, hand_over_to_tier, created_at, updated_at)
+    VALUES (:key, :name, :team_id, :repeats, :hand_over_to_id, :hand_over_to_tier, :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
 _UPDATE_POLICY = text("""
     UPDATE escalation_policies
     SET name = :name, team_id = :team_id, repeats = :repeats, hand_over_to_id = :hand_over_to_id,
-        version = version + 1, updated_at = :now
+        hand_over_to_tier = :hand_over_to_tier, version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _POLICY_IDS = text("SELECT key, id FROM escalation_policies WHERE key = ANY (CAST(:keys AS text[]))")
@@ -176,6 +177,7 @@ def _values(policy: PolicyEdit, places: Places) -> dict[str, Any]:
         "team_id": places.team_id,
         "repeats": policy.repeats,
         "hand_over_to_id": places.hand_over_to_id,
+        "hand_over_to_tier": policy.hand_over_to_tier,
     }
 
 

@@ -14,7 +14,8 @@ from app.hours import WeeklyHours
 
 class Ladder(Struct, frozen=True, gc=False):
     """`step` is the index of the step that falls due next; as many as the policy has: the end of the round. `leg`: 0
-    for the policy itself, else the place in its chain; `leg_round`: the round in which that leg began."""
+    for the policy itself, else the place in its chain; `leg_round`: the round in which that leg began. `tier`: the
+    support tier that has it."""
 
     id: UUID
     incident_id: UUID
@@ -27,6 +28,7 @@ class Ladder(Struct, frozen=True, gc=False):
     next_step_at: datetime | None
     leg: int = 0
     leg_round: int = 1
+    tier: int = 1
 
     @property
     def climbed(self) -> PolicyCopy:

@@ -28,11 +28,13 @@ class Town:
     teams: dict[int, tuple[str, tuple[int, ...]]]
     people: dict[int, Person]
     webhooks: dict[int, str] = field(default_factory=dict)
-    """Names by id."""
+    """Names by id, of those that have an address."""
     shadows: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """By schedule id, who looks on."""
     tiers: dict[int, ServiceTiers] = field(default_factory=dict)
     """By service id, for steps that name a support tier."""
+    unaddressed: dict[int, str] = field(default_factory=dict)
+    """Names by id, of webhooks without an address."""
 
     def of(self, service_id: int, *, programs: bool = True) -> FindReach:
         """Finds for incidents of a service. `programs`: webhooks as well; a drill calls none."""
@@ -76,6 +78,8 @@ class Town:
 
     def _named(self, target: Target, missing: list[str]) -> Iterable[tuple[int, str]]:
         if target.type == "webhook":
+            if target.id in self.unaddressed:
+                missing.append(f"the webhook {self.unaddressed[target.id]} has no address")
             return []
         if target.type == "user":
             return [(target.id, "named in the policy")]
@@ -118,5 +122,7 @@ async def town(
     users = wanted["user"].union(
         *(members for _, members in teams.values()), *({u for u, _ in people} for _, people in on_call.values())
     )
-    called = await store.webhooks(conn, wanted["webhook"])
-    return Town(on_call, teams, await contacts.people(conn, users, channels), called, looking_on, tiers)
+    programs = await store.webhooks(conn, wanted["webhook"])
+    called = {webhook: name for webhook, (name, callable_) in programs.items() if callable_}
+    deaf = {webhook: name for webhook, (name, callable_) in programs.items() if not callable_}
+    return Town(on_call, teams, await contacts.people(conn, users, channels), called, looking_on, tiers, deaf)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import hours
-from app.escalation import ladder, policy_store, reach, turn_store
+from app.escalation import follow_store, ladder, policy_store, reach, turn_store
 from app.escalation.ladder import Climb
 from app.escalation.policy_copy import PolicyCopy, Target
 from app.escalation.positions import Ladder, Situation
@@ -20,7 +20,7 @@ from app.incidents import required_store
 
 LADDER = text("""
     SELECT l.id, l.incident_id, l.purpose, l.policy, l.epoch, l.round, l.step, l.reached, l.next_step_at,
-           l.leg, l.leg_round, i.state, i.epoch AS incident_epoch, i.loudness, i.assigned_to_id, i.priority,
+           l.leg, l.leg_round, l.tier, i.state, i.epoch AS incident_epoch, i.loudness, i.assigned_to_id, i.priority,
            i.service_id, s.support_hours, coalesce(l.purpose = 'inform' AND x.incident_id <> i.id, false) AS withheld
     FROM ladders l JOIN incidents i ON i.id = l.incident_id JOIN services s ON s.id = i.service_id
     LEFT JOIN storms x ON x.id = i.storm_id AND x.ended_at IS NULL
@@ -62,7 +62,7 @@ async def next_step(
         return None
     climbing = Ladder(
         row.id, row.incident_id, row.purpose, PolicyCopy.of(row.policy), row.epoch, row.round, row.step, row.reached,
-        row.next_step_at, row.leg, row.leg_round,
+        row.next_step_at, row.leg, row.leg_round, row.tier,
     )  # fmt: skip
     held = await _held(conn, incident_id, row.incident_epoch - 1) if 0 < row.epoch < row.incident_epoch else ()
     support = hours.parse_hours(row.support_hours) if row.support_hours else None
@@ -85,13 +85,15 @@ async def _first(
     """The first step from here on that asks somebody. Each look passes a step that somebody who has the incident made
     needless, or is the last."""
     last_resort = [Target(t["type"], t["id"]) for t in await policy_store.last_resort(conn)]
-    targets = [*_targets(climbing, situation), *last_resort]
-    turns = await turn_store.read(conn, turn_store.places_of([climbing.policy]))
+    following = await follow_store.following(conn, [(service_id, climbing.policy)])
+    more = [t for policy in following.policies for rung in policy.rungs for t in rung.targets]
+    targets = [*_targets(climbing, situation), *last_resort, *more]
+    turns = await turn_store.read(conn, turn_store.places_of([climbing.policy, *following.policies]))
     while (due := climbing.next_step_at) is not None:
         at = max(due, now)
         town = await reach.town(conn, targets, channels, at, [service_id])
         find = town.of(service_id, programs=not climbing.policy.drill)
-        found = ladder.climb(climbing, situation, find, last_resort, at, turns)
+        found = ladder.climb(climbing, situation, find, last_resort, at, turns, following.of(service_id))
         if (told := _told(due, found, town)) is not None:
             return told
         climbing = found.ladder

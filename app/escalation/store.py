@@ -29,7 +29,7 @@ CLAIM = text("""
         SELECT * FROM ladders l WHERE l.next_step_at <= :now ORDER BY l.next_step_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
     SELECT l.id, l.incident_id, l.purpose, CAST(l.policy AS text) AS policy, l.epoch, l.round, l.step, l.reached,
-           l.next_step_at, l.leg, l.leg_round,
+           l.next_step_at, l.leg, l.leg_round, l.tier,
            i.state, i.epoch AS incident_epoch, i.loudness, i.service_id, i.assigned_to_id, i.priority,
            s.id IS NOT NULL AND CASE WHEN l.purpose = 'page' THEN i.priority > 2 AND i.assigned_to_id IS NULL
                                 ELSE s.incident_id <> i.id END AS withheld
@@ -48,10 +48,10 @@ STARTING = text("""
 """)
 """Incidents that are about to page for the first time in their epoch, and were handed to nobody."""
 
-UNREACHABLE_SAID = text("""
-    SELECT DISTINCT e.incident_id FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
+SAID = text("""
+    SELECT DISTINCT e.incident_id, e.kind FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
     WHERE e.incident_id = ANY (CAST(:ids AS uuid[])) AND e.id >= :since AND e.at >= i.triggered_at
-      AND e.kind = 'last_resort_unreachable'
+      AND e.kind = ANY (CAST(:kinds AS text[]))
 """)
 
 HELD_BEFORE = text("""
@@ -115,7 +115,10 @@ ACKNOWLEDGED = text("""
 """)
 """Who acknowledged these incidents in their epoch, while others may still have to."""
 
-WEBHOOKS = text("SELECT w.id, w.name FROM webhooks w WHERE w.id = ANY (CAST(:ids AS bigint[]))")
+WEBHOOKS = text("""
+    SELECT w.id, w.name, w.sealed_address IS NOT NULL AS callable FROM webhooks w
+    WHERE w.id = ANY (CAST(:ids AS bigint[]))
+""")
 
 TIER_OF = text("SELECT l.tier FROM ladders l WHERE l.incident_id = :incident_id AND l.purpose = 'page' FOR UPDATE")
 
@@ -175,6 +178,7 @@ async def claim(conn: AsyncConnection, now: datetime, limit: int) -> list[Claime
                 r.next_step_at,
                 r.leg,
                 r.leg_round,
+                r.tier,
             ),
             r.state,
             r.incident_epoch,
@@ -192,10 +196,12 @@ async def starting(conn: AsyncConnection, now: datetime, limit: int) -> list[UUI
     return list((await conn.execute(STARTING, {"now": now, "limit": limit})).scalars())
 
 
-async def unreachable_said(conn: AsyncConnection, incident_ids: Collection[UUID], since: datetime) -> set[UUID]:
-    """Those of the incidents whose timeline says so already, since then and in this epoch."""
-    named = {"ids": list(incident_ids), "since": ids.first_of(since)}
-    return set((await conn.execute(UNREACHABLE_SAID, named)).scalars())
+async def said(
+    conn: AsyncConnection, incident_ids: Collection[UUID], kinds: Sequence[str], since: datetime
+) -> set[tuple[UUID, str]]:
+    """Which of these the incidents' timelines say already, since then and in this epoch."""
+    named = {"ids": list(incident_ids), "kinds": list(kinds), "since": ids.first_of(since)}
+    return {(r.incident_id, r.kind) for r in await conn.execute(SAID, named)}
 
 
 async def held_before(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dict[UUID, tuple[int, ...]]:
@@ -235,11 +241,11 @@ async def acknowledged(conn: AsyncConnection, claimed: Sequence[Claimed]) -> dic
     return found
 
 
-async def webhooks(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
-    """Names by id."""
+async def webhooks(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, tuple[str, bool]]:
+    """By id the name, and whether it has an address."""
     if not webhook_ids:
         return {}
-    return {r.id: r.name for r in await conn.execute(WEBHOOKS, {"ids": sorted(webhook_ids)})}
+    return {r.id: (r.name, r.callable) for r in await conn.execute(WEBHOOKS, {"ids": sorted(webhook_ids)})}
 
 
 async def to_tier(

@@ -22,9 +22,9 @@ async def inform(conn: AsyncConnection, claimed: Sequence[Claimed]) -> list[Page
     if not beginning:
         return []
     known = await subscribers(conn, {c.service_id for c in beginning})
-    return [
+    return [  # each epoch of information is told once: here that is a priority
         PageOrder(
-            c.ladder.id, c.ladder.incident_id, "inform", 0, ROUND, c.priority, user_id, "quiet", "you subscribed to it"
+            c.ladder.id, c.ladder.incident_id, "inform", c.priority, ROUND, 0, user_id, "quiet", "you subscribed to it"
         )
         for c in beginning
         for user_id in known.told(c.service_id, c.priority)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import KEY_CHECK, Base, Instant, Key, RoadId, RowId, Version
@@ -21,6 +21,8 @@ class Policy(Base):
     __table_args__ = (
         CheckConstraint(KEY_CHECK, name="key"),
         CheckConstraint("repeats BETWEEN 0 AND 20", name="repeats"),
+        CheckConstraint("hand_over_to_tier IN (2, 3)", name="hand_over_to_tier"),
+        CheckConstraint("num_nonnulls(hand_over_to_id, hand_over_to_tier) <= 1", name="follows"),
     )
 
     id: Mapped[RowId]
@@ -31,6 +33,8 @@ class Policy(Base):
     """How many more rounds follow the first one before the last resort is paged."""
     hand_over_to_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("escalation_policies.id"), index=True)
     """The policy that follows its rounds, in place of the last resort. There are no cycles."""
+    hand_over_to_tier: Mapped[int | None] = mapped_column(SmallInteger)
+    """In its place a support tier of whatever service the incident is of."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
@@ -78,7 +82,11 @@ class Webhook(Base):
     id: Mapped[RowId]
     key: Mapped[Key]
     name: Mapped[str]
-    url: Mapped[str]
+    url: Mapped[str | None]
+    """An address from before addresses were sealed: the next start of the program seals it."""
+    sealed_address: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The address holds a secret more often than not: `app.access.sealing`."""
+    address_shown: Mapped[str] = mapped_column(server_default="")
     generation: Mapped[int] = mapped_column(server_default="1")
     version: Mapped[Version]
     created_at: Mapped[Instant]

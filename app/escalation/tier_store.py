@@ -26,7 +26,8 @@ _OF_SERVICES = text(f"""
     WHERE v.id = ANY (CAST(:ids AS bigint[])) ORDER BY v.id, r.tier
 """)
 
-# Tiers that the policy of a service, or one that it hands over to, names, and that the service does not have.
+# Tiers that the policy of a service, or one that it hands over to, names in a step or hands over to, and that the
+# service does not have.
 _UNMET = text("""
     WITH RECURSIVE used AS (
         SELECT v.id AS service_id, coalesce(v.policy_id, o.catch_all_policy_id) AS policy_id
@@ -34,8 +35,9 @@ _UNMET = text("""
         UNION SELECT u.service_id, p.hand_over_to_id FROM used u JOIN escalation_policies p ON p.id = u.policy_id
         WHERE p.hand_over_to_id IS NOT NULL)
     SELECT DISTINCT v.key, g.tier FROM used u JOIN services v ON v.id = u.service_id
-    JOIN escalation_steps s ON s.policy_id = u.policy_id
-    JOIN escalation_targets g ON g.step_id = s.id AND g.tier IS NOT NULL
+    JOIN (SELECT s.policy_id, t.tier FROM escalation_steps s JOIN escalation_targets t ON t.step_id = s.id
+          UNION ALL SELECT p.id, p.hand_over_to_tier FROM escalation_policies p) g
+      ON g.policy_id = u.policy_id AND g.tier IS NOT NULL
     WHERE NOT EXISTS (SELECT 1 FROM support_tiers r
                       WHERE r.tier = g.tier AND (r.service_id = v.id OR r.team_id = v.team_id))
     ORDER BY v.key, g.tier LIMIT :limit

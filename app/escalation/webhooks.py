@@ -1,4 +1,5 @@
-"""What people do with webhooks. Secrets are derived, not stored; whoever makes or renews one is shown it."""
+"""What people do with webhooks. Secrets are derived, not stored; whoever makes or renews one is shown it. Addresses
+are sealed, and never shown whole."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.access.sealing import seal
+from app.access.secrets import Secrets
+from app.calendars.documents import shown
 from app.directory.changes import Stored, check_version, in_use, missing, record, taken
 from app.escalation import place_store
 from app.escalation import webhook_store as store
@@ -35,12 +39,41 @@ async def edit(
     """An edit that changes nothing writes nothing. Raises `NotFound`, `Conflict` (`outdated`)."""
     webhook_id = await _lock(conn, key, version)
     before = await read(conn, key)
-    after = WebhookDocument(key=key, name=edit.name, url=edit.url)
+    after = WebhookDocument(key=key, name=edit.name)
     if after == before.document:
         return before
     await store.update(conn, now, webhook_id, edit)
     await record(conn, now, actor, "webhook.edited", key, before.document.model_dump(), after.model_dump())
     return await read(conn, key)
+
+
+def label(webhook_id: int) -> str:
+    """What the address of a webhook is sealed for."""
+    return f"webhook/{webhook_id}"
+
+
+async def set_address(
+    conn: AsyncConnection,
+    now: datetime,
+    key: str,
+    address: str,
+    secrets: Secrets,
+    *,
+    actor: str,
+    version: int | None = None,
+) -> Stored[WebhookDocument]:
+    """Where requests go from now on, those that wait already among them. Raises `NotFound`, `Conflict`
+    (`outdated`)."""
+    webhook_id = await _lock(conn, key, version)
+    await store.set_address(conn, now, webhook_id, seal(secrets, label(webhook_id), address), shown(address))
+    await record(conn, now, actor, "webhook.address_set", key, after={"address": shown(address)})
+    return await read(conn, key)
+
+
+async def seal_plain(conn: AsyncConnection, now: datetime, secrets: Secrets) -> None:
+    """Seals addresses of a version that kept them as they were."""
+    for webhook_id, address in await store.plain(conn):
+        await store.set_address(conn, now, webhook_id, seal(secrets, label(webhook_id), address), shown(address))
 
 
 async def renew_secret(conn: AsyncConnection, now: datetime, key: str, *, actor: str) -> tuple[int, int]:

@@ -93,6 +93,10 @@ def _calling(d: Data) -> str:
     return f"; calling the webhook{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else ""
 
 
+def _not_reached(d: Data) -> str:
+    return f"; not reached: {d['not_reached']}" if d.get("not_reached") else ""
+
+
 def _told(d: Data) -> str:
     """Who was told of it, and how."""
     if d.get("channel") == "webhook":
@@ -163,10 +167,16 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "joined_storm": lambda d: f"Part of {d['name']}: incident {d['of']} speaks for all while it lasts",
     "storm_over": lambda d: str(d["report"]),
     "note": lambda d: str(d["text"]),
-    "step": lambda d: f"Step {d['step']} of round {d['round']}: {_asking(d)} {', '.join(d['names'])}{_calling(d)}",
+    "step": lambda d: (
+        f"Step {d['step']} of round {d['round']}: {_asking(d)} {', '.join(d['names'])}{_calling(d)}{_not_reached(d)}"
+    ),
     "step_skipped": lambda d: f"Step {d['step']} is skipped: {d['because']}",
     "handed_over": lambda d: f"The rounds of “{d['policy']}” are over: “{d['to']}” takes over",
-    "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}",
+    "handed_over_to_tier": lambda d: (
+        f"The rounds of “{d['policy']}” are over: support tier {d['tier']}, “{d['to']}”, takes over"
+    ),
+    "tier_not_there": lambda d: f"“{d['policy']}” cannot hand over to support tier {d['tier']}: {d['because']}",
+    "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}{_not_reached(d)}",
     "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}{_calling(d)}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
     "sent": lambda d: f"{_told(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",

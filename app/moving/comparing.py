@@ -42,8 +42,10 @@ class Comparison:
 
 
 def compare(moved: Moved) -> list[Comparison]:
-    """Every rendering of an import, in its order. Renderings without any shift prove nothing and are left out."""
-    schedules = {entry["key"]: entry for entry in moved.document.get("schedules", [])}
+    """Every rendering of an import, in its order. Renderings without any shift prove nothing and are left out; so are
+    those of schedules with layers whose calendar is yet to be read."""
+    known = moved.document.get("schedules", [])
+    schedules = {s["key"]: s for s in known if not any("calendar" in layer for layer in s["layers"])}
     return [
         _compared(schedules[rendered.schedule], rendered, moved.overrides)
         for rendered in moved.rendered

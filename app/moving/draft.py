@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from app.errors import Invalid
 from app.moving.keys import assigned, clean
-from app.moving.moved import Json, Kind, Moved, Notice, PlannedOverride, Rendered
+from app.moving.moved import GivenAddress, Json, Kind, Moved, Notice, PlannedOverride, Rendered
 from app.moving.persons import People, Person, people
 from app.moving.rails_zones import iana
 
-SECTIONS: Final = ("users", "teams", "schedules", "webhooks", "policies", "services", "integrations")
+SECTIONS: Final = ("users", "teams", "calendars", "schedules", "webhooks", "policies", "services", "integrations")
 MOST_LAYERS: Final = 20
 
 
@@ -25,6 +25,7 @@ class Draft:
         self.notices: list[Notice] = []
         self.overrides: list[PlannedOverride] = []
         self.rendered: list[Rendered] = []
+        self.addresses: list[GivenAddress] = []
         self.entries: dict[str, dict[str, Json]] = {section: {} for section in SECTIONS}
 
     def note(self, kind: Kind, what: str, where: str, why: str, instead: str = "") -> None:
@@ -43,6 +44,10 @@ class Draft:
 
     def add(self, section: str, entry: Json) -> None:
         self.entries[section][entry["key"]] = entry
+
+    def give_address(self, section: Literal["calendars", "webhooks"], key: str, address: str) -> None:
+        """One that no document holds."""
+        self.addresses.append(GivenAddress(section, key, address))
 
     def user(self, id_: str, where: str, kind: Kind = "missing") -> str | None:
         """The key of somebody; None, and told as `kind`, for whom the source does not have."""
@@ -82,7 +87,9 @@ class Draft:
     def done(self) -> Moved:
         """The document with the sections that have something."""
         schedules, policies = self.entries["schedules"], self.entries["policies"]
-        paged = {u for s in schedules.values() for layer in s["layers"] for turn in layer["members"] for u in turn}
+        paged = {
+            u for s in schedules.values() for layer in s["layers"] for turn in layer.get("members", []) for u in turn
+        }
         targets = [t for p in policies.values() for step in p["steps"] for t in step["targets"]]
         paged |= {t["key"] for t in targets if t["type"] == "user"}
         sections = {name: [entries[key] for key in sorted(entries)] for name, entries in self.entries.items()}
@@ -92,7 +99,7 @@ class Draft:
             why = "each counts once its owner has entered the code that is sent to it"
             notices.append(Notice("told", "contact methods", "", why, "unverified until then"))
         document = {"format": 1} | {name: entries for name, entries in sections.items() if entries}
-        return Moved(document, notices, self.overrides, self.rendered)
+        return Moved(document, notices, self.overrides, self.rendered, self.addresses)
 
 
 def _entries(existing: Mapping[str, object], section: str) -> list[Json]:

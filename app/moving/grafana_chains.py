@@ -168,7 +168,8 @@ def _webhooks(draft: Draft, found: Collected) -> dict[str, str]:
             draft.note("left_out", f"webhook {value.get('name')}", webhook.where, why)
             del keys[value["id"]]
             continue
-        draft.add("webhooks", {"key": keys[value["id"]], "name": clean(value.get("name") or value["id"]), "url": url})
+        draft.add("webhooks", {"key": keys[value["id"]], "name": clean(value.get("name") or value["id"])})
+        draft.give_address("webhooks", keys[value["id"]], url)
         draft.note("changed", f"webhook {value.get('name')}", webhook.where, "templates and headers are not taken over",
                    "what docs/policies.md says is posted, signed")  # fmt: skip
     return keys

@@ -13,7 +13,7 @@ from typing import Final
 
 from app import hours
 from app.errors import Invalid
-from app.moving import grafana_chains, grafana_shifts
+from app.moving import grafana_calendars, grafana_chains, grafana_shifts
 from app.moving.comparing import shifts_of
 from app.moving.draft import Draft
 from app.moving.exports import Collected, Found, collect, instant, listed, objects
@@ -124,11 +124,6 @@ def _schedule(
     value = found.value
     zone = draft.zone(value.get("time_zone"), found.where)
     name = clean(value.get("name") or value["id"])
-    if value.get("type") == "ical":
-        draft.note("changed", f"schedule {name}", found.where, "it is an iCal calendar and has no shifts",
-                   "a schedule without layers, in which nobody is on call: import the calendar")  # fmt: skip
-    elif value.get("ical_url_overrides"):
-        draft.note("left_out", f"ical_url_overrides of {name}", found.where, "overrides are no calendar")
     own: list[Found] = []
     for id_ in map(str, listed(value.get("shifts"))):
         if id_ in shifts:
@@ -137,9 +132,13 @@ def _schedule(
             draft.note("missing", f"the shift {id_} of {name}", found.where, "no file of the export has it")
     own += [s for s in shifts.values() if str(s.value.get("schedule")) == str(value["id"]) and s not in own]
     entry: Json = {"key": key, "name": name, "time_zone": zone, "layers": []}
-    entry["layers"] = _laid(draft, found, entry, [s for s in own if s.value.get("type") != "override"])
     if str(value.get("team_id")) in teams:
         entry["team"] = teams[str(value["team_id"])]
+    entry["layers"] = _laid(draft, found, entry, [s for s in own if s.value.get("type") != "override"])
+    people = grafana_calendars.usernames(draft, export)
+    if value.get("type") == "ical":
+        entry["layers"] += grafana_calendars.primary(draft, found, entry, people)
+    entry["layers"] += grafana_calendars.overrides(draft, found, entry, people)
     draft.schedule(entry, found.where)
     draft.overrides += cut(o for s in own if s.value["type"] == "override" for o in _override(draft, s, key, zone))
     rendered = [s for s in export["final_shifts"] if str(value["id"]) in s.file]

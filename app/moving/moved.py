@@ -60,6 +60,16 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenAddress:
+    """Where a calendar is read from, or a webhook posted to, as `PUT /<section>/<key>/address` takes it: it may hold a
+    secret, so that no document has it."""
+
+    section: Literal["calendars", "webhooks"]
+    key: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """`document` is a part of a configuration, as JSON values; `overrides` are all of the source, over or to come."""
 
@@ -67,6 +77,7 @@ class Moved:
     notices: list[Notice] = field(default_factory=list)
     overrides: list[PlannedOverride] = field(default_factory=list)
     rendered: list[Rendered] = field(default_factory=list)
+    addresses: list[GivenAddress] = field(default_factory=list)
 
     @property
     def missing(self) -> list[Notice]:

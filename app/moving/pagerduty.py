@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app import hours
 from app.hours import Span
-from app.moving import layering, pagerduty_people, pagerduty_policies
+from app.moving import layering, pagerduty_people, pagerduty_policies, pagerduty_shifts
 from app.moving.draft import Draft
 from app.moving.exports import Collected, Found, collect, instant, listed, zulu
 from app.moving.layering import NoEqual
@@ -48,11 +49,7 @@ def _whole(found: Collected) -> list[Found]:
 
 def _schedule(draft: Draft, found: Found, key: str, teams: Mapping[str, str], export: Collected) -> None:
     value = found.value
-    if "rotations" in value:
-        why = "a shift-based schedule (v3) is made of recurrence rules per event"
-        draft.note("left_out", f"the rotations of schedule {value.get('name')}", found.where, why,
-                   "a schedule without layers, in which nobody is on call")  # fmt: skip
-    elif "schedule_layers" not in value:
+    if "rotations" not in value and "schedule_layers" not in value:
         why = "the list of schedules has no layers; each is in GET /schedules/{id}"
         draft.note("missing", f"the layers of schedule {value.get('name')}", found.where, why)
         return
@@ -66,6 +63,7 @@ def _schedule(draft: Draft, found: Found, key: str, teams: Mapping[str, str], ex
         if own and shifts:
             names = tuple(entry["name"] for entry in own)
             draft.rendered.append(Rendered(key, f"layer {layer.get('name')}", shifts, names))
+    made += _of_events(draft, found, hours.zone(zone), {entry["name"] for entry in made})
     entry: Json = {"key": key, "name": _name(value), "time_zone": zone, "layers": made}
     owners = [teams[t["id"]] for t in listed(value.get("teams")) if t.get("id") in teams]
     if owners:
@@ -75,6 +73,29 @@ def _schedule(draft: Draft, found: Found, key: str, teams: Mapping[str, str], ex
     draft.schedule(entry, found.where)
     draft.overrides += cut(_overrides(draft, found, key, export))
     draft.rendered.append(Rendered(key, "final schedule", _entries(draft, value.get("final_schedule") or {}, found)))
+
+
+def _of_events(draft: Draft, found: Found, zone: ZoneInfo, taken: set[str]) -> list[Json]:
+    """The layers of a shift-based schedule (v3)."""
+    made: list[Json] = []
+    for called, event in pagerduty_shifts.events(found.value):
+        name = _free(" ".join(called.split())[:150] or "event", taken | {entry["name"] for entry in made})
+        where = found.at(f"event {name}")
+        try:
+            own, changed = pagerduty_shifts.layers(name, event, partial(draft.user, where=where), zone, where)
+        except NoEqual as refused:
+            draft.note("left_out", f"event {name}", where, str(refused), "nobody: look for the gap")
+            continue
+        for why, instead in changed:
+            draft.note("changed", f"event {name}", where, why, instead)
+        made += own
+    if len(made) > 1:
+        draft.note("changed", f"rotations of schedule {_name(found.value)}", found.where,
+                   "which goes before which is not in it", "those that overlap are on call together")  # fmt: skip
+    if not made and "rotations" in found.value:
+        draft.note("left_out", f"the rotations of schedule {_name(found.value)}", found.where,
+                   "there is no event in them that can be imported", "a schedule without layers: a gap")  # fmt: skip
+    return made
 
 
 def _name(value: Json) -> str:

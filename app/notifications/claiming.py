@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,8 @@ from app.incidents.storms import Storm
 from app.notifications import outcome, pacing_store, store
 from app.notifications.bundling import Bundled, Waiting, bundle
 from app.notifications.limits import Pace
+
+HOLD = timedelta(seconds=1)
 
 Parcel = Sequence[Any]
 """Rows of notifications with all that rendering needs; one message to one contact method."""
@@ -41,7 +43,7 @@ async def claim(
     rows = (await conn.execute(store.CLAIM, {"now": now, "channels": list(room), "limit": limit})).all()
     if not rows:
         return Claim()
-    going = await outcome.drop_pointless(conn, now, rows, channels)
+    going = await _hold(conn, now, await outcome.drop_pointless(conn, now, rows, channels))
     storm = await storm_store.running(conn) if any(_is_page(r) for r in going) else None
     limited = [r for r in going if _is_limited(r, storm)]
     passing = [r for r in going if _is_page(r) and not r.tries and not _is_limited(r, storm)]
@@ -51,6 +53,14 @@ async def claim(
     if parcels:
         await _mark(conn, now, parcels)
     return Claim(parcels, len(rows), storm)
+
+
+async def _hold(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> list[Any]:
+    """What waited until the very instant at which the next step of its ladder is due waits for that step, which another
+    worker may be taking: if it pages the same contact method, its message says all of it."""
+    held = [(r.id, now + HOLD, "waits for the step that is due now") for r in rows if r.step_is_due]
+    await pacing_store.postpone(conn, held)
+    return [r for r in rows if not r.step_is_due]
 
 
 def _is_page(row: Any) -> bool:
@@ -105,7 +115,7 @@ async def _within_limits(
     known = {r.id: r for r in limited}
     wanted = [n for d in decided.values() for n in (*d.alone, *d.together) if n not in known]
     if wanted:
-        more = (await conn.execute(store.DETAILS, {"ids": wanted})).all()
+        more = (await conn.execute(store.DETAILS, {"ids": wanted, "now": now})).all()
         await _drop(conn, now, more, known, channels)
     return _parcels(decided.values(), known)
 

@@ -14,6 +14,7 @@ from app.channels.channel import RANK, UNDONE, DeliveryReport, Status, supersede
 from app.db import ids
 from app.directory import contacts
 from app.directory.contacts import Person
+from app.errors import Conflict
 from app.escalation import commands as escalation
 from app.escalation.positions import PageOrder, Shadowing
 from app.incidents import store as incident_store
@@ -66,8 +67,10 @@ async def queue_message(
 
 
 async def queue_webhook_test(conn: AsyncConnection, now: datetime, webhook_id: int, by: str) -> UUID:
-    """A request that is about no incident, to see whether the other side takes it. Returns the notification's id."""
-    address = (await store.addresses(conn, [webhook_id]))[webhook_id]
+    """A request about no incident, to see whether the other side takes it. Returns the notification's id.
+    Raises `Conflict` (`no_address`)."""
+    if (address := (await store.addresses(conn, [webhook_id])).get(webhook_id)) is None:
+        raise Conflict("it has no address yet", code="no_address")
     notification = ids.new(now)
     test = Planned(
         notification, f"webhook-test:{notification}", "drill", "loud", None, None, "webhook", address, now,

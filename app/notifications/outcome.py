@@ -79,6 +79,8 @@ def _pointless(row: Any) -> str | None:
         return f"{row.user_name} acknowledged before this was sent"
     if row.incident_epoch != row.epoch:
         return "the incident pages anew since"
+    if row.superseded:
+        return "a later step pages the same contact method now"
     return None
 
 
@@ -87,7 +89,7 @@ def _unreachable(row: Any) -> str | None:
     if not row.active and row.purpose != "verification":
         return "the user is not active any more"
     if row.webhook_id is not None:
-        return None if row.usable else "the webhook was removed"
+        return None if row.usable else "the webhook was removed, or has no address"
     return None if row.usable and row.contact_method_id is not None else "the contact method cannot be used any more"
 
 

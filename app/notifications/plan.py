@@ -80,11 +80,23 @@ def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned
 
 
 def _rules(order: PageOrder, person: Person) -> Sequence[Rule]:
-    """A reminder goes to somebody who is awake: at once, and once, and not by a call where there is another way."""
+    """Whoever is reminded is awake, and whoever is informed need not answer: they are told once. No call where there
+    is another way to remind."""
     rules = person.rules_for(order.loudness)
-    if order.purpose != "nudge":
-        return rules
-    return [r for r in rules if not r.delay_s and r.method.channel != "voice"] or rules[:1]
+    if order.purpose == "inform":
+        return told_once(rules)
+    if order.purpose == "nudge":
+        once = told_once(rules)
+        return [rule for rule in once if rule.method.channel != "voice"] or once
+    return rules
+
+
+def told_once(rules: Sequence[Rule]) -> list[Rule]:
+    """Of notification rules those by which somebody learns of something first, each contact method once: the later
+    ones are for pages that nobody answers, and nobody need answer what is only for information."""
+    first = min((rule.delay_s for rule in rules), default=0)
+    once = {rule.method.id: rule for rule in rules if rule.delay_s == first}
+    return list(once.values())
 
 
 def _of_webhook(order: PageOrder, webhook_id: int, address: str, now: datetime) -> Planned:
@@ -115,7 +127,10 @@ def _content(order: PageOrder) -> dict[str, Any]:
 
 
 def page_key(order: PageOrder, rule: str, contact_method_id: int) -> str:
-    """behaviour.md 8: (ladder, epoch, round, step, user, notification rule, contact method)."""
+    """behaviour.md 8: (ladder, epoch, round, step, user, notification rule, contact method). Of what is only for
+    information (ladder, epoch, user, contact method): once, however many steps name somebody."""
+    if order.purpose == "inform" and order.user_id is not None:
+        return f"{PURPOSES[order.purpose]}:{order.ladder_id}:{order.epoch}:{order.user_id}:{contact_method_id}"
     where = f"{order.ladder_id}:{order.epoch}:{order.round}:{order.step}"
     return f"{PURPOSES[order.purpose]}:{where}:{order.user_id}:{rule}:{contact_method_id}"
 

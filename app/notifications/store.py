@@ -29,17 +29,30 @@ INSERT = Hot("""
     ON CONFLICT (key) DO NOTHING
 """)
 
+# A first try that waited for its notification rule, or for its limit; only of these is more looked up.
+_DELAYED = "n.purpose = 'page' AND n.tries = 0 AND n.due_at > n.created_at AND n.contact_method_id IS NOT NULL"
 _DETAILED = """
     SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel, n.address, n.incident_id,
            n.ladder_id, n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
-           n.carried_by_id, n.webhook_id, w.generation,
+           n.carried_by_id, n.webhook_id, w.generation, w.sealed_address,
            u.key AS user_key, coalesce(u.name, w.name, 'webhook') AS user_name, coalesce(u.active, true) AS active,
            coalesce(u.time_zone, o.time_zone) AS time_zone,
-           CASE WHEN n.webhook_id IS NOT NULL THEN w.id IS NOT NULL ELSE m.id IS NOT NULL AND m.broken_at IS NULL
-                AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') END AS usable,
+           CASE WHEN n.webhook_id IS NOT NULL THEN w.sealed_address IS NOT NULL
+                ELSE m.id IS NOT NULL AND m.broken_at IS NULL
+                     AND (m.verified_at IS NOT NULL OR n.purpose = 'verification') END AS usable,
            EXISTS (SELECT 1 FROM acknowledgements a
                    WHERE a.incident_id = n.incident_id AND a.epoch = n.epoch AND a.user_id = n.user_id
                      AND a.at >= n.created_at AND a.withdrawn_at IS NULL) AS acknowledged,
+           CASE WHEN {delayed} THEN EXISTS (
+               SELECT 1 FROM notifications newer
+               WHERE newer.incident_id = n.incident_id AND newer.id > n.id AND newer.ladder_id = n.ladder_id
+                 AND newer.epoch = n.epoch AND newer.contact_method_id = n.contact_method_id
+                 AND newer.purpose = 'page' AND (newer.round, newer.step) > (n.round, n.step)
+                 AND newer.state IN ('pending', 'sending', 'sent', 'delivered')
+                 AND newer.due_at BETWEEN n.due_at - interval '60 seconds' AND :now) ELSE false END AS superseded,
+           CASE WHEN {delayed} THEN EXISTS (
+               SELECT 1 FROM ladders l WHERE l.id = n.ladder_id AND l.epoch = n.epoch AND l.next_step_at <= :now
+                 AND l.next_step_at > CAST(:now AS timestamptz) - interval '3 seconds') ELSE false END AS step_is_due,
            i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
            i.reopened, i.storm_id, i.acknowledged_by_id, i.wakes_at, s.name AS service, s.key AS service_key,
            s.runbook_url
@@ -58,15 +71,17 @@ CLAIM = text(f"""
         WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[]))
         ORDER BY n.due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
-    {_DETAILED.format(notifications="due")} ORDER BY n.due_at
+    {_DETAILED.format(notifications="due", delayed=_DELAYED)} ORDER BY n.due_at
 """)
 """Pending notifications that are due on channels with room, with all that rendering and cancelling need. Locked first
 and looked up after: however many wait, only those that are claimed are joined and sorted."""
 
-DETAILS = text(f"{_DETAILED.format(notifications='notifications')} WHERE n.id = ANY (CAST(:ids AS uuid[]))")
+DETAILS = text(
+    f"{_DETAILED.format(notifications='notifications', delayed=_DELAYED)} WHERE n.id = ANY (CAST(:ids AS uuid[]))"
+)
 
 PARCELS = text(f"""
-    {_DETAILED.format(notifications="notifications")}
+    {_DETAILED.format(notifications="notifications", delayed=_DELAYED)}
     WHERE n.id = ANY (CAST(:ids AS uuid[])) OR (n.carried_by_id = ANY (CAST(:ids AS uuid[])) AND n.state = 'sending')
     ORDER BY n.carried_by_id NULLS FIRST, i.priority, n.created_at, n.id
 """)
@@ -186,7 +201,10 @@ STEP_STATE = text("""
       AND n.user_id IS NOT NULL
 """)
 
-ADDRESSES = text("SELECT w.id, w.url FROM webhooks w WHERE w.id = ANY (CAST(:ids AS bigint[]))")
+ADDRESSES = text("""
+    SELECT w.id, w.address_shown FROM webhooks w
+    WHERE w.id = ANY (CAST(:ids AS bigint[])) AND w.sealed_address IS NOT NULL
+""")
 
 PAGED_ABOUT = text("""
     SELECT DISTINCT user_id FROM notifications
@@ -206,10 +224,10 @@ WEBHOOK_TEST = text("""
 
 
 async def addresses(conn: AsyncConnection, webhook_ids: Collection[int]) -> dict[int, str]:
-    """Of these webhooks."""
+    """What is shown of the addresses of these webhooks, by id; of those that have one."""
     if not webhook_ids:
         return {}
-    return {r.id: r.url for r in await conn.execute(ADDRESSES, {"ids": sorted(webhook_ids)})}
+    return {r.id: r.address_shown for r in await conn.execute(ADDRESSES, {"ids": sorted(webhook_ids)})}
 
 
 async def webhook_test(conn: AsyncConnection, webhook_id: int, notification: UUID) -> Any:

@@ -225,7 +225,14 @@ def test_the_example_of_the_contract():
         "Europe/London"
     ]
     assert schedules["web"]["layers"][0]["members"] == [["u1"], ["u2", "u3"]]
-    assert schedules["ical"]["layers"] == []
+    assert schedules["ical"]["layers"] == [{"name": "iCal", "calendar": "ical"},
+                                           {"name": "overrides", "calendar": "ical-overrides"}]  # fmt: skip
+    assert [c["key"] for c in moved.document["calendars"]] == ["ical", "ical-overrides"]
+    assert "example.com" not in json.dumps(moved.document), "an address may hold a secret: no document has it"
+    assert [(a.section, a.key, a.address) for a in moved.addresses] == [
+        ("calendars", "ical", "https://example.com/a.ics"),
+        ("calendars", "ical-overrides", "https://example.com/b.ics"),
+    ]
     [policy] = moved.document["policies"]
     assert due(policy)[:4] == [
         (0, ["calendar"]),
@@ -235,7 +242,7 @@ def test_the_example_of_the_contract():
     ]
     assert len(due(policy)) == 2 * 6 + 1, "repeated five times, then the last resort"
     assert notices(moved, "missing") == []
-    for what in ("schedule iCal", "important notifications", "notify_if_time_from_to", "personal notification rules"):
+    for what in ("important notifications", "notify_if_time_from_to", "personal notification rules"):
         assert what in notices(moved, "changed")
     assert "route us-(east|west)" in notices(moved, "left_out")
 

@@ -246,7 +246,7 @@ def test_a_schedule_that_is_not_in_the_export_is_missing():
     assert notices(pagerduty.read([summary], {}), "missing") == ["the layers of schedule Only in the list"]
 
 
-def test_a_shift_based_schedule_is_there_without_layers_and_said():
+def test_a_shift_based_schedule_without_events_is_there_without_layers_and_said():
     value = {"id": "PV3", "name": "New", "time_zone": "UTC", "rotations": [{"events": []}]}
     moved = read({"schedule": value})
     assert moved.document["schedules"] == [{"key": "new", "name": "New", "time_zone": "Etc/UTC", "layers": []}]

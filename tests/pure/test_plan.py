@@ -72,3 +72,18 @@ def test_planning_the_same_page_again_gives_the_same_keys_and_any_other_page_giv
     assert first == [p.key for p in plan([ORDER], people, NOW + timedelta(hours=1))]
     keys = [p.key for p in plan([ORDER, *others], people, NOW)]
     assert len(keys) == len(set(keys))
+
+
+def test_what_is_only_for_information_is_told_once_by_each_first_contact_method() -> None:
+    informs = replace(ORDER, purpose="inform")
+    call = UsableMethod(4, "voice", "+1")
+    assert brief(plan([informs], {5: person(SMS, MAIL, call)}, NOW)) == [("+1", 0), ("a@b", 0)]
+    assert brief(plan([informs], {5: person(call)}, NOW)) == [("+1", 0)], "a call where there is nothing else"
+    own = (("loud", Rule("rule-1", 60, MAIL)), ("loud", Rule("rule-2", 60, MAIL)), ("loud", Rule("rule-3", 90, SMS)))
+    assert brief(plan([informs], {5: person(SMS, MAIL, rules=own)}, NOW)) == [("a@b", 60)]
+
+
+def test_whoever_several_steps_inform_is_told_once_until_it_begins_anew() -> None:
+    informs, people = replace(ORDER, purpose="inform"), {5: person(MAIL)}
+    [key] = {p.key for p in plan([informs, replace(informs, step=1), replace(informs, round=2)], people, NOW)}
+    assert plan([replace(informs, epoch=2)], people, NOW)[0].key != key

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.escalation import copy_store, tier_store
 from app.web.api import escalation_lists, policies, webhooks
 
-HOOK = {"key": "status", "name": "Status page", "url": "https://status.example.org/hook"}
+HOOK = {"key": "status", "name": "Status page", "address": "https://status.example.org/hook"}
 
 
 def policy(key: str, **members: Any) -> dict[str, Any]:
@@ -39,11 +39,13 @@ async def test_a_webhook_is_made_edited_renewed_and_removed(client: httpx.AsyncC
     renewed = (await client.post("/webhooks/status/secret")).json()["secret"]
     assert renewed.startswith("whsec_")
     assert renewed != secret
-    edit = {"name": "Page", "url": "https://status.example.org/other"}
+    edit = {"name": "Page"}
     outdated = await client.put("/webhooks/status", json=edit, headers={"If-Match": '"1"'})
     assert outdated.status_code == 412
-    edited = await client.put("/webhooks/status", json=edit, headers={"If-Match": '"2"'})
-    assert (edited.json()["name"], edited.headers["etag"]) == ("Page", '"3"')
+    edited = await client.put("/webhooks/status", json=edit, headers={"If-Match": '"3"'})
+    assert (edited.json()["name"], edited.headers["etag"]) == ("Page", '"4"')
+    moved = await client.put("/webhooks/status/address", json={"address": "https://two.example.org/T0/5e?k=1"})
+    assert (moved.json()["address"], moved.headers["etag"]) == ("https://two.example.org/…", '"5"')
     step = {"delay_s": 300, "targets": [{"type": "webhook", "key": "status"}]}
     await client.post("/policies", json=policy("calls", steps=[step]))
     used = (await client.delete("/webhooks/status")).json()
@@ -64,8 +66,8 @@ async def test_the_answer_of_a_create_is_kept_without_its_secret(client: httpx.A
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "status.example.org", "https://u:p@example.org/", "https:///x"])
 async def test_what_no_webhook_can_be(client: httpx.AsyncClient, url: str) -> None:
-    refused = await client.post("/webhooks", json=HOOK | {"url": url})
-    assert [e["field"] for e in refused.json()["errors"]] == ["url"]
+    refused = await client.post("/webhooks", json=HOOK | {"address": url})
+    assert [e["field"] for e in refused.json()["errors"]] == ["address"]
 
 
 async def test_tiers_and_the_matrix_are_put_as_a_whole(client: httpx.AsyncClient) -> None:

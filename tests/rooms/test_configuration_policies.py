@@ -15,7 +15,7 @@ from app.db import engine as db_engine
 from app.db.engine import transaction
 from app.errors import Invalid
 
-HOOK = {"key": "status", "name": "Status page", "url": "https://status.example.org/hook"}
+HOOK = {"key": "status", "name": "Status page"}
 FULL: dict[str, Any] = {
     "key": "a-full-one",
     "name": "In full",
@@ -27,6 +27,10 @@ FULL: dict[str, Any] = {
         {"delay_s": 60, "targets": [{"type": "user", "key": "ana"}, {"type": "tier", "key": "3"}], "acknowledge": "all",
          "when": {"state": "not_resolved", "priority_at_least": 1}},
     ],
+}  # fmt: skip
+UP: dict[str, Any] = {
+    "key": "up", "name": "Up", "hand_over_to_tier": 3,
+    "steps": [{"delay_s": 60, "targets": [{"type": "user", "key": "ana"}]}],
 }  # fmt: skip
 TIERS = [
     {"service": "checkout", "tier": 3, "policy": "everybody"},
@@ -40,7 +44,7 @@ MATRIX = [
 
 def full(**changes: Any) -> Any:
     # the one that hands over comes first in the document, and is made after what it names
-    given = {"webhooks": [HOOK], "policies": [FULL, *section("policies")], "support_tiers": TIERS,
+    given = {"webhooks": [HOOK], "policies": [FULL, UP, *section("policies")], "support_tiers": TIERS,
              "escalation_matrix": MATRIX}  # fmt: skip
     return town(**(given | changes))
 
@@ -49,6 +53,7 @@ async def test_export_apply_elsewhere_export_is_equal(engine: AsyncEngine, serve
     async with transaction(engine) as (here, now):
         await apply(here, now, full())
         first = await commands.export(here)
+    assert next(p for p in first.policies or [] if p.key == "up").hand_over_to_tier == 3
     policy = next(p for p in first.policies or [] if p.key == FULL["key"])
     assert policy.steps[0].when is not None
     assert policy.steps[0].when.priority_only == [1, 2]
@@ -78,6 +83,7 @@ async def test_pruning_removes_what_names_before_what_is_named(conn: AsyncConnec
     assert done(applied) == [
         "edit support_tiers support_tiers",
         "edit escalation_matrix escalation_matrix",
+        "delete policy up",
         "delete policy a-full-one",
         "delete webhook status",
     ]
@@ -89,6 +95,7 @@ async def test_pruning_removes_what_names_before_what_is_named(conn: AsyncConnec
     [
         ({"support_tiers": [TIERS[0] | {"policy": "none"}]}, "support_tiers[0].policy"),
         ({"escalation_matrix": [{"priority": 2, "service": "none"}]}, "escalation_matrix[0].service"),
+        ({"policies": [UP | {"hand_over_to": "everybody"}, *section("policies")]}, "policies[0].hand_over_to_tier"),
         ({"policies": [FULL | {"hand_over_to": "none"}, *section("policies")]}, "policies[0].hand_over_to"),
         ({"policies": [FULL | {"hand_over_to": "a-full-one"}, *section("policies")]}, "policies[0].hand_over_to"),
     ],

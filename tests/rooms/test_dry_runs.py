@@ -123,7 +123,7 @@ async def test_what_cannot_be_tried_names_the_field(house: Whole, body: dict[str
 async def test_the_address_of_a_webhook_is_a_hint(house: Whole) -> None:
     await furnish(house)
     admin = house.as_person("cara")
-    hook = {"key": "chat", "name": "Chat", "url": "https://chat.example.org/hooks/x?token=secret"}
+    hook = {"key": "chat", "name": "Chat", "address": "https://chat.example.org/hooks/x?token=secret"}
     assert (await house.http.post("/api/v1/webhooks", json=hook, headers=admin)).is_success
     steps = [{"delay_s": 300, "targets": [{"type": "webhook", "key": "chat"}, {"type": "user", "key": "ana"}]}]
     answer = await house.http.put("/api/v1/policies/night", json={"name": "Night", "steps": steps}, headers=admin)

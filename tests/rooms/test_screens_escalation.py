@@ -128,36 +128,40 @@ async def test_who_is_informed_in_minutes(house: Whole) -> None:
 
 async def test_a_webhook_from_its_secret_to_its_end(house: Whole) -> None:
     await furnish(house)
-    given = {"name": "Status page", "url": "https://status.example.org/hook"}
+    given = {"name": "Status page", "address": "https://status.example.org/hook/5f3a"}
     path = "/escalation/webhooks"
-    for wrong, field in (({"name": ""}, "name"), ({"url": "ftp://x"}, "url"), ({"key": "Not One"}, "key")):
+    for wrong, field in (({"name": ""}, "name"), ({"address": "ftp://x"}, "address"), ({"key": "Not One"}, "key")):
         answer = await send(house, path, "cara", given | wrong)
         assert answer.status_code == 422
         assert f'id="wrong-{field}"' in answer.text
     made = await send(house, path, "cara", given)
     assert made.status_code == 200
     assert "whsec_" in made.text
-    assert "whsec_" not in await get(house, path)
+    listed = await get(house, path)
+    assert "whsec_" not in listed
+    assert "https://status.example.org/…" in listed
+    assert "5f3a" not in listed
     assert (await send(house, path, "cara", given)).status_code == 409
     assert "whsec_" in (await send(house, f"{path}/status-page/secret")).text
-    changed = {"name": "Status", "url": "https://status.example.org/other"}
-    assert (await send(house, f"{path}/status-page", "cara", changed, version="1")).status_code == 412
-    assert (await send(house, f"{path}/status-page", "cara", changed, version="2")).status_code == 303
-    assert (await send(house, f"{path}/status-page", "cara", changed | {"url": "x"}, version="3")).status_code == 422
+    changed = {"name": "Status", "address": "https://two.example.org/other"}
+    assert (await send(house, f"{path}/status-page", "cara", changed, version="2")).status_code == 412
+    assert (await send(house, f"{path}/status-page", "cara", changed, version="3")).status_code == 303
+    wrong_address = changed | {"address": "x"}
+    assert (await send(house, f"{path}/status-page", "cara", wrong_address, version="5")).status_code == 422
     tested = await send(house, f"{path}/status-page/test")
     shown = unescape(await get(house, tested.headers["location"]))
     assert "A test is on its way." in shown
     assert '<span class="sending pending">pending</span>' in shown
     [row] = await house.rows("SELECT purpose, channel, address, incident_id FROM notifications")
-    assert tuple(row) == ("drill", "webhook", "https://status.example.org/other", None)
+    assert tuple(row) == ("drill", "webhook", "https://two.example.org/…", None)
     steps = [{"delay_s": 60, "targets": [{"type": "webhook", "key": "status-page"}]}]
     policy = POLICY | {"key": "calls", "steps": steps}
     await house.http.post("/api/v1/policies", json=policy, headers=house.as_person("cara"))
-    refused = await send(house, f"{path}/status-page/delete", version="3")
+    refused = await send(house, f"{path}/status-page/delete", version="5")
     assert refused.status_code == 409
     assert "policy calls" in unescape(refused.text)
     await house.execute("DELETE FROM escalation_policies WHERE key = 'calls'")
-    assert (await send(house, f"{path}/status-page/delete", version="3")).status_code == 303
+    assert (await send(house, f"{path}/status-page/delete", version="5")).status_code == 303
     for action in ("", "/status-page/test", "/status-page/secret", "/status-page/delete"):
         assert (await send(house, path + action, "ben", given, version="1")).status_code == 403
     assert "read only" in await get(house, path, "ana")

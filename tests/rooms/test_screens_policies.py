@@ -147,3 +147,15 @@ async def test_viewers_read_and_only_managers_of_the_team_edit(house: Whole) -> 
     assert (await send(house, EDIT, "ben", press="save")).status_code == 403
     assert (await send(house, f"{EDIT}/delete", "ben", version="1")).status_code == 403
     await get(house, "/policies/none", "cara", 404)
+
+
+async def test_a_policy_that_hands_over_to_a_tier_is_edited_and_told(house: Whole) -> None:
+    await fresh(house)
+    form = await Filled(house, EDIT).open()
+    await form.press("preview", hand_over_to="tier:3")
+    assert "Then the policy of support tier 3 goes on, if the incident's service has it." in form.said
+    await form.press("save", hand_over_to="tier:3")
+    assert ((await stored(house))["hand_over_to"], (await stored(house))["hand_over_to_tier"]) == (None, 3)
+    again = await Filled(house, EDIT).open()
+    await again.press("save")
+    assert "There was nothing to save." in again.said

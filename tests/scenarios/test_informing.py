@@ -129,3 +129,38 @@ async def test_the_text_of_an_update_goes_to_everybody_who_was_informed(town: To
     await ana.asks("POST", "/api/v1/incidents/1/notes", {"text": "A note for ourselves."})
     await town.settle()
     town.nothing_else_arrived()
+
+
+async def test_what_is_loud_for_information_is_told_once_by_each_first_contact_method(town: Town) -> None:
+    """Calls and repeats are for pages that nobody answers."""
+    (dan,) = await town.people("Dan", each_with=("sms", "mail", "voice"))
+    (ana,) = await town.people("Ana", each_with="mail")
+    everybody = await town.team("everybody", dan, ana)
+    await town.build.policy(
+        "leadership", {"targets": [dan], "delay_s": 600}, {"targets": [everybody], "delay_s": 600}, repeats=3
+    )
+    await town.service("checkout", policy=[ana, minutes(240)], criticality=1)
+    await town.build.matrix({"priority": 1, "policy": "leadership", "loudness": "loud"})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await dan.phone.expects_sms("For your information")
+    await dan.expects_mail("For your information")
+    await town.wait(minutes(10))
+    await ana.expects_mail("For your information")
+    await town.wait(minutes(180))
+    town.nothing_else_arrived()
+    await ana.acknowledges()
+
+
+async def test_whom_informing_did_not_reach_is_on_the_timeline_as_for_pages(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    (eve,) = await town.people("Eve", each_with=())
+    await town.build.policy("leadership", {"targets": [ana, eve]})
+    await town.service("checkout", policy=[[ana, eve], minutes(60)], criticality=1)
+    await town.build.matrix({"priority": 1, "policy": "leadership", "loudness": "quiet"})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("For your information")
+    await ana.expects_mail("HighErrorRate")
+    told = await town.story()
+    for did in ("informing", "paging"):
+        assert f"Step 1 of round 1: {did} Ana; not reached: Eve has no usable contact method" in told

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from app.escalation import policies, policy_store
+from app.escalation import last_resort, policies, policy_store
 from app.escalation.policy_document import LastResort, PolicyDocument, PolicyEdit, Target
 from app.escalation.policy_store import StoredPolicy
 from app.web.auth import Caller, needs, permission
-from app.web.dependencies import Transaction, Tx
+from app.web.dependencies import ChannelsGiven, Transaction, Tx
 from app.web.idempotency import Route, idempotent
 from app.web.models import Answer, Key
 from app.web.pages import Listed, Page
@@ -32,6 +32,22 @@ class LastResortAnswer(Answer):
     """Whom the last resort pages; nobody before somebody has said so."""
 
     targets: list[Target]
+
+
+class ReachedAnswer(Answer):
+    """Somebody who would be paged now, why, and by which channels."""
+
+    name: str
+    because: str
+    channels: list[str]
+
+
+class LastResortPreview(Answer):
+    """`not_reached`: why others of it cannot be paged now; `findings`: what is wrong with it, in sentences."""
+
+    reached: list[ReachedAnswer]
+    not_reached: str
+    findings: list[str]
 
 
 def _answer(stored: StoredPolicy) -> PolicyAnswer:
@@ -104,6 +120,14 @@ async def delete_policy(key: Key, tx: Tx, expected: IfMatch, caller: Annotated[C
 async def read_last_resort(tx: Tx) -> LastResortAnswer:
     """Who is paged when nobody else was reached."""
     return LastResortAnswer(targets=await policy_store.last_resort_by_key(tx.conn))
+
+
+@router.post("/last-resort/preview", dependencies=[permission("policies.read")])
+async def preview_last_resort(body: LastResort, tx: Tx, channels: ChannelsGiven) -> LastResortPreview:
+    """What a last resort would be, without a change: who of it can be reached now, and what is wrong with it."""
+    found = await last_resort.look(tx.conn, body.targets, list(channels), tx.now)
+    people = [ReachedAnswer(name=r.name, because=r.because, channels=list(r.channels)) for r in found.reached]
+    return LastResortPreview(reached=people, not_reached=found.because, findings=list(found.findings))
 
 
 @router.put("/last-resort")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict
 
 from app.access.links import Links
 from app.access.secrets import Secrets
@@ -14,13 +14,14 @@ from app.channels.webhook import shown
 from app.directory.changes import Stored
 from app.errors import NotFound
 from app.escalation import webhook_store, webhooks
-from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.escalation.list_documents import Address, WebhookDocument, WebhookEdit
 from app.notifications import commands as notifications
 from app.notifications import store as notification_store
+from app.web.api.stored import Versioned, answer
 from app.web.auth import Caller, needs, permission
-from app.web.dependencies import SecretsGiven, Tx
+from app.web.dependencies import SecretsGiven, Transaction, Tx
 from app.web.idempotency import Route, idempotent, shown_once
-from app.web.models import Answer, Key
+from app.web.models import Answer, Body, Key, example
 from app.web.pages import Listed, Page
 from app.web.versions import IfMatch, set_etag
 
@@ -28,12 +29,33 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=Route)
 Editing = Annotated[Caller, needs("webhooks.edit")]
 
 
-class WebhookAnswer(WebhookDocument):
-    """A webhook as it is now; `version` is its ETag."""
+class WebhookNew(WebhookDocument):
+    """A webhook, perhaps with the `address` that is called, which is never shown again."""
 
-    version: int
-    created_at: datetime
-    updated_at: datetime
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"key": "status-page", "name": "Status page", "address": "https://status.example.org/hooks/tocsin"}
+            ]
+        }
+    )
+
+    address: Address | None = None
+
+
+class WebhookAddress(Body):
+    """Where requests go."""
+
+    model_config = example(address="https://status.example.org/hooks/tocsin")
+
+    address: Address
+
+
+class WebhookAnswer(WebhookDocument, Versioned):
+    """A webhook as it is now; `version` is its ETag. `address`: where it is, not what is asked there; empty while it
+    has none, and then it is not called."""
+
+    address: str
 
 
 class WebhookMade(WebhookAnswer):
@@ -57,13 +79,14 @@ class WebhookTest(Answer):
     because: str
 
 
-def _answer(stored: Stored[WebhookDocument]) -> WebhookAnswer:
-    return WebhookAnswer(
-        **stored.document.model_dump(),
-        version=stored.version,
-        created_at=stored.created_at,
-        updated_at=stored.updated_at,
-    )
+async def _answers(tx: Transaction, found: list[Stored[WebhookDocument]]) -> list[WebhookAnswer]:
+    addresses = await webhook_store.addresses_shown(tx.conn, [stored.document.key for stored in found])
+    return [answer(WebhookAnswer, stored, address=addresses[stored.document.key]) for stored in found]
+
+
+async def _one(tx: Transaction, stored: Stored[WebhookDocument], response: Response) -> WebhookAnswer:
+    set_etag(response, stored.version)
+    return (await _answers(tx, [stored]))[0]
 
 
 def _secret(secrets: Secrets, webhook_id: int, generation: int) -> str:
@@ -74,37 +97,49 @@ def _secret(secrets: Secrets, webhook_id: int, generation: int) -> str:
 async def list_webhooks(tx: Tx, page: Page) -> Listed[WebhookAnswer]:
     """Webhooks in the order of their keys."""
     found = await webhook_store.webhooks(tx.conn, after=page.after_text, limit=page.fetch)
-    return page.of([_answer(stored) for stored in found], lambda webhook: webhook.key)
+    return page.of(await _answers(tx, found), lambda webhook: webhook.key)
 
 
 @router.post("", status_code=201, dependencies=[idempotent])
 async def create_webhook(
-    body: WebhookDocument, request: Request, response: Response, tx: Tx, secrets: SecretsGiven, caller: Editing
+    body: WebhookNew, request: Request, response: Response, tx: Tx, secrets: SecretsGiven, caller: Editing
 ) -> WebhookMade:
     """Makes a webhook. What is posted there is signed with the `secret` of the answer (Standard Webhooks)."""
     shown_once(request, "secret")
-    stored = await webhooks.create(tx.conn, tx.now, body, actor=caller.actor)
+    document = WebhookDocument(key=body.key, name=body.name)
+    stored = await webhooks.create(tx.conn, tx.now, document, actor=caller.actor)
+    if body.address is not None:
+        stored = await webhooks.set_address(tx.conn, tx.now, body.key, body.address, secrets, actor=caller.actor)
     response.headers["Location"] = f"/api/v1/webhooks/{body.key}"
-    set_etag(response, stored.version)
-    return WebhookMade(**_answer(stored).model_dump(), secret=_secret(secrets, stored.id, 1))
+    made = await _one(tx, stored, response)
+    return WebhookMade(**made.model_dump(), secret=_secret(secrets, stored.id, 1))
 
 
 @router.get("/{key}", dependencies=[permission("webhooks.read")])
 async def read_webhook(key: Key, response: Response, tx: Tx) -> WebhookAnswer:
     """One webhook."""
-    stored = await webhooks.read(tx.conn, key)
-    set_etag(response, stored.version)
-    return _answer(stored)
+    return await _one(tx, await webhooks.read(tx.conn, key), response)
 
 
 @router.put("/{key}")
 async def edit_webhook(
     key: Key, body: WebhookEdit, response: Response, tx: Tx, expected: IfMatch, caller: Editing
 ) -> WebhookAnswer:
-    """Another name or address; the secret stays."""
+    """Another name; the address and the secret stay."""
     stored = await webhooks.edit(tx.conn, tx.now, key, body, actor=caller.actor, version=expected)
-    set_etag(response, stored.version)
-    return _answer(stored)
+    return await _one(tx, stored, response)
+
+
+@router.put("/{key}/address")
+async def set_webhook_address(
+    key: Key, body: WebhookAddress, response: Response, tx: Tx, secrets: SecretsGiven, expected: IfMatch,
+    caller: Editing,
+) -> WebhookAnswer:  # fmt: skip
+    """Where requests go from now on; needed too for a webhook that an apply has made. Kept encrypted."""
+    stored = await webhooks.set_address(
+        tx.conn, tx.now, key, body.address, secrets, actor=caller.actor, version=expected
+    )
+    return await _one(tx, stored, response)
 
 
 @router.post("/{key}/secret")
@@ -116,7 +151,7 @@ async def renew_webhook_secret(key: Key, tx: Tx, secrets: SecretsGiven, caller: 
 @router.post("/{key}/test", status_code=202)
 async def test_webhook(key: Key, request: Request, tx: Tx, caller: Editing) -> WebhookTest:
     """Sends a signed request with `"type": "test"`, which is about no incident. Ask for the test to see what came of
-    it."""
+    it. 409 `no_address` while it has none."""
     stored = await webhooks.read(tx.conn, key)
     test = await notifications.queue_webhook_test(tx.conn, tx.now, stored.id, caller.name)
     tx.after_commit(request.app.state.wake)

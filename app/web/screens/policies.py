@@ -26,6 +26,7 @@ from app.web.screens.policy_form import (
     HOURS,
     LISTS,
     STATES,
+    TIERS,
     UNITS,
     WHOM,
     document,
@@ -167,7 +168,8 @@ async def _show(
     named = [target for step in trees(tree, "steps") for target in texts(step, "targets")]
     offered = await choices.targets(conn, named)
     names = {key: name for some in offered.values() for key, name in some}
-    others = [c for c in await choices.policies(conn) if stored is None or c[0] != stored.document.key]
+    policies = [c for c in await choices.policies(conn) if stored is None or c[0] != stored.document.key]
+    others = [*policies, *TIERS]
     made, _ = document(tree)
     following = dict(others).get(text(tree, "hand_over_to"), "")
     last_resort = await policy_store.last_resort_by_key(conn)

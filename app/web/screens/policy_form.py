@@ -20,12 +20,16 @@ NAMES: Final = {
     "steps.when.priority_only": "only",
     "steps.when.support_hours": "support_hours",
     "steps.when.state": "state",
+    "hand_over_to_tier": "hand_over_to",
 }
 UNITS: Final = {"1": "seconds", "60": "minutes", "3600": "hours"}
 WHOM: Final = {"everyone": "everybody at once", "round_robin": "one of them, each in turn"}
 ACKNOWLEDGE: Final = {"any": "one of them", "all": "all of them"}
 AT_LEAST: Final = {"1": "P1", "2": "P1 and P2", "3": "P1 to P3", "4": "P1 to P4"}
 HOURS: Final = {"inside": "inside support hours", "outside": "outside support hours"}
+_TIER: Final = "tier:"
+"""No key of a policy begins so."""
+TIERS: Final = tuple((f"{_TIER}{n}", f"support tier {n} of the incident's service") for n in (2, 3))
 STATES: Final = {"not_resolved": "is not resolved, although somebody has it"}
 
 
@@ -36,7 +40,7 @@ def tree_of(policy: PolicyDocument) -> Tree:
         "key": policy.key,
         "team": policy.team or "",
         "repeats": str(policy.repeats),
-        "hand_over_to": policy.hand_over_to or "",
+        "hand_over_to": f"{_TIER}{policy.hand_over_to_tier}" if policy.hand_over_to_tier else policy.hand_over_to or "",
         "steps": [_step_tree(step) for step in policy.steps],
     }
 
@@ -72,13 +76,19 @@ def document(tree: Tree) -> tuple[PolicyDocument | None, dict[str, str]]:
         "name": text(tree, "name"),
         "team": text(tree, "team") or None,
         "repeats": number(text(tree, "repeats") or "0"),
-        "hand_over_to": text(tree, "hand_over_to") or None,
+        **_following(text(tree, "hand_over_to")),
         "steps": [_step(step) for step in trees(tree, "steps")],
     }
     try:
         return PolicyDocument.model_validate(given), {}
     except ValidationError as refused:
         return None, located(tree, wrong_members([dict(e) for e in refused.errors()], given))
+
+
+def _following(chosen: str) -> dict[str, Any]:
+    if chosen.startswith(_TIER):
+        return {"hand_over_to_tier": number(chosen.removeprefix(_TIER))}
+    return {"hand_over_to": chosen or None}
 
 
 def _step(step: Tree) -> dict[str, Any]:

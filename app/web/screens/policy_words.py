@@ -40,6 +40,10 @@ def after(policy: PolicyDocument, hand_over_to: str, last_resort: Sequence[Targe
     told = rounds if policy.repeats else ""
     if policy.hand_over_to:
         told += f"Then the policy {hand_over_to or policy.hand_over_to} goes on. "
+    if policy.hand_over_to_tier:
+        told += (
+            f"Then the policy of support tier {policy.hand_over_to_tier} goes on, if the incident's service has it. "
+        )
     lines = [told.strip()] if told else []
     return [*lines, f"When nobody has acknowledged by then, the last resort is paged: {last}."]
 

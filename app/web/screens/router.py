@@ -14,6 +14,7 @@ from app.web.screens import (
     heartbeats,
     incident,
     incidents,
+    last_resort,
     live,
     login,
     maintenance,
@@ -65,6 +66,7 @@ router.include_router(rule_simulations.router)
 router.include_router(policies.router)
 router.include_router(escalation_lists.router)
 router.include_router(webhooks.router)
+router.include_router(last_resort.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)
 router.include_router(notification_rules.router)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.access.secrets import Secrets
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.escalation import place_store, webhooks
-from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.escalation.list_documents import WebhookEdit
 from app.web.api import webhooks as api
 from app.web.dependencies import SecretsGiven
 from app.web.models import Key
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/escalation/webhooks", include_in_schema=False)
 Reading = Annotated[Reader, reads("webhooks.read")]
 Editing = Annotated[Reader, reads("webhooks.edit")]
 Seen = Annotated[int, Form(alias="version", ge=1, lt=2**31)]
-FIELDS: Final = ("name", "key", "url")
+FIELDS: Final = ("name", "key", "address")
 SLICE: Final = PageWanted(200, None)
 TOLD: Final = {
     "saved": "Saved.",
@@ -41,7 +41,7 @@ TOLD: Final = {
 class WebhookForm(Entered):
     name: str = ""
     key: str = ""
-    url: str = ""
+    address: str = ""
     press: Literal["save"] = "save"
 
 
@@ -70,8 +70,8 @@ async def make(
 ) -> Response:
     """Shows the secret of what was made, this once."""
     try:
-        given = {"key": form.key.strip() or key_of(form.name), "name": form.name.strip(), "url": form.url.strip()}
-        document = WebhookDocument.model_validate(given)
+        given = {"key": form.key.strip() or key_of(form.name), "name": form.name.strip()}
+        document = api.WebhookNew.model_validate(given | {"address": form.address.strip()})
         made = await api.create_webhook(document, request, Response(), reader.tx, secrets, reader.caller)
     except (ValidationError, Invalid) as refused:
         return await _show(reader, entered=form, errors=wrongs(refused, FIELDS), status=422)
@@ -81,10 +81,16 @@ async def make(
 
 
 @router.post("/{key}")
-async def edit(key: Key, reader: Editing, version: Seen, form: Annotated[WebhookForm, Form()]) -> Response:
+async def edit(
+    key: Key, reader: Editing, secrets: SecretsGiven, version: Seen, form: Annotated[WebhookForm, Form()]
+) -> Response:
+    """Another name, and another address where one is given."""
     try:
-        document = WebhookEdit.model_validate({"name": form.name.strip(), "url": form.url.strip()})
+        document = WebhookEdit.model_validate({"name": form.name.strip()})
+        to = api.WebhookAddress(address=form.address.strip()) if form.address.strip() else None
         saved = await api.edit_webhook(key, document, Response(), reader.tx, version, reader.caller)
+        if to is not None:
+            saved = await api.set_webhook_address(key, to, Response(), reader.tx, secrets, None, reader.caller)
     except ValidationError as refused:
         return await _refused(reader, key, form, wrongs(refused, FIELDS), 422)
     except Refusal as refused:
@@ -112,7 +118,10 @@ async def _renewed(reader: Reader, key: str, secrets: Secrets) -> str:
 @router.post("/{key}/test")
 async def try_it(key: Key, reader: Editing, request: Request) -> Response:
     """Sends a test, of which the screen tells what came."""
-    test = await api.test_webhook(key, request, reader.tx, reader.caller)
+    try:
+        test = await api.test_webhook(key, request, reader.tx, reader.caller)
+    except Conflict as refused:
+        return await _refused(reader, key, WebhookForm(), {"": refused.message}, status_of(refused))
     return editing.to(f"/escalation/webhooks?told=tested&of={key}&test={test.id}")
 
 

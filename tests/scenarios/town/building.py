@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.access import api_keys
+from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.directory import contact_methods, integrations, people, services, teams
@@ -74,9 +75,10 @@ def steps(rungs: Rungs) -> list[StepDocument]:
 class Builder:
     """Writes configuration, one transaction a call."""
 
-    def __init__(self, engine: AsyncEngine, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, engine: AsyncEngine, channels: Mapping[str, Channel], secrets: Secrets) -> None:
         self._engine = engine
         self._channels = channels
+        self._secrets = secrets
         self._numbers = count(1)
 
     async def organisation(self, zone: str) -> None:
@@ -160,8 +162,9 @@ class Builder:
 
     async def webhook(self, key: str, url: str) -> Target:
         async with transaction(self._engine) as (conn, now):
-            document = WebhookDocument(key=key, name=key.capitalize(), url=url)
+            document = WebhookDocument(key=key, name=key.capitalize())
             await webhooks.create(conn, now, document, actor=ACTOR)
+            await webhooks.set_address(conn, now, key, url, self._secrets, actor=ACTOR)
         return Target(type="webhook", key=key)
 
     async def matrix(self, *rows: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import httpx
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.access.secrets import Secrets
 from app.channels import registry
 from app.db import engine as db
 from app.dev.exchange import PhoneExchange
@@ -195,7 +196,7 @@ class Town(Looking):
                 parts.push_async_callback(place.stop)
             self.settings = _told_about(self.settings, self.exchange, self.mailbox)
             channels = registry.channels(self.settings)
-            self.build = Builder(self.engine, channels)
+            self.build = Builder(self.engine, channels, Secrets.load(self.settings))
             for channel in channels.values():
                 parts.push_async_callback(channel.close)
             await self.build.organisation(zone)
