@@ -64,6 +64,14 @@ PATTERNS: Final = (
 """What people are told in place of a pattern in which the first text occurs: regular expressions are for programs."""
 
 
+INSTANT_NEEDED: Final = (
+    "an instant with its time zone is needed, like 2026-11-22T12:00:00Z or 2026-11-22T13:00:00+01:00"
+)
+_INSTANTS: Final = frozenset(
+    {"timezone_aware", "datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"}
+)
+
+
 def field_message(error: Mapping[str, Any]) -> str:
     """What is wrong with a member, for whoever wrote it, from one of Pydantic's errors."""
     kind, message = error["type"], str(error["msg"])
@@ -76,6 +84,8 @@ def field_message(error: Mapping[str, Any]) -> str:
         return next((words for part, words in PATTERNS if part in pattern), message)
     if kind in ("too_short", "string_too_short") and error["ctx"]["min_length"] == 1:
         return "it must not be empty"
+    if kind in _INSTANTS:
+        return INSTANT_NEEDED
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 

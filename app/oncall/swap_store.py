@@ -43,8 +43,8 @@ class StoredSwap:
 
 _SWAPS = """
     SELECT w.id, w.schedule_id, s.key AS schedule, u.key AS user, w.user_id, t.key AS to,
-           w.offered_to_user_id AS to_id, w.starts_at, w.ends_at, w.return_starts_at, w.return_ends_at, w.comment, w.state, b.key AS taken_by,
-           w.taken_by_user_id AS taken_by_id,
+           w.offered_to_user_id AS to_id, w.starts_at, w.ends_at, w.return_starts_at, w.return_ends_at, w.comment,
+           w.state, b.key AS taken_by, w.taken_by_user_id AS taken_by_id,
            ARRAY(SELECT o.id FROM overrides o WHERE o.swap_id = w.id ORDER BY o.id) AS overrides,
            w.created_by, w.created_at, w.decided_by, w.decided_at, w.because
     FROM swaps w JOIN schedules s ON s.id = w.schedule_id JOIN users u ON u.id = w.user_id

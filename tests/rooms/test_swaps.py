@@ -30,7 +30,8 @@ MAIL = {
 }
 PATH = "/schedules/primary/swaps"
 ORGANISATION = text("""
-    INSERT INTO organisation (id, name, time_zone, created_at, updated_at) VALUES (1, 'Example', 'Europe/Berlin', :now, :now)
+    INSERT INTO organisation (id, name, time_zone, created_at, updated_at)
+    VALUES (1, 'Example', 'Europe/Berlin', :now, :now)
 """)
 
 
