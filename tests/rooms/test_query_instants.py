@@ -35,6 +35,7 @@ def _document() -> dict[str, Any]:
 DOCUMENT = _document()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_every_instant_of_an_address_says_what_it_needs(house: Whole) -> None:
     found = instants(DOCUMENT)
     assert {name for _, _, name in found} >= {"at", "from", "to", "since", "effective_from"}
