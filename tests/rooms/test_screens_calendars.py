@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -20,12 +21,13 @@ SCHEDULE: dict[str, Any] = {
     "key": "primary", "name": "Primary", "team": "payments", "time_zone": "UTC", "layers": [WEEKLY],
 }  # fmt: skip
 ENTRY = "BEGIN:VEVENT\nUID:{n}\nDTSTART:{day}T080000Z\nDTEND:{day}T200000Z\nSUMMARY:{who}\nEND:VEVENT\n"
-RESTED = "DELETE FROM calendar_feeds"
 
 
-def rota(*names: str) -> str:
-    """One shift a day from 1 January 2099 on."""
-    entries = "".join(ENTRY.format(n=n, day=f"209901{n + 1:02}", who=who) for n, who in enumerate(names))
+async def rota(house: Whole, *names: str) -> str:
+    """One shift a day from tomorrow on."""
+    now = await house.one("SELECT tocsin_now()")
+    days = [f"{now + timedelta(days=n + 1):%Y%m%d}" for n in range(len(names))]
+    entries = "".join(ENTRY.format(n=n, day=day, who=who) for n, (day, who) in enumerate(zip(days, names, strict=True)))
     return f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//example//rota//EN\n{entries}END:VCALENDAR\n"
 
 
@@ -104,7 +106,7 @@ NEW = {"name": "Rota", "team": "payments", "purpose": "shifts", "source": "text"
 async def test_a_calendar_is_made_its_unknown_names_are_meant_and_layers_that_use_it_named(house: Whole) -> None:
     await furnish(house)
     assert "No calendars yet" in await get(house, "/calendars", "ana")
-    said = await press(house, "/calendars", "ben", NEW, text=rota("ana", "Annie", "Annie"))
+    said = await press(house, "/calendars", "ben", NEW, text=await rota(house, "ana", "Annie", "Annie"))
     assert "1 unknown name" in said
     assert "Annie" in said
     assert "2 entries" in said
@@ -154,7 +156,7 @@ async def test_an_address_is_never_shown_again_and_is_read_when_asked(house: Who
     other = await press(house, "/calendars/rota/address", "ben", version=version, address="https://b.example.org/x")
     assert "https://b.example.org/…" in other
     refusal = await refused(house, "/calendars/rota/address", 422, "ben", version=version, address="ftp://x")
-    assert "Nothing was done: give an address that begins with http:// or https://" in refusal
+    assert "Nothing was done: give an address that begins with https://, http:// or webcal://" in refusal
     outdated = await refused(
         house, "/calendars/rota/address", 412, "ben", version="1", address="https://c.example.org/"
     )
@@ -163,7 +165,7 @@ async def test_an_address_is_never_shown_again_and_is_read_when_asked(house: Who
 
 async def test_how_a_calendar_fares_when_it_cannot_be_read(house: Whole) -> None:
     await furnish(house)
-    await press(house, "/calendars", "ben", NEW, text=rota("ana"))
+    await press(house, "/calendars", "ben", NEW, text=await rota(house, "ana"))
     await house.execute("UPDATE calendars SET failing_since = tocsin_now(), error = 'the server answered 500'")
     for path in ("/calendars", "/calendars/rota"):
         said = await get(house, path, "ana")
@@ -187,16 +189,16 @@ async def test_how_a_calendar_fares_when_it_cannot_be_read(house: Whole) -> None
 )
 async def test_what_cannot_be_is_said_beside_its_field(house: Whole, changes: dict[str, str], fields: set[str]) -> None:
     await furnish(house)
-    screen = await refused(house, "/calendars", 422, "ben", NEW | {"text": rota("ana")} | changes)
+    screen = await refused(house, "/calendars", 422, "ben", NEW | {"text": await rota(house, "ana")} | changes)
     assert set(wrong(screen)) == fields
-    await press(house, "/calendars", "ben", NEW, text=rota("ana"))
+    await press(house, "/calendars", "ben", NEW, text=await rota(house, "ana"))
     screen = await refused(house, "/calendars/rota", 422, "ben", NEW | {"version": "1", "name": ""})
     assert "name" in wrong(screen)
 
 
 async def test_only_who_may_changes_anything(house: Whole) -> None:
     await furnish(house)
-    await press(house, "/calendars", "cara", NEW | {"team": ""}, text=rota("ana"))
+    await press(house, "/calendars", "cara", NEW | {"team": ""}, text=await rota(house, "ana"))
     said = await get(house, "/calendars/rota", "ben")
     assert "You see it read only" in said
     assert "Edit…" not in said
@@ -204,6 +206,6 @@ async def test_only_who_may_changes_anything(house: Whole) -> None:
     assert answer.status_code == 403
     assert "New calendar" not in await get(house, "/calendars", "ana")
     await get(house, "/calendars/new", "ana", 403)
-    refusal = await send(house, "/calendars", "ben", NEW | {"team": ""}, text=rota("ana"), key="other")
+    refusal = await send(house, "/calendars", "ben", NEW | {"team": ""}, text=await rota(house, "ana"), key="other")
     assert refusal.status_code == 403
     assert "does not manage the team" in unescape(refusal.text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from pydantic import Field, ValidationError
+
 from app.calendars.documents import CalendarDocument
-from app.errors import Invalid
-from app.web.screens.entered import Entered
+from app.errors import Invalid, Refusal
+from app.web.screens.entered import Entered, wrongs
 from app.web.screens.form_tree import number
 from app.web.screens.schedule_form import key_of
 
@@ -35,7 +37,7 @@ class CalendarForm(Entered):
     time_zone: str = ""
     people: str = ""
     everybody: str = ""
-    teams: list[str] = []
+    teams: list[str] = Field(default=[])
     observers: str = ""
     minutes: str = "15"
 
@@ -83,6 +85,15 @@ def document_of(form: CalendarForm) -> dict[str, Any]:
 
 def key_entered(form: CalendarForm) -> str:
     return form.key.strip() or key_of(form.name)
+
+
+def wrong_in(refused: ValidationError | Refusal, form: CalendarForm) -> dict[str, str]:
+    """Message by field. A name that is none makes no key either, which is no news."""
+    if isinstance(refused, Invalid):  # names in calendars may hold dots, as paths do
+        said = [e | {"field": "people"} if e["field"].startswith("people.") else e for e in refused.errors]
+        refused = Invalid(refused.message, errors=said)
+    found = wrongs(refused, FIELDS, NAMES)
+    return {k: v for k, v in found.items() if k != "key" or "name" not in found or form.key.strip()}
 
 
 def _people(lines: Iterable[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from app.web.models import Key
 from app.web.pages import Page
 from app.web.problems import status_of
 from app.web.screens import choices, editing
-from app.web.screens.calendar_form import FIELDS, NAMES, CalendarForm, document_of, form_of, key_entered
+from app.web.screens.calendar_form import CalendarForm, document_of, form_of, key_entered, wrong_in
 from app.web.screens.entered import Entered, wrongs
 from app.web.screens.reader import Reader, reads
 from app.web.screens.taking import HOUR
@@ -94,7 +94,7 @@ async def make(
         document = CalendarNew.model_validate(document_of(form) | {"key": key_entered(form), "address": address})
         await api.create_calendar(document, request, Response(), reader.tx, secrets, reader.caller)
     except (ValidationError, Refusal) as refused:
-        return await _new(reader, form, _wrongs(refused), _status(refused))
+        return await _new(reader, form, wrong_in(refused, form), _status(refused))
     return editing.to(f"/calendars/{document.key}?told=made")
 
 
@@ -129,7 +129,7 @@ async def edit(
         document = CalendarEdit.model_validate(document_of(form))
         saved = await api.edit_calendar(key, document, request, Response(), reader.tx, version, reader.caller)
     except (ValidationError, Refusal) as refused:
-        return await _show(reader, key, _status(refused), entered=form, errors=_wrongs(refused))
+        return await _show(reader, key, _status(refused), entered=form, errors=wrong_in(refused, form))
     return editing.to(f"/calendars/{key}?told={'saved' if saved.version != version else 'same'}")
 
 
@@ -221,10 +221,6 @@ def _layers(schedule: ScheduleDocument, key: str) -> list[str]:
     ]
     off = [f"holidays of the layer {x.name}" for x in schedule.layers if x.holidays and x.holidays.calendar == key]
     return taken + off or ["another version of it"]
-
-
-def _wrongs(refused: ValidationError | Refusal) -> dict[str, str]:
-    return wrongs(refused, FIELDS, NAMES)
 
 
 def _status(refused: ValidationError | Refusal) -> int:

@@ -1,5 +1,5 @@
-"""Addresses at which calendar programs read shifts: one's own, and those of a schedule. Each is shown once, where it was
-made or made anew."""
+"""Addresses at which calendar programs read shifts: one's own, and those of a schedule. Each is shown once, where it
+was made or made anew."""
 
 from __future__ import annotations
 
