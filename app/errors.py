@@ -53,10 +53,10 @@ class Invalid(Refusal):
 
 
 PATTERNS: Final = (
+    ("webcals?", "give an address that begins with https://, http:// or webcal://"),
     ("[a-z0-9]", "a key takes lower case letters, digits, - and _, and begins with a letter or a digit"),
     ("[A-Za-z_]", "a label's name takes letters, digits, _, . and -, and begins with a letter or _"),
     ("@", "give a mail address, like ana@example.org"),
-    ("webcals?", "give an address that begins with https://, http:// or webcal://"),
     ("https?://", "give an address that begins with http:// or https://"),
     (r"[01]\d", "give a time of day, like 09:00"),
     (r"\S", "it must not be blank"),

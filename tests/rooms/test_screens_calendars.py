@@ -124,7 +124,7 @@ async def test_a_calendar_is_made_its_unknown_names_are_meant_and_layers_that_us
     assert 'href="/schedules/primary"' in listed
     version = re.findall(r'name="version" value="(\d+)"', await get(house, "/calendars/rota", "ben"))[0]
     refusal = await refused(house, "/calendars/rota/delete", 409, "ben", version=version)
-    assert "Nothing was done: calendar 'rota' is in use" in refusal
+    assert "Nothing was done: calendar 'rota' is still used by schedule primary" in refusal
 
 
 async def test_holidays_of_a_country_are_read_at_once_and_deleted(house: Whole) -> None:

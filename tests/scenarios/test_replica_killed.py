@@ -1,5 +1,5 @@
-"""A replica is killed with `kill -9` while it writes down what people are to be told; the others tell it. Nobody is told
-twice, and nobody not at all: handoffs with their handshake, edits, swaps, the next 48 hours, drills, weekly mails."""
+"""A replica is killed with `kill -9` while it writes down what people are to be told; the others tell it. Nobody is
+told twice, and nobody not at all: handoffs with their handshake, edits, swaps, the next 48 hours, drills, weekly mails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ WEDNESDAY = {"starts_at": "2026-11-25T08:00:00Z", "ends_at": "2026-11-26T08:00:0
 SCHEDULE = "/api/v1/schedules/primary"
 STUCK = """
     SELECT a.pid FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid
-    WHERE NOT l.granted AND l.relation = 'notifications'::regclass AND a.query LIKE '%INSERT INTO notifications%'
+    WHERE NOT l.granted AND l.relation = 'notifications'::regclass
+      AND (a.query LIKE '%INSERT INTO notifications%' OR a.query LIKE '%state = ''cancelled''%')
 """
 ALIVE = "SELECT pid FROM pg_stat_activity WHERE pid = ANY (CAST(:pids AS integer[]))"
 
