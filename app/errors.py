@@ -53,6 +53,7 @@ class Invalid(Refusal):
 
 
 PATTERNS: Final = (
+    ("webcals?", "give an address that begins with https://, http:// or webcal://"),
     ("[a-z0-9]", "a key takes lower case letters, digits, - and _, and begins with a letter or a digit"),
     ("[A-Za-z_]", "a label's name takes letters, digits, _, . and -, and begins with a letter or _"),
     ("@", "give a mail address, like ana@example.org"),
@@ -62,6 +63,14 @@ PATTERNS: Final = (
     (r"\x00-\x1f", "it must not be blank, nor hold line breaks or control characters"),
 )
 """What people are told in place of a pattern in which the first text occurs: regular expressions are for programs."""
+
+
+INSTANT_NEEDED: Final = (
+    "an instant with its time zone is needed, like 2026-11-22T12:00:00Z or 2026-11-22T13:00:00+01:00"
+)
+_INSTANTS: Final = frozenset(
+    {"timezone_aware", "datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"}
+)
 
 
 def field_message(error: Mapping[str, Any]) -> str:
@@ -76,6 +85,8 @@ def field_message(error: Mapping[str, Any]) -> str:
         return next((words for part, words in PATTERNS if part in pattern), message)
     if kind in ("too_short", "string_too_short") and error["ctx"]["min_length"] == 1:
         return "it must not be empty"
+    if kind in _INSTANTS:
+        return INSTANT_NEEDED
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 

@@ -126,9 +126,13 @@ class Caller:
         if self.may(permission):
             return
         wanted = PERMISSIONS[permission]
+        takes = f"it takes the role {wanted.role}"
+        takes += f" and the scope {wanted.scope}" if self.scopes is not None else ""
+        if wanted.of_team and ROLES.index(self.role) < ROLES.index(wanted.role):
+            has = " (you do manage a team)" if self.managed_team_ids else ""
+            takes += f", and besides that managing the team it belongs to{has}; your role is {self.role}"
         raise Forbidden(
-            f"{self.actor} may not do this: it takes the role {wanted.role}"
-            + (f" and the scope {wanted.scope}" if self.scopes is not None else ""),
+            f"{self.actor} may not do this: {takes}",
             permission=permission,
             role_needed=wanted.role,
             scope_needed=wanted.scope,
@@ -144,4 +148,5 @@ class Caller:
         Raises `Forbidden` unless the caller manages every one of them.
         """
         if not all(self.manages(team_id) for team_id in team_ids):
-            raise Forbidden(f"{self.actor} does not manage the team this belongs to", code="not_your_team")
+            role = "" if self.role == "manager" else f"; it takes the role manager, too: yours is {self.role}"
+            raise Forbidden(f"{self.actor} does not manage the team this belongs to{role}", code="not_your_team")

@@ -12,7 +12,7 @@ from app import hours
 from app.alerts.inhibition import Inhibition
 from app.alerts.maintenance import Window
 from app.directory.documents import Document, Key, Name, Zone
-from app.errors import Invalid, WrongMember
+from app.errors import INSTANT_NEEDED, Invalid, WrongMember
 from app.hours import Span, TimeInterval, WeeklyHours
 from app.rules import matchers, matching
 from app.rules.matching import Matching
@@ -27,14 +27,14 @@ def _instant(value: Any) -> Any:
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        raise ValueError("an instant like 2026-11-22T12:00:00Z is needed") from None
+        raise ValueError(INSTANT_NEEDED) from None
 
 
 def _in_utc(at: datetime) -> datetime:
     try:
         return at.astimezone(UTC)
     except OverflowError:
-        raise ValueError("an instant like 2026-11-22T12:00:00Z is needed") from None
+        raise ValueError(INSTANT_NEEDED) from None
 
 
 def _matchers(text: str) -> str:

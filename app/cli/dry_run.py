@@ -106,6 +106,8 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """The answer of `/dry-runs` as somebody reads it in a terminal, in the organisation's time."""
     zone = told["time_zone"]
     yield f"{_when(told['at'], zone)} ({zone}), watched until {_when(told['until'], zone)}, nobody answers."
+    if told.get("at_taken_as"):
+        yield f"! {told['at_taken_as']}"
     for refused in told["refused"]:
         yield f"! cannot be used: {refused}"
     for alert in told["alerts"]:

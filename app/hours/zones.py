@@ -72,6 +72,27 @@ def comes_twice(local: datetime) -> bool:
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
+def doubt(local: datetime, zone: ZoneInfo) -> str:
+    """What became of a naive local time that clocks skip or show twice, in words; empty for all others."""
+    taken = instant(local, zone).astimezone(zone)
+    if taken.replace(tzinfo=None, fold=0) != local:
+        return (
+            f"{local:%Y-%m-%d %H:%M} does not exist in {zone.key}, where clocks are put forward then:"
+            f" {taken:%H:%M %Z} is taken in its place"
+        )
+    if not comes_twice(taken):
+        return ""
+    other = taken.replace(fold=1)
+    return (
+        f"{local:%Y-%m-%d %H:%M} comes twice in {zone.key}, where clocks are put back then: the first one is taken"
+        f" ({taken:%Z}, {_iso(taken)}); the second is {_iso(other)}"
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="minutes" if not at.second else "seconds")
+
+
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """The instant (UTC) at which the local `day` begins; not always at midnight. A skipped day begins with the next."""
     return instant(datetime.combine(day, time.min), zone)

@@ -18,7 +18,7 @@ from app import hours
 from app.directory import contacts
 from app.directory.contacts import Person, UsableMethod
 from app.escalation import concern_store
-from app.notifications import edit_notices, handoff_texts
+from app.notifications import edit_notices, handoff_texts, swap_notices
 from app.notifications.telling import tell_by
 from app.oncall import handoff_store, handoffs, handshakes, shifts, store
 from app.oncall.handoff_store import StoredHandshake, Watched
@@ -48,9 +48,10 @@ class Look:
 
 
 async def tell_due(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> None:
-    """Tells who comes on call, who leaves, and whose hours were edited."""
+    """Tells who comes on call, who leaves, whose hours were edited, and what has become of swaps."""
     await look(conn, now, channels)
     await edit_notices.tell(conn, now, channels)
+    await swap_notices.tell_due(conn, now, channels)
 
 
 async def look(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> int:

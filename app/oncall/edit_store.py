@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,12 +36,21 @@ _NOTE = text("""
     SET due_at = greatest(:now, least(:soon, edit_notices.since + CAST(:within AS interval))), edited_by = :by
 """)
 _FORGET = text("DELETE FROM edit_notices WHERE schedule_id = :schedule_id AND user_id = :user_id")
-_DUE = text("""
+_UNTOLD = """
     SELECT e.schedule_id, e.user_id, e.since, e.until, e.before, e.edited_by, e.due_at, s.name AS schedule,
            coalesce(u.time_zone, o.time_zone) AS time_zone
     FROM edit_notices e JOIN schedules s ON s.id = e.schedule_id JOIN users u ON u.id = e.user_id
     JOIN organisation o ON o.id = 1
+"""
+_DUE = text(f"""
+    {_UNTOLD}
     WHERE e.due_at <= :now ORDER BY e.due_at, e.schedule_id, e.user_id LIMIT :limit FOR UPDATE OF e SKIP LOCKED
+""")
+_UNSETTLED = text(f"""
+    {_UNTOLD} WHERE e.schedule_id = ANY (CAST(:ids AS bigint[])) ORDER BY e.schedule_id, e.user_id FOR UPDATE OF e
+""")
+_KNOWS = text("""
+    UPDATE edit_notices SET before = CAST(:before AS jsonb) WHERE schedule_id = :schedule_id AND user_id = :user_id
 """)
 _LATER = text("UPDATE edit_notices SET due_at = :at WHERE schedule_id = :schedule_id AND user_id = :user_id")
 
@@ -76,8 +86,7 @@ async def note(
     conn: AsyncConnection, now: datetime, schedule_id: int, user_id: int, before: Sequence[Interval], by: str
 ) -> None:
     """Somebody is to be told of an edit, unless they are already; what they knew before counts."""
-    plain = dumps([[start.isoformat(), end.isoformat()] for start, end in before])
-    values = {"schedule_id": schedule_id, "user_id": user_id, "before": plain, "by": by, "now": now}
+    values = {"schedule_id": schedule_id, "user_id": user_id, "before": _plain(before), "by": by, "now": now}
     values |= {"until": now + AHEAD, "soon": now + SETTLES_IN, "within": SETTLES_WITHIN}
     await conn.execute(_NOTE, values)
 
@@ -88,14 +97,29 @@ async def forget(conn: AsyncConnection, schedule_id: int, user_id: int) -> None:
 
 async def claim(conn: AsyncConnection, now: datetime) -> list[Untold]:
     """Whoever is due to be told, each for one worker."""
-    rows = (await conn.execute(_DUE, {"now": now, "limit": CLAIM_AT_MOST})).all()
-    return [
-        Untold(
-            r.schedule_id, r.schedule, r.user_id, r.time_zone, r.since, r.until,
-            tuple((datetime.fromisoformat(a), datetime.fromisoformat(b)) for a, b in r.before), r.edited_by, r.due_at,
-        )
-        for r in rows
-    ]  # fmt: skip
+    return [_untold(r) for r in await conn.execute(_DUE, {"now": now, "limit": CLAIM_AT_MOST})]
+
+
+async def unsettled(conn: AsyncConnection, schedule_ids: Collection[int]) -> list[Untold]:
+    """Whoever has not been told of edits of these schedules yet, locked until the transaction ends."""
+    return [_untold(r) for r in await conn.execute(_UNSETTLED, {"ids": list(schedule_ids)})]
+
+
+async def knows(conn: AsyncConnection, untold: Untold, hours: Sequence[Interval]) -> None:
+    """These are the hours that this person knows of."""
+    values = {"schedule_id": untold.schedule_id, "user_id": untold.user_id, "before": _plain(hours)}
+    await conn.execute(_KNOWS, values)
+
+
+def _plain(hours: Sequence[Interval]) -> str:
+    return dumps([[start.isoformat(), end.isoformat()] for start, end in hours])
+
+
+def _untold(r: Any) -> Untold:
+    return Untold(
+        r.schedule_id, r.schedule, r.user_id, r.time_zone, r.since, r.until,
+        tuple((datetime.fromisoformat(a), datetime.fromisoformat(b)) for a, b in r.before), r.edited_by, r.due_at,
+    )  # fmt: skip
 
 
 async def later(conn: AsyncConnection, untold: Untold, at: datetime) -> None:

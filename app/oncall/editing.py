@@ -14,9 +14,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.oncall import edit_store, store
+from app.oncall import edit_store, store, voiding
 from app.oncall.edits import AHEAD
-from app.oncall.intervals import Interval
+from app.oncall.intervals import Interval, joined, without
 from app.oncall.shifts import Schedule, by_user, final
 
 Hours = dict[int, list[Interval]]
@@ -38,6 +38,24 @@ async def noted(conn: AsyncConnection, now: datetime, schedule_id: int, actor: s
                 await edit_store.forget(conn, each, user)
             else:
                 await edit_store.note(conn, now, each, user, before[each].get(user, ()), name)
+    await voiding.void_lost(conn, now, concerned, actor)
+
+
+@asynccontextmanager
+async def agreed(conn: AsyncConnection, now: datetime, schedule_id: int) -> AsyncIterator[None]:
+    """Around what people agreed on themselves: a swap. They know those hours, so who has not been told of an earlier
+    edit yet is told of that alone. The schedule is locked."""
+    unsettled = await edit_store.unsettled(conn, await edit_store.concerned(conn, now, schedule_id))
+    schedules = sorted({u.schedule_id for u in unsettled})
+    until = max((u.until for u in unsettled), default=now)
+    before = await hours_of(conn, now, schedules, until) if schedules else {}
+    yield
+    after = await hours_of(conn, now, schedules, until) if schedules else {}
+    for each in unsettled:
+        old, new = (found[each.schedule_id].get(each.user_id, []) for found in (before, after))
+        if old != new:
+            known = without(joined([*each.before, *without(new, old)]), without(old, new))
+            await edit_store.knows(conn, each, known)
 
 
 async def hours_of(

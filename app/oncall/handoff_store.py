@@ -75,7 +75,8 @@ _TOUCH = text("""
         WHERE v.like_schedule_id = :id AND (v.effective_until IS NULL OR v.effective_until > :now))
 """)
 NEXT_DUE = """
-    SELECT least((SELECT min(due_at) FROM handoff_watches), (SELECT min(due_at) FROM edit_notices))
+    SELECT least((SELECT min(due_at) FROM handoff_watches), (SELECT min(due_at) FROM edit_notices),
+                 (SELECT min(due_at) FROM swap_notices))
 """
 
 _HANDSHAKES = """

@@ -42,7 +42,7 @@ async def override(
         if swap is None:
             async with editing.noted(conn, now, schedule_id, actor):
                 override_id = await override_store.insert(conn, values)
-        else:  # both of a swap are told by its own notices
+        else:  # both of a swap are told by its own notices, see `editing.agreed`
             override_id = await override_store.insert(conn, values)
     except override_store.Overlaps as refused:
         others = [
@@ -61,11 +61,8 @@ async def override(
     return stored
 
 
-async def withdraw_override(
-    conn: AsyncConnection, now: datetime, key: str, override_id: int, *, actor: str
-) -> int | None:
-    """An override to come is removed, one that runs ends now: what was so stays on record. Returns the swap that it
-    carried out.
+async def withdraw_override(conn: AsyncConnection, now: datetime, key: str, override_id: int, *, actor: str) -> None:
+    """An override to come is removed, one that runs ends now: what was so stays on record.
 
     Raises `NotFound` and `Conflict` (`over`).
     """
@@ -89,7 +86,6 @@ async def withdraw_override(
     after = before | {"ends_at": now} if begun else None
     await record(conn, now, actor, "ended" if begun else "deleted", key, before=before, after=after, entity="override")
     await handoff_store.touch(conn, now, schedule_id)
-    return found.swap
 
 
 async def _people(conn: AsyncConnection, now: datetime, wanted: OverrideDocument) -> dict[str, int]:

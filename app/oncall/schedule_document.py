@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from app import hours
-from app.errors import Invalid
+from app.errors import INSTANT_NEEDED, Invalid
 from app.oncall.layers import Mode, Order
 from app.oncall.rotations import Rotation
 
@@ -47,7 +47,7 @@ def _instant(value: object) -> datetime:
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:
-        raise ValueError("give an instant with its zone, like 2026-03-02T08:00:00Z")
+        raise ValueError(INSTANT_NEEDED)
     return _this_era(at).astimezone(UTC)
 
 

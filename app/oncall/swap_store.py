@@ -10,15 +10,16 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-State = Literal["open", "taken", "declined", "withdrawn"]
+State = Literal["open", "taken", "declined", "withdrawn", "void"]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSwap:
     """Somebody is asked to take the shifts of `user` in `[starts_at, ends_at)`; `to`: only this person. `overrides`:
-    what carries it out once it is taken."""
+    what carries it out once it is taken. `because`: why it is void."""
 
     id: int
+    schedule_id: int
     schedule: str
     user: str
     user_id: int
@@ -37,14 +38,15 @@ class StoredSwap:
     created_at: datetime
     decided_by: str | None
     decided_at: datetime | None
+    because: str
 
 
 _SWAPS = """
-    SELECT w.id, s.key AS schedule, u.key AS user, w.user_id, t.key AS to, w.offered_to_user_id AS to_id, w.starts_at,
-           w.ends_at, w.return_starts_at, w.return_ends_at, w.comment, w.state, b.key AS taken_by,
-           w.taken_by_user_id AS taken_by_id,
+    SELECT w.id, w.schedule_id, s.key AS schedule, u.key AS user, w.user_id, t.key AS to,
+           w.offered_to_user_id AS to_id, w.starts_at, w.ends_at, w.return_starts_at, w.return_ends_at, w.comment,
+           w.state, b.key AS taken_by, w.taken_by_user_id AS taken_by_id,
            ARRAY(SELECT o.id FROM overrides o WHERE o.swap_id = w.id ORDER BY o.id) AS overrides,
-           w.created_by, w.created_at, w.decided_by, w.decided_at
+           w.created_by, w.created_at, w.decided_by, w.decided_at, w.because
     FROM swaps w JOIN schedules s ON s.id = w.schedule_id JOIN users u ON u.id = w.user_id
     LEFT JOIN users t ON t.id = w.offered_to_user_id LEFT JOIN users b ON b.id = w.taken_by_user_id
 """
@@ -63,6 +65,12 @@ _CONCERNING = text(f"""
     ORDER BY w.starts_at, w.id LIMIT :limit
 """)
 _ONE = text(f"{_SWAPS} WHERE s.key = :schedule AND w.id = :id FOR UPDATE OF w")
+_BY_ID = text(f"{_SWAPS} WHERE w.id = :id")
+# Open swaps of schedules that are not over.
+_OPEN_ONES = text(f"""
+    {_SWAPS} WHERE w.schedule_id = ANY (CAST(:ids AS bigint[])) AND w.state = 'open' AND w.ends_at > :now
+    ORDER BY w.id FOR UPDATE OF w
+""")
 # Open swaps of somebody that touch a window.
 _OPEN = text("""
     SELECT id FROM swaps
@@ -77,7 +85,9 @@ _INSERT = text("""
     RETURNING id
 """)
 _DECIDE = text("""
-    UPDATE swaps SET state = :state, taken_by_user_id = :taken_by, decided_by = :actor, decided_at = :now WHERE id = :id
+    UPDATE swaps SET state = :state, taken_by_user_id = :taken_by, decided_by = :actor, decided_at = :now,
+           because = :because
+    WHERE id = :id
 """)
 
 
@@ -109,6 +119,17 @@ async def one(conn: AsyncConnection, schedule: str, swap_id: int) -> StoredSwap 
     return None if row is None else StoredSwap(**row)
 
 
+async def by_id(conn: AsyncConnection, swap_id: int) -> StoredSwap | None:
+    row = (await conn.execute(_BY_ID, {"id": swap_id})).mappings().first()
+    return None if row is None else StoredSwap(**row)
+
+
+async def open_ones(conn: AsyncConnection, now: datetime, schedule_ids: Collection[int]) -> list[StoredSwap]:
+    """Of these schedules those whose time is not over, locked until the transaction ends."""
+    rows = (await conn.execute(_OPEN_ONES, {"ids": list(schedule_ids), "now": now})).mappings()
+    return [StoredSwap(**row) for row in rows]
+
+
 async def open_one(
     conn: AsyncConnection, schedule_id: int, user_id: int, window: tuple[datetime, datetime]
 ) -> int | None:
@@ -123,7 +144,14 @@ async def insert(conn: AsyncConnection, values: dict[str, Any]) -> int:
 
 
 async def decide(
-    conn: AsyncConnection, now: datetime, swap_id: int, state: State, actor: str, taken_by: int | None = None
+    conn: AsyncConnection,
+    now: datetime,
+    swap_id: int,
+    state: State,
+    actor: str,
+    taken_by: int | None = None,
+    *,
+    because: str = "",
 ) -> None:
-    values = {"id": swap_id, "state": state, "actor": actor, "taken_by": taken_by, "now": now}
+    values = {"id": swap_id, "state": state, "actor": actor, "taken_by": taken_by, "because": because, "now": now}
     await conn.execute(_DECIDE, values)

@@ -4,17 +4,20 @@ carry it out and name it. Only the people it touches may act on it, and admins.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access.permissions import Caller
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.oncall import override_store, overriding, shifts, store, swap_store
+from app.oncall import editing, override_store, overriding, swap_notice_store, swap_store, voiding
 from app.oncall.commands import MAX_WINDOW, invalid, lock, record
 from app.oncall.override_document import OverrideDocument, SwapDocument
+from app.oncall.swap_notice_store import Kind
 from app.oncall.swap_store import StoredSwap
 
+REMIND_BEFORE = (timedelta(days=1), timedelta(hours=1))
+"""The first of these that is still to come."""
 Window = tuple[datetime, datetime]
 
 
@@ -58,6 +61,7 @@ async def ask(conn: AsyncConnection, now: datetime, key: str, wanted: SwapDocume
         "now": now,
     }
     swap_id = await swap_store.insert(conn, values)
+    await _remind(conn, now, swap_id, "untaken", users[user], wanted.starts_at)
     after = {"id": swap_id} | wanted.model_dump(mode="json") | {"user": user}
     await record(conn, now, caller.actor, "asked", key, after=after, entity="swap")
     return await read(conn, key, swap_id)
@@ -66,7 +70,7 @@ async def ask(conn: AsyncConnection, now: datetime, key: str, wanted: SwapDocume
 async def take(conn: AsyncConnection, now: datetime, key: str, swap_id: int, caller: Caller) -> StoredSwap:
     """Whoever it was offered to takes it, or whoever wants; an admin for whom it was offered to.
 
-    Raises `NotFound`, `Forbidden` (`not_yours`), `Conflict` (`decided`, `over`, `own`), `Invalid`.
+    Raises `NotFound`, `Forbidden` (`not_yours`), `Conflict` (`decided`, `over`, `own`, `no_shift`), `Invalid`.
     """
     await lock(conn, key, None)
     swap = await _open(conn, now, key, swap_id)
@@ -77,16 +81,36 @@ async def take(conn: AsyncConnection, now: datetime, key: str, swap_id: int, cal
         raise Forbidden(f"it was offered to {taker}", code="not_yours")
     if taker == swap.user:
         raise Conflict("these are your own shifts: withdraw the swap instead", code="own")
+    if not await voiding.has_shift(conn, swap.schedule_id, swap.user_id, (max(swap.starts_at, now), swap.ends_at)):
+        raise Conflict(f"{swap.user} has no shift in that time any more", code="no_shift")
+    async with editing.agreed(conn, now, swap.schedule_id):
+        await _carry_out(conn, now, key, swap, taker, caller.actor)
+    await swap_store.decide(conn, now, swap.id, "taken", caller.actor, taker_id)
+    await record(conn, now, caller.actor, "taken", key, after={"id": swap.id, "by": taker}, entity="swap")
+    await voiding.void_lost(conn, now, [swap.schedule_id], caller.actor)
+    await swap_notice_store.drop(conn, swap.id, ["untaken"])
+    await _remind(conn, now, swap.id, "soon", taker_id, swap.starts_at)
+    if swap.return_starts_at:
+        await _remind(conn, now, swap.id, "return", swap.user_id, swap.return_starts_at)
+    return await read(conn, key, swap_id)
+
+
+async def _carry_out(conn: AsyncConnection, now: datetime, key: str, swap: StoredSwap, taker: str, actor: str) -> None:
     windows = [(taker, swap.user, (swap.starts_at, swap.ends_at))]
     if swap.return_starts_at and swap.return_ends_at:
         windows.append((swap.user, taker, (swap.return_starts_at, swap.return_ends_at)))
     for user, replaces, (starts_at, ends_at) in windows:
         if ends_at > now:
             instead = OverrideDocument(user=user, replaces=replaces, starts_at=max(starts_at, now), ends_at=ends_at)
-            await overriding.override(conn, now, key, instead, actor=caller.actor, swap=swap.id)
-    await swap_store.decide(conn, now, swap.id, "taken", caller.actor, taker_id)
-    await record(conn, now, caller.actor, "taken", key, after={"id": swap.id, "by": taker}, entity="swap")
-    return await read(conn, key, swap_id)
+            await overriding.override(conn, now, key, instead, actor=actor, swap=swap.id)
+
+
+async def _remind(
+    conn: AsyncConnection, now: datetime, swap_id: int, kind: Kind, user_id: int, starts_at: datetime
+) -> None:
+    due_at = next((starts_at - before for before in REMIND_BEFORE if starts_at - before > now), None)
+    if due_at is not None:
+        await swap_notice_store.insert(conn, swap_id, kind, user_id, due_at)
 
 
 async def decline(conn: AsyncConnection, now: datetime, key: str, swap_id: int, caller: Caller) -> StoredSwap:
@@ -97,6 +121,7 @@ async def decline(conn: AsyncConnection, now: datetime, key: str, swap_id: int, 
     if swap.to != caller.user_key and caller.role != "admin":
         raise Forbidden(f"it was offered to {swap.to}", code="not_yours")
     await swap_store.decide(conn, now, swap.id, "declined", caller.actor)
+    await swap_notice_store.drop(conn, swap.id, ["untaken"])
     await record(conn, now, caller.actor, "declined", key, after={"id": swap.id}, entity="swap")
     return await read(conn, key, swap_id)
 
@@ -107,6 +132,7 @@ async def withdraw(conn: AsyncConnection, now: datetime, key: str, swap_id: int,
     if swap.user != caller.user_key and caller.role != "admin":
         raise Forbidden(f"{swap.user} asked for it", code="not_yours")
     await swap_store.decide(conn, now, swap.id, "withdrawn", caller.actor)
+    await swap_notice_store.drop(conn, swap.id, ["untaken"])
     await record(conn, now, caller.actor, "withdrawn", key, after={"id": swap.id}, entity="swap")
     return await read(conn, key, swap_id)
 
@@ -114,8 +140,8 @@ async def withdraw(conn: AsyncConnection, now: datetime, key: str, swap_id: int,
 async def _open(conn: AsyncConnection, now: datetime, key: str, swap_id: int, *, even_over: bool = False) -> StoredSwap:
     swap = await read(conn, key, swap_id)
     if swap.state != "open":
-        by = f" by {swap.taken_by}" if swap.taken_by else ""
-        raise Conflict(f"swap {swap_id} is {swap.state}{by}", code="decided", state=swap.state)
+        why = f" by {swap.taken_by}" if swap.taken_by else f": {swap.because}" if swap.because else ""
+        raise Conflict(f"swap {swap_id} is {swap.state}{why}", code="decided", state=swap.state)
     if swap.ends_at <= now and not even_over:
         raise Conflict(f"the time of swap {swap_id} is over", code="over")
     return swap
@@ -143,7 +169,5 @@ async def _people(conn: AsyncConnection, now: datetime, wanted: SwapDocument, us
 async def _require_shift(
     conn: AsyncConnection, now: datetime, schedule_id: int, user_id: int, user: str, window: Window, field: str
 ) -> None:
-    t0, t1 = max(window[0], now), window[1]
-    schedule = (await store.schedules(conn, [schedule_id], window=(t0, t1)))[schedule_id]
-    if all(shift.user_id != user_id for shift in shifts.final(schedule, t0, t1)):
+    if not await voiding.has_shift(conn, schedule_id, user_id, (max(window[0], now), window[1])):
         raise invalid([{"field": field, "message": f"{user} has no shift in that time"}])

@@ -116,8 +116,8 @@ class SwapRow(Base):
     """A request that somebody takes a user's shifts of `[starts_at, ends_at)`; until it is taken nothing changes.
 
     `offered_to_user_id`: only that person may take it; nobody: whoever wants. With `return_starts_at` and
-    `return_ends_at` the user takes that person's shifts of that time in return. `state`: `open` -> `taken`, `declined`
-    or `withdrawn`.
+    `return_ends_at` the user takes that person's shifts of that time in return. `state`: `open` -> `taken`, `declined`,
+    `withdrawn`, or `void`: the shift was edited away, `because` says how.
     """
 
     __tablename__ = "swaps"
@@ -126,7 +126,7 @@ class SwapRow(Base):
         CheckConstraint("return_starts_at < return_ends_at", name="return_bounds"),
         CheckConstraint("(return_starts_at IS NULL) = (return_ends_at IS NULL)", name="return_both"),
         CheckConstraint("return_starts_at IS NULL OR offered_to_user_id IS NOT NULL", name="return_of"),
-        CheckConstraint("state IN ('open', 'taken', 'declined', 'withdrawn')", name="state"),
+        CheckConstraint("state IN ('open', 'taken', 'declined', 'withdrawn', 'void')", name="state"),
         CheckConstraint("(state = 'taken') = (taken_by_user_id IS NOT NULL)", name="taken_by"),
         CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided_at"),
     )
@@ -146,6 +146,24 @@ class SwapRow(Base):
     created_at: Mapped[Instant]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+    because: Mapped[str] = mapped_column(server_default="")
+
+
+class SwapNotice(Base):
+    """Somebody is to be told of a swap at `due_at`; whether and what is decided then. `kind`: `untaken` (nobody took
+    it), `soon` and `return` (the shift that was taken, the one in return), `void`."""
+
+    __tablename__ = "swap_notices"
+    __table_args__ = (CheckConstraint("kind IN ('untaken', 'soon', 'return', 'void')", name="kind"),)
+
+    swap_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("swaps.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    due_at: Mapped[Instant] = mapped_column(index=True)
 
 
 class HandoffWatch(Base):

@@ -116,6 +116,15 @@ def _repeated(danger: Danger, known: Iterable[Known], now: datetime, where: Zone
     return max(same, default=None)
 
 
+def subject(found: Sequence[Danger], schedule: str) -> str:
+    """Every kind that there is, with how many: `Primary: 2 gaps and somebody unreachable within 48 h`."""
+    gaps_found = sum(danger.code == "gap" for danger in found)
+    people = len({danger.user_id for danger in found if danger.code == "unreachable"})
+    counts = ((gaps_found, "a gap", "gaps"), (people, "somebody unreachable", "people unreachable"))
+    kinds = [one if count == 1 else f"{count} {many}" for count, one, many in counts if count]
+    return f"{schedule}: {' and '.join(kinds)} within 48 h"
+
+
 def in_words(danger: Danger, schedule: str, who: str, because: str, where: ZoneInfo) -> str:
     """One sentence: what, when on the schedule's clocks, and why. `because`: of somebody who cannot be reached."""
     if danger.code == "gap":

@@ -77,7 +77,7 @@ class _Teller:
     async def _warn(self, say: Sequence[tuple[int, Danger]]) -> None:
         """One message about all of it to each owner; where none of them can be reached, to the admins."""
         key = f"warning:{say[0][0]}:{self.now:%Y%m%dT%H%M%S}"
-        subject = f"{self.schedule.name}: {'a gap' if say[0][1].code == 'gap' else 'somebody unreachable'} within 48 h"
+        subject = upcoming.subject([danger for _, danger in say], self.schedule.name)
         todo = " ".join(dict.fromkeys(TO_DO[danger.code] for _, danger in say))
         words = f"{'. '.join(self._words(danger) for _, danger in say)}. {todo} {self.url}"
         owners = (await reach_store.owners(self.conn, [self.schedule.id])).get(self.schedule.id, [])

@@ -40,6 +40,7 @@ ROAD: Final = (
     "required_acknowledgements",
     "handoff_watches",
     "edit_notices",
+    "swap_notices",
     "reply_codes",
     "replies",
 )

@@ -7,18 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from app.errors import INSTANT_NEEDED
+
 
 def _instant(value: Any) -> Any:
     """RFC 3339 with an offset, which strict mode would refuse as a string; numbers are no instants here."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str):
-        raise ValueError("an instant like 2026-11-22T12:00:00Z is needed")
+        raise ValueError(INSTANT_NEEDED)
     try:
         parsed = datetime.fromisoformat(value)
         return parsed.astimezone(UTC) if parsed.tzinfo is not None else parsed
     except (ValueError, OverflowError):
-        raise ValueError("an instant like 2026-11-22T12:00:00Z is needed") from None
+        raise ValueError(INSTANT_NEEDED) from None
 
 
 Instant = Annotated[

@@ -19,7 +19,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from app.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, field_message, written, wrong_members
+from app.errors import (
+    INSTANT_NEEDED,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refusal,
+    field_message,
+    written,
+    wrong_members,
+)
 
 log = structlog.get_logger()
 
@@ -122,7 +132,7 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
 
 def _field_errors(found: Sequence[Mapping[str, Any]], body: Any) -> list[dict[str, str]]:
     errors = [
-        {"in": str(e["loc"][0]), "field": written(e["loc"][1:]), "message": field_message(e)}
+        {"in": str(e["loc"][0]), "field": written(e["loc"][1:]), "message": _message(e)}
         for e in found
         if e["loc"][0] != "body"
     ]
@@ -131,6 +141,12 @@ def _field_errors(found: Sequence[Mapping[str, Any]], body: Any) -> list[dict[st
         if not e["loc"] and e["type"] != "value_error":  # that is a model's own word about its members
             e |= {"type": "value_error", "msg": "a JSON object is needed, sent as application/json"}
     return [*errors, *({"in": "body", **wrong} for wrong in wrong_members(in_body, body))]
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """Of a part of the address: there + stands for a blank, so an offset is easily lost."""
+    message = field_message(error)
+    return f"{message} (+ is written %2B in an address)" if message == INSTANT_NEEDED else message
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

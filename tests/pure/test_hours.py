@@ -46,6 +46,28 @@ def test_local_time_stands_for_first_instant_that_shows_it_or_later(name: str, l
     assert hours.instant(datetime.fromisoformat(local), hours.zone(name)) == at(expected)
 
 
+@pytest.mark.parametrize(
+    ("local", "said"),
+    [
+        ("2026-03-29 01:59", ""),
+        (
+            "2026-03-29 02:30",
+            "2026-03-29 02:30 does not exist in Europe/Berlin, where clocks are put forward then: 03:00 CEST is taken"
+            " in its place",
+        ),
+        ("2026-03-29 03:00", ""),
+        (
+            "2026-10-25 02:30",
+            "2026-10-25 02:30 comes twice in Europe/Berlin, where clocks are put back then: the first one is taken"
+            " (CEST, 2026-10-25T02:30+02:00); the second is 2026-10-25T02:30+01:00",
+        ),
+        ("2026-10-25 03:00", ""),
+    ],
+)
+def test_what_became_of_an_awkward_local_time_is_said(local: str, said: str) -> None:
+    assert hours.doubt(datetime.fromisoformat(local), hours.zone("Europe/Berlin")) == said
+
+
 def test_instant_is_in_utc_and_ignores_fold() -> None:
     second_half_past_two = datetime(2026, 10, 25, 2, 30, fold=1)
     assert hours.instant(second_half_past_two, BERLIN).isoformat() == "2026-10-25T00:30:00+00:00"

@@ -11,7 +11,7 @@ from test_lint import ANA, BEN, OFFICE, layer, plan
 
 from app.oncall.lint import Finding
 from app.proof import weekly
-from app.proof.upcoming import AHEAD, Danger, Known, dangers, in_words, mended, news
+from app.proof.upcoming import AHEAD, Danger, Known, dangers, in_words, mended, news, subject
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -80,6 +80,16 @@ def test_a_second_look_at_the_same_says_nothing(found: list[Danger]) -> None:
     stored = [known(danger, id=n) for n, (danger, _) in enumerate(first.new)]
     again = news(found, stored, NOW, BERLIN)
     assert (again.new, again.mended, again.passed, again.untold) == ((), (), (), ())
+
+
+def test_the_subject_names_every_kind() -> None:
+    lost = Danger("unreachable", 1, NOW, NOW + HOUR)
+    other = Danger("unreachable", 2, NOW, NOW + HOUR)
+    assert subject([gap(0 * HOUR, HOUR)], "Primary") == "Primary: a gap within 48 h"
+    assert subject([lost], "Primary") == "Primary: somebody unreachable within 48 h"
+    assert subject([gap(0 * HOUR, HOUR), lost], "Primary") == "Primary: a gap and somebody unreachable within 48 h"
+    many = [gap(0 * HOUR, HOUR), gap(2 * HOUR, 3 * HOUR), lost, other]
+    assert subject(many, "Primary") == "Primary: 2 gaps and 2 people unreachable within 48 h"
 
 
 def test_words_are_on_the_clocks_of_the_schedule() -> None:

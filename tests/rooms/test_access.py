@@ -242,6 +242,21 @@ def test_managers_reach_their_teams_and_nothing_without_a_team():
         assert refused.value.code == "not_your_team"
 
 
+def test_a_manager_of_a_team_whose_role_is_operator_learns_that_both_are_needed():
+    with pytest.raises(Forbidden) as refused:
+        caller("operator", managed=[7]).require("schedules.edit")
+    assert refused.value.message.endswith(
+        "may not do this: it takes the role manager, and besides that managing the team it belongs to (you do manage a"
+        " team); your role is operator"
+    )
+    with pytest.raises(Forbidden) as refused:
+        caller("operator", managed=[7]).require_team(7)
+    assert refused.value.message.endswith("; it takes the role manager, too: yours is operator")
+    with pytest.raises(Forbidden) as refused:
+        caller("manager", managed=[7]).require_team(8)
+    assert refused.value.message.endswith("does not manage the team this belongs to")
+
+
 def test_api_keys_reach_no_further_than_who_made_them():
     api_keys.may_handle(caller("viewer"), 1, frozenset({"admin"}))
     api_keys.may_handle(caller("admin"), None, frozenset({"admin"}))

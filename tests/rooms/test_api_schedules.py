@@ -258,7 +258,9 @@ async def test_a_preview_says_who_gains_and_loses_and_stores_nothing(client: htt
     until_the_end = int((NOON + timedelta(days=28) - datetime(2026, 3, 30, 7, tzinfo=UTC)).total_seconds())
     assert by_user == {"ana": (0, until_the_end), "ben": (0, 2 * week - 3600), "cara": (week, 0)}
     assert preview["gaps"] == [{"starts_at": "2026-03-23T08:00:00Z", "ends_at": "2026-03-31T12:00:00Z"}]
-    assert [s["user"]["name"] for s in preview["shifts"]] == ["Ana", "Cara", "Ana"]
+    assert [(s["schedule"], s["user"]["name"]) for s in preview["shifts"]] == [
+        ("primary", "Ana"), ("primary", "Cara"), ("primary", "Ana"),
+    ]  # fmt: skip
     assert (await client.get("/schedules/primary")).json()["version"] == 1
 
 

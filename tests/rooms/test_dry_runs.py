@@ -92,6 +92,22 @@ async def test_every_step_person_and_text_of_a_night_is_told_and_nothing_stays(h
     assert told["complete"]
 
 
+async def test_a_local_time_that_clocks_skip_or_show_twice_is_named(house: Whole) -> None:
+    await house.execute("UPDATE organisation SET time_zone = 'Europe/Berlin'")
+    moved = await tried(house, at="2027-03-28T02:30", hours=1)
+    assert (moved["at"], moved["at_taken_as"]) == (
+        "2027-03-28T01:00:00Z",
+        "2027-03-28 02:30 does not exist in Europe/Berlin, where clocks are put forward then: 03:00 CEST is taken in"
+        " its place",
+    )
+    assert list(cli.lines(moved))[1] == f"! {moved['at_taken_as']}"
+    twice = await tried(house, at="2026-10-25T02:30", hours=1)
+    assert twice["at"] == "2026-10-25T00:30:00Z"
+    assert "the second is 2026-10-25T02:30+01:00" in twice["at_taken_as"]
+    assert (await tried(house, at="2026-10-25T02:30:00+01:00", hours=1))["at_taken_as"] == ""
+    await house.execute("UPDATE organisation SET time_zone = 'UTC'")
+
+
 async def test_by_day_it_is_another_story(house: Whole) -> None:
     await furnish(house)
     told = await tried(house, at="2026-11-02T09:30:00Z", hours=1)

@@ -191,7 +191,7 @@ async def test_deleted_with_its_overrides(conn: AsyncConnection, now: datetime, 
         ({"members": [["ana", "ana"]]}, "twice"),
         ({"restrictions": [{"days": ["mon"], "from": "25:00", "to": "06:00"}]}, "from is a time of day"),
         ({"starts_at": "2026-03-02T00:00:00Z", "ends_at": "2026-03-01T00:00:00Z"}, "later than starts_at"),
-        ({"starts_at": "2026-03-02T00:00:00"}, "instant with its zone"),
+        ({"starts_at": "2026-03-02T00:00:00"}, "an instant with its time zone"),
         ({"handoff": "09:00"}, "Extra inputs"),
     ],
 )

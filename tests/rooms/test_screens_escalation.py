@@ -174,6 +174,11 @@ async def test_a_dry_run_of_labels_of_a_payload_and_of_an_incident(house: Whole)
         assert words in unescape(said), words
     await house.post("alertmanager", body_of("alertmanager", "HighErrorRate"))
     number = await house.one("SELECT number FROM incidents")
+    assert "does not exist in" not in said
+    await house.execute("UPDATE organisation SET time_zone = 'Europe/Berlin'")
+    moved = unescape((await send(house, "/dry-run", "ana", TRIED, at="2027-03-28T02:30")).text)
+    await house.execute("UPDATE organisation SET time_zone = 'UTC'")
+    assert "2027-03-28 02:30 does not exist in Europe/Berlin" in moved
     again = (await send(house, "/dry-run", "ana", {"what": "incident", "incident": f"#{number}"})).text
     assert "paging Ana" in unescape(again)
     payload = {

@@ -12,9 +12,11 @@ import pytest
 from api_client import api, as_person
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from test_api_schedules import NOON, made, set_clock
+from test_api_schedules import NOON, draft, edit, made, set_clock
 
 from app.channels.mail import MailChannel
+from app.db.engine import transaction
+from app.notifications import handoff_notices
 from app.settings import Settings
 from app.web.api import on_call, overrides, schedules, swaps
 
@@ -27,6 +29,10 @@ MAIL = {
     )
 }
 PATH = "/schedules/primary/swaps"
+ORGANISATION = text("""
+    INSERT INTO organisation (id, name, time_zone, created_at, updated_at)
+    VALUES (1, 'Example', 'Europe/Berlin', :now, :now)
+""")
 
 
 @pytest.fixture
@@ -43,6 +49,7 @@ async def client(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[httpx.Asy
                 """),
                 {"now": NOON},
             )
+            await conn.execute(ORGANISATION, {"now": NOON})
         await made(client)
         yield client
 
@@ -137,25 +144,41 @@ async def test_both_ways(client: httpx.AsyncClient) -> None:
     assert (await as_person(client, "cara").delete("/schedules/primary")).status_code == 204, "with all that is its"
 
 
+async def come(engine: AsyncEngine, day: int, hour: int = 8, minute: int = 0) -> None:
+    """It is that time in March, and a worker looks."""
+    await set_clock(engine, NOON.replace(day=day, hour=hour, minute=minute))
+    async with transaction(engine) as (conn, now):
+        await handoff_notices.tell_due(conn, now, ["mail"])
+
+
+ON_FRIDAY, NEXT = "Fri 06 Mar 09:00 to Sat 07 Mar 09:00 CET", "Fri 13 Mar 09:00 to Sat 14 Mar 09:00 CET"
+OFFER = ("ben", f"Ana asks you to take Primary from {ON_FRIDAY}.", "pending", "03-03T12:00")
+
+
 async def test_people_are_told_and_reminded(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     swap = await asked(client, to="ben", in_return=NEXT_FRIDAY, comment="a wedding")
-    friday, next_friday = "Fri 06 Mar 09:00 to Sat 07 Mar 09:00 CET", "Fri 13 Mar 09:00 to Sat 14 Mar 09:00 CET"
-    offer = f"Ana asks you to take Primary from {friday}, and takes yours from {next_friday}. Why: a wedding"
-    still = (
-        f"Nobody has taken Primary from {friday}, as you asked: unless somebody else was put in, you are on call then."
-    )
-    assert await notices(engine) == [
-        ("ben", offer, "pending", "03-03T12:00"),
-        ("ana", still, "pending", "03-05T08:00"),
-    ]
+    offer = f"Ana asks you to take Primary from {ON_FRIDAY}, and takes yours from {NEXT}. Why: a wedding"
+    assert await notices(engine) == [("ben", offer, "pending", "03-03T12:00")]
     await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
-    assert await notices(engine) == [
+    told = [
         ("ben", offer, "cancelled", "03-03T12:00"),
-        ("ana", f"Ben takes Primary from {friday} for you.", "pending", "03-03T12:00"),
-        ("ana", still, "cancelled", "03-05T08:00"),
-        ("ben", f"You are on call in Primary from {friday}, for Ana.", "pending", "03-05T08:00"),
-        ("ana", f"You are on call in Primary from {next_friday}, for Ben.", "pending", "03-12T08:00"),
+        ("ana", f"Ben takes Primary from {ON_FRIDAY} for you.", "pending", "03-03T12:00"),
     ]
+    await come(engine, 5, 7, 59)
+    assert await notices(engine) == told
+    await come(engine, 5)
+    told.append(("ben", f"You are on call in Primary from {ON_FRIDAY}, for Ana.", "pending", "03-05T08:00"))
+    assert await notices(engine) == told
+    await come(engine, 12)
+    told.append(("ana", f"You are on call in Primary from {NEXT}, for Ben.", "pending", "03-12T08:00"))
+    assert await notices(engine) == told
+
+
+async def test_whoever_asked_learns_that_nobody_took_it(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await asked(client)
+    await come(engine, 5)
+    still = f"Nobody has taken Primary from {ON_FRIDAY}, as you asked: you are on call then."
+    assert await notices(engine) == [("ana", still, "pending", "03-05T08:00")]
 
 
 @pytest.mark.parametrize(("person", "answer"), [("ben", "decline"), ("ana", "withdraw")])
@@ -164,12 +187,13 @@ async def test_what_is_decided_is_asked_no_more(
 ) -> None:
     swap = await asked(client, to="ben")
     await as_person(client, person).post(f"{PATH}/{swap['id']}/{answer}")
+    await come(engine, 5)
     told = await notices(engine)
     friday = "from Fri 06 Mar 09:00 to Sat 07 Mar 09:00 CET"
     assert [text for _, text, state, _ in told if state == "pending"] == (
         [f"Ben does not take Primary {friday} for you. Ask somebody else."] if answer == "decline" else []
     )
-    assert sorted(key for key, _, state, _ in told if state == "cancelled") == ["ana", "ben"]
+    assert [key for key, _, state, _ in told if state == "cancelled"] == ["ben"]
 
 
 async def test_nobody_is_reminded_of_what_was_called_off(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
@@ -177,8 +201,96 @@ async def test_nobody_is_reminded_of_what_was_called_off(client: httpx.AsyncClie
     taken = (await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")).json()
     gone = await client.delete(f"/schedules/primary/overrides/{taken['overrides'][0]}")
     assert gone.status_code == 204
-    assert (await notices(engine))[-1][2] == "cancelled"
+    await come(engine, 5)
+    assert [t for _, t, _, _ in await notices(engine) if "You are on call" in t] == []
     assert await on_friday(client) == [("ana", "layer base")]
+
+
+async def edited(client: httpx.AsyncClient, *members: str) -> None:
+    layer = {**draft()["layers"][0], "members": [[m] for m in members]}
+    answer = await as_person(client, "cara").put("/schedules/primary", json=edit(layers=[layer]))
+    assert answer.status_code == 200, answer.text
+
+
+async def test_nobody_is_reminded_of_a_shift_that_was_edited_away(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    """The override of a taken swap is in Ana's place, and Ana has none any more."""
+    swap = await asked(client, to="ben")
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    await edited(client, "dan", "cara")
+    await come(engine, 5)
+    assert [t for _, t, _, _ in await notices(engine) if "You are on call in" in t] == []
+    assert await on_friday(client) == [("dan", "layer base")]
+
+
+async def test_the_reminder_names_the_hours_that_are_left(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    swap = await asked(client, to="ben")
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    evening = {"starts_at": "2026-03-06T20:00:00Z", "ends_at": "2026-03-07T08:00:00Z"}
+    await as_person(client, "cara").post("/schedules/primary/overrides", json=evening | {"user": "dan"})
+    await come(engine, 5)
+    soon = "You are on call in Primary from Fri 06 Mar 09:00 to Fri 06 Mar 21:00 CET, for Ana."
+    assert [t for key, t, _, _ in await notices(engine) if key == "ben"][-1] == soon
+
+
+async def test_an_open_swap_is_void_once_its_shift_is_edited_away(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    swap = await asked(client, to="ben")
+    await edited(client, "dan", "ben")
+    found = (await client.get(f"{PATH}/{swap['id']}")).json()
+    because = "ana has no shift in that time any more, since Cara edited the schedule"
+    assert (found["state"], found["because"], found["decided_by"]) == ("void", because, "api_key:cara-key")
+    assert (await client.get(PATH, params={"state": "open"})).json()["items"] == []
+    assert [s["id"] for s in (await client.get(PATH, params={"state": "void"})).json()["items"]] == [swap["id"]]
+    refusal = await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    assert (refusal.json()["code"], because in refusal.json()["detail"]) == ("decided", True)
+    await come(engine, 3, 12, 1)
+    await edited(client, "dan", "cara")
+    await come(engine, 3, 12, 2)
+    told = [(key, t, state) for key, t, state, _ in await notices(engine) if "is off" in t or key == "ben"]
+    assert sorted(told) == [
+        ("ana", f"Your swap of Primary from {ON_FRIDAY} is off: {because}.", "pending"),
+        ("ben", OFFER[1], "cancelled"),
+        ("ben", f"The swap that Ana offered you of Primary from {ON_FRIDAY} is off: {because}.", "pending"),
+    ]
+    async with engine.connect() as conn:
+        rows = await conn.execute(text("SELECT count(*) FROM audit_records WHERE action = 'swap.void'"))
+        assert rows.scalar_one() == 1
+
+
+async def test_a_swap_is_void_when_what_was_wanted_in_return_is_gone(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    swap = await asked(client, to="ben", in_return=NEXT_FRIDAY)
+    await as_person(client, "ben").post("/schedules/primary/overrides", json=NEXT_FRIDAY | {"user": "dan"})
+    assert (await client.get(f"{PATH}/{swap['id']}")).json()["state"] == "void"
+    await come(engine, 3, 12, 1)
+    assert [key for key, t, _, _ in await notices(engine) if "is off" in t] == ["ana"], "Ben edited: he knows"
+
+
+async def test_an_edit_that_leaves_a_part_of_the_shift_leaves_the_swap(client: httpx.AsyncClient) -> None:
+    swap = await asked(client)
+    half = {"starts_at": FRIDAY["starts_at"], "ends_at": "2026-03-06T20:00:00Z", "user": "dan"}
+    await as_person(client, "cara").post("/schedules/primary/overrides", json=half)
+    assert (await client.get(f"{PATH}/{swap['id']}")).json()["state"] == "open"
+
+
+async def test_an_edit_notice_does_not_tell_what_a_swap_meanwhile_did(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    """Within the three minutes in which an edit settles Ben takes Ana's Friday: both know that."""
+    swap = await asked(client, to="ben")
+    monday = {"starts_at": "2026-03-09T08:00:00Z", "ends_at": "2026-03-10T08:00:00Z"}
+    made = await as_person(client, "cara").post("/schedules/primary/overrides", json=monday | {"user": "ana"})
+    assert made.status_code == 201, made.text
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    await come(engine, 3, 12, 4)
+    told = {key: t for key, t, _, _ in await notices(engine) if "were edited" in t}
+    day = "from Mon 09 Mar 09:00 to Tue 10 Mar 09:00 CET"
+    head = "Your hours in Primary were edited by Cara:"
+    assert told == {"ana": f"{head} on call {day}.", "ben": f"{head} not on call {day}."}
 
 
 async def test_a_swap_taken_late_counts_from_then(client: httpx.AsyncClient, engine: AsyncEngine) -> None:

@@ -107,9 +107,11 @@ class DryRunMessage(Answer):
 
 
 class DryRunAnswer(Answer):
-    """`complete` false: there was more than is told here. `time_zone`: the organisation's, for reading."""
+    """`complete` false: there was more than is told here. `time_zone`: the organisation's, for reading. `at_taken_as`:
+    what became of a local time that clocks skip or show twice that night; empty otherwise."""
 
     at: datetime
+    at_taken_as: str
     until: datetime
     time_zone: str
     alerts: list[DryRunAlert]
@@ -125,7 +127,7 @@ async def make_dry_run(body: DryRunBody, request: Request, tx: Tx, channels: Cha
     """Every incident, step, person, contact method and text that this payload would lead to if nobody answered. 422
     `too_much` when it cannot be played in half a minute, 409 `busy` while something else is."""
     zone = await _zone(tx)
-    at = _instant(body.at, zone, tx.now)
+    at, taken_as = _instant(body.at, zone, tx.now)
     payload, events = await _arriving(tx, body, at)
     drafted = body.schedule is not None or body.policy is not None
     drafts = Drafts(body.schedule, body.policy, body.effective_from) if drafted else None
@@ -137,7 +139,8 @@ async def make_dry_run(body: DryRunBody, request: Request, tx: Tx, channels: Cha
         behind_pooler=bool(settings(request).database_listen_url),
     )
     return DryRunAnswer.model_validate(
-        {name: getattr(found, name) for name in found.__dataclass_fields__} | {"time_zone": zone},
+        {name: getattr(found, name) for name in found.__dataclass_fields__}
+        | {"time_zone": zone, "at_taken_as": taken_as},
         from_attributes=True,
     )
 
@@ -173,16 +176,19 @@ def _invalid(field: str, message: str) -> Invalid:
     return Invalid(f"{field}: {message}", errors=[{"field": field, "message": message}])
 
 
-def _instant(text: str | None, zone: str, now: datetime) -> datetime:
-    """Raises `Invalid` (`at`)."""
+def _instant(text: str | None, zone: str, now: datetime) -> tuple[datetime, str]:
+    """And what is doubtful about the local time that was given. Raises `Invalid` (`at`)."""
     if text is None:
-        return now
+        return now, ""
+    taken_as = ""
     try:
-        given = datetime.fromisoformat(text)
-        at = given if given.tzinfo is not None else hours.instant(given, hours.zone(zone))
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            where = hours.zone(zone)
+            at, taken_as = hours.instant(at, where), hours.doubt(at, where)
         far = abs(at - now) > FARTHEST
     except (ValueError, OverflowError):
         raise _invalid("at", "an instant like 2026-11-01T01:30 or 2026-11-01T01:30:00Z is needed") from None
     if far:
         raise _invalid("at", f"at most {FARTHEST.days} days from now")
-    return at
+    return at, taken_as

@@ -64,7 +64,7 @@ def person(user_id: int, names: Names) -> Person:
     return Person(key=key, name=name)
 
 
-def shift_answers(shifts: Iterable[Shift], names: Names, key: str = "") -> list[ShiftAnswer]:
+def shift_answers(shifts: Iterable[Shift], names: Names, key: str) -> list[ShiftAnswer]:
     return [
         ShiftAnswer(
             schedule=key,

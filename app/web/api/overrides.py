@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from app.notifications import swap_notices
 from app.oncall import commands, override_store, overriding
 from app.oncall.override_document import OverrideDocument, OverrideKind
 from app.web.api.on_call_answers import WindowWanted
@@ -69,6 +68,4 @@ async def withdraw_override(
     caller: Annotated[Caller, needs("overrides.edit")],
 ) -> None:
     """Removes an override to come, ends one that runs; one that is over stays on record (409 `over`)."""
-    swap = await overriding.withdraw_override(tx.conn, tx.now, schedule, override_id, actor=caller.actor)
-    if swap is not None:
-        await swap_notices.called_off(tx.conn, tx.now, swap)
+    await overriding.withdraw_override(tx.conn, tx.now, schedule, override_id, actor=caller.actor)

@@ -127,7 +127,7 @@ async def preview_schedule(
         starts_at=t0,
         ends_at=t1,
         changes=change_answers(changes, names),
-        shifts=shift_answers(coming, names),
+        shifts=shift_answers(coming, names, body.key),
         gaps=[IntervalAnswer.of(gap) for gap in gaps],
         findings=await findings_of(tx, after, (at, at + YEAR), body.like, body.team),
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from app.notifications import swap_notices
 from app.oncall import commands, swap_store, swaps
 from app.oncall.override_document import SwapDocument
-from app.oncall.swap_store import StoredSwap
+from app.oncall.swap_store import State, StoredSwap
 from app.web.auth import Caller, needs, permission
 from app.web.dependencies import ChannelsGiven, Tx
 from app.web.idempotency import Route, idempotent
@@ -25,7 +25,8 @@ Responder = Annotated[Caller, needs("overrides.edit")]
 
 class SwapAnswer(Answer):
     """`user` asks for somebody to take the shifts of `[starts_at, ends_at)`; `to`: only this person, who then gives
-    those of `[return_starts_at, return_ends_at)` where there are any. `overrides` carry it out once it is taken."""
+    those of `[return_starts_at, return_ends_at)` where there are any. `overrides` carry it out once it is taken.
+    `void`: the shift was edited away, `because` says how."""
 
     id: int
     schedule: str
@@ -36,13 +37,14 @@ class SwapAnswer(Answer):
     return_starts_at: datetime | None
     return_ends_at: datetime | None
     comment: str
-    state: Literal["open", "taken", "declined", "withdrawn"]
+    state: State
     taken_by: str | None
     overrides: list[int]
     created_by: str
     created_at: datetime
     decided_by: str | None
     decided_at: datetime | None
+    because: str
 
 
 @router.get("", dependencies=[permission("schedules.read")])
@@ -50,7 +52,7 @@ async def list_swaps(
     schedule: Key,
     tx: Tx,
     page: Page,
-    state: Annotated[Literal["open", "taken", "declined", "withdrawn"] | None, Query()] = None,
+    state: Annotated[State | None, Query()] = None,
 ) -> Listed[SwapAnswer]:
     """The swaps of a schedule, the newest first."""
     await commands.read(tx.conn, schedule)
@@ -79,7 +81,7 @@ async def read_swap(schedule: Key, swap_id: SwapId, tx: Tx) -> SwapAnswer:
 @router.post("/{swap_id}/take")
 async def take_swap(schedule: Key, swap_id: SwapId, tx: Tx, channels: ChannelsGiven, caller: Responder) -> SwapAnswer:
     """Whoever it was offered to takes it, or whoever wants: overrides carry it out. Whoever asked is told, and you are
-    reminded a day before. 409 `decided`, `over`, `own`."""
+    reminded a day before. 409 `decided`, `over`, `own`, `no_shift`."""
     swap = await swaps.take(tx.conn, tx.now, schedule, swap_id, caller)
     await swap_notices.taken(tx.conn, tx.now, swap, await commands.read(tx.conn, schedule), channels)
     return _answer(swap)

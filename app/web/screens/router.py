@@ -7,10 +7,12 @@ from fastapi import APIRouter
 from app.web.screens import (
     account,
     actions,
+    calendars,
     correlating,
     dry_runs,
     escalation_lists,
     fairness,
+    feeds,
     heartbeats,
     incident,
     incidents,
@@ -56,6 +58,9 @@ router.include_router(my_shifts.router)
 router.include_router(schedules.router)
 router.include_router(schedule_history.router)
 router.include_router(fairness.router)
+router.include_router(feeds.of_schedule)
+router.include_router(feeds.mine)
+router.include_router(calendars.router)
 router.include_router(overrides.router)
 router.include_router(swaps.router)
 router.include_router(reachability.router)
