@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,8 +44,12 @@ from app.web.dropin.pagerduty import PagerDuty
 from app.web.intake import App, Intake
 from app.web.intake_desk import Desk
 from app.web.later import Later
+from app.web.mail_intake import MailIntake
 from app.web.observed import Observed
 from app.worker import Worker
+
+if TYPE_CHECKING:
+    from app.web.mail_smtp import SmtpDoor
 
 
 class Tocsin:
@@ -99,6 +104,7 @@ class Tocsin:
         desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
         opsgenie = Opsgenie(desk, Heartbeats(self.engine, self.wake))
         self.people = Later(self.api)
+        self.mail_door: SmtpDoor | None = None
         self.asgi: App = Intake(Observed(self.people), desk, (PagerDuty(desk), opsgenie))
 
     def wake(self) -> None:
@@ -139,6 +145,13 @@ class Tocsin:
             if self.worker is not None:
                 self.worker.start()
                 parts.push_async_callback(self.worker.stop)
+            if self.settings.mail_in_listen and "web" in self.settings.roles:
+                from app.web.mail_smtp import SmtpDoor  # noqa: PLC0415  # a mail server, only where one is wanted
+
+                intake = MailIntake(self.engine, self.settings, self.links, list(self.channels), self.wake)
+                self.mail_door = SmtpDoor(self.settings, intake)
+                await self.mail_door.start()
+                parts.push_async_callback(self.mail_door.stop)
             self.commits.start()
             parts.push_async_callback(self.commits.stop)
             yield

@@ -106,7 +106,7 @@ def _groups(part: Message) -> list[dict[str, str]]:
     payload: Any = part.get_payload()
     if not isinstance(payload, list):
         return [_fields_of(block) for block in re.split(r"\r?\n[ \t]*\r?\n", str(payload or "")) if block.strip()]
-    blocks = []
+    blocks: list[dict[str, str]] = []
     for block in payload:
         fields = {name.lower(): str(value) for name, value in block.items()}
         blocks += [fields] if fields else [_fields_of(str(block.get_payload() or ""))]

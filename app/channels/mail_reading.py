@@ -26,9 +26,10 @@ from app.errors import Invalid
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ANGLED: Final = re.compile(r"[^<>]*<\s*([^<>\s]+)\s*>\s*(?:\([^()]*\)\s*)?")
 _AUTO_SUBJECT: Final = re.compile(
-    r"\s*(?:auto(?:matic|matische|mated)?[- ]?(?:reply|response|antwort|svar)\b|auto:|automatic reply|out of (?:the )?office"
-    r"|abwesen(?:heits|d)|automatische antwort|réponse automatique|absence du bureau|respuesta automática"
-    r"|risposta automatica|automatisch antwoord|resposta automática|autosvar|automatyczna odpowiedź|自動応答|自动答复)",
+    r"\s*(?:auto(?:matic|matische|mated)?[- ]?(?:reply|response|antwort|svar)\b|auto:|automatic reply"
+    r"|out of (?:the )?office|abwesen(?:heits|d)|automatische antwort|réponse automatique|absence du bureau"
+    r"|respuesta automática|risposta automatica|automatisch antwoord|resposta automática|autosvar"
+    r"|automatyczna odpowiedź|自動応答|自动答复)",
     re.IGNORECASE,
 )
 _PRECEDENCE: Final = frozenset({"bulk", "list", "junk", "auto_reply", "auto-reply"})
@@ -38,6 +39,7 @@ _AUTO_HEADERS: Final = (
 )  # fmt: skip
 _LIST_HEADERS: Final = ("List-Id", "List-Post", "List-Unsubscribe", "List-Help", "Mailing-List", "X-Mailing-List")
 _RECIPIENTS: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Forwarded-To", "To", "Cc")
+SUBJECT: Final = 200
 _PARTS: Final = 200
 _PROSE: Final = 20_000
 
@@ -47,6 +49,8 @@ class Answer:
     """What a person wrote. `text` is without quote and signature; `message_id` is empty where it is none."""
 
     sender: str
+    subject: str
+    """One line."""
     text: str
     message_id: str
     authenticated: bool
@@ -93,7 +97,8 @@ def _classified(
         return Ignored("no_sender")
     if sender.lower() == own:
         return Ignored("our_own")
-    return Answer(sender, _words(mail), message_id, _dmarc_passed(mail, authserv_id, sender))
+    subject = letter.one_line(_decoded(_one(mail, "Subject"))[:SUBJECT])
+    return Answer(sender, subject, _words(mail), message_id, _dmarc_passed(mail, authserv_id, sender))
 
 
 def _automatic(mail: Message, envelope_from: str | None) -> str:
@@ -182,8 +187,6 @@ def _decoded(value: str) -> str:
     """A header as people see it; as it is where its encoding is broken."""
     try:
         parts = decode_header(value)
-        return "".join(
-            p.decode(charset or "utf-8", "replace") if isinstance(p, bytes) else p for p, charset in parts
-        )
+        return "".join(p.decode(charset or "utf-8", "replace") if isinstance(p, bytes) else p for p, charset in parts)
     except (HeaderParseError, MessageError, LookupError, ValueError):
         return value

@@ -13,7 +13,7 @@ from typing import Final
 
 MOST: Final = 200_000
 """Characters that are looked at; a quote may be long, an answer is not."""
-_LINES: Final = 400
+_LINES: Final = 200
 
 _WROTE: Final = re.compile(
     r"(?:on|am|le|el|il(?: giorno)?|op|em|den|dne|dňa|w dniu|dnia|pe|la|în data|på|date:|在|于)?\b.{3,300}"
@@ -29,7 +29,9 @@ _RULE: Final = re.compile(
     r"|_{10,}|-{20,}|begin forwarded message:|anfang der weitergeleiteten nachricht:",
     re.IGNORECASE,
 )
-_FROM: Final = re.compile(r"\*?(?:from|von|de|da|van|från|fra|od|от|发件人|差出人)\s?\*?\s?[:：]\*?\s*\S", re.IGNORECASE)
+_FROM: Final = re.compile(
+    r"\*?(?:from|von|de|da|van|från|fra|od|от|发件人|差出人)\s?\*?\s?[:：]\*?\s*\S", re.IGNORECASE
+)
 _HEADER: Final = re.compile(
     r"\*?(?:sent|date|to|cc|subject|gesendet|datum|an|betreff|envoyé|à|objet|date|enviado|para|asunto|assunto|fecha"
     r"|inviato|data|a|oggetto|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|wysłano|do|temat"
@@ -75,7 +77,7 @@ def _introduces(lines: list[str]) -> bool:
     """A line before a quote names an address or an hour: `wrote:` alone may be prose."""
     if not all(lines):
         return False
-    line = " ".join(lines)[:600]
+    line = " ".join(lines)[:400]
     told = "@" in line or re.search(r"\d{1,2}[:.h]\d{2}|\d{4}", line) is not None
     return told and line.rstrip().endswith((":", "：")) and _WROTE.fullmatch(line) is not None
 
@@ -87,8 +89,9 @@ _BREAKS: Final = frozenset(
 _QUOTES: Final = (
     "gmail_quote", "gmail_attr", "gmail_extra", "yahoo_quoted", "moz-cite-prefix", "protonmail_quote", "zmail_extra",
     "appendonsend", "divrplyfwdmsg", "mail-editor-reference-message-container", "messagereplysection", "reply-intro",
-    "gmail_signature", "moz-signature", "protonmail_signature_block", "applemailsignature", "ms-outlook-mobile-reference-message",
-    "olk_src_body_section", "tutanota_quote", "front-blockquote", "ox-mail-quote",
+    "gmail_signature", "moz-signature", "protonmail_signature_block", "applemailsignature",
+    "ms-outlook-mobile-reference-message", "olk_src_body_section", "tutanota_quote", "front-blockquote",
+    "ox-mail-quote",
 )  # fmt: skip
 """Parts of ids, classes and names with which programs mark quotes and signatures."""
 

@@ -1,7 +1,7 @@
 """Addresses of ours with a token in them, by which an answer or a bounce is known to belong to one mail. Pure.
 
-    TOCSIN_MAIL_REPLY_TO=reply@example.org    reply+<token>@example.org   (subaddresses, RFC 5233)
-    TOCSIN_MAIL_REPLY_TO=@in.example.org      <token>@in.example.org      (a domain of its own, all of whose mail comes)
+TOCSIN_MAIL_REPLY_TO=reply@example.org    reply+<token>@example.org   (subaddresses, RFC 5233)
+TOCSIN_MAIL_REPLY_TO=@in.example.org      <token>@in.example.org      (a domain of its own, all of whose mail comes)
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from app.notifications import mail_words
 
 
 def data(row: Any, public_url: str) -> dict[str, Any]:
@@ -32,3 +35,15 @@ def has_answer(row: Any) -> bool:
     """Whether the message carries a link that acts for its reader. What is only for information, and what a program
     reads, does not."""
     return row.incident_id is not None and row.purpose in ("page", "drill") and row.webhook_id is None
+
+
+def is_answered(row: Any) -> bool:
+    """Whether a mail may be answered: a page, and what we said to an answer."""
+    return row.channel == "mail" and row.user_id is not None and (has_answer(row) or "answers" in row.content)
+
+
+def replies(parcel: Sequence[Any], by_text: tuple[str, ...]) -> tuple[str, ...]:
+    """How to answer on the channel itself. `by_text`: how by text message."""
+    if parcel[0].channel != "mail" or not has_answer(parcel[0]):
+        return by_text
+    return (mail_words.how([row.number for row in parcel]),)
