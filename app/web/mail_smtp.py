@@ -6,6 +6,7 @@ and comes again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ COMMANDS: Final = 50
 """Of one kind in one connection."""
 
 log = structlog.get_logger()
+logging.getLogger("mail.log").setLevel(logging.WARNING)  # the library's, of every command, with its addresses
 
 
 class _Connection(SMTP):
