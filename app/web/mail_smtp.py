@@ -73,7 +73,7 @@ class SmtpDoor:
 
     async def start(self) -> None:
         """Raises Invalid, naming the setting, when it cannot listen or has no certificate."""
-        tls = _tls(self._settings)
+        tls = certificate(self._settings)
         host, _, port = self._settings.mail_in_listen.rpartition(":")
         address = self._settings.mail_reply_to or self._settings.mail_bounces_to
         hostname = address.rpartition("@")[2] or "localhost"
@@ -122,7 +122,8 @@ class SmtpDoor:
         return "451 4.3.0 Something went wrong, try again"
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def certificate(settings: Settings) -> ssl.SSLContext | None:
+    """None where there is none. Raises Invalid, naming the settings, for one that cannot be used."""
     if not settings.mail_in_tls_cert:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -71,7 +71,7 @@ async def test_all_words_of_text_messages(town: Town) -> None:
     await ana.expects_mail("#1 is not resolved: 1 alert of it still fires", "1cc")
     await ana.answers_mail(page, "1cc")
     await ana.expects_mail("#1 was resolved by Ana")
-    assert "Resolved: by Ana, by mail" in await town.story()
+    assert any("by Ana, by mail" in line for line in await town.story())
     await ana.answers_mail(page, "help")
     await ana.expects_mail("Answer with one of these in the first line", "#1 P2 HighErrorRate")
 
@@ -134,22 +134,25 @@ async def test_an_autoresponder_that_does_not_say_so_is_cut_off(town: Town) -> N
 async def test_a_mail_about_several_is_answered_by_number(town: Town) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana, minutes(60)])
-    for n in range(60):
+    for n in range(9):
         await town.alertmanager.fires(f"Alert{n}", severity="warning")
-    mails = [m for m in ana.inbox.items if "new incidents on" in m.subject]
-    if not mails:
-        await town.wait(minutes(3))
-    together = await ana.expects_mail("new incidents on")
+    for n in range(5):
+        await ana.expects_mail(f"Alert{n}")
+    await town.wait(minutes(10))
+    together = await ana.expects_mail("4 new incidents on Checkout", "#6 a in the first line acknowledges that one")
     await ana.answers_mail(together, "a")
-    await ana.expects_mail("Which one?")
-    numbers = sorted(int(word[1:]) for word in together.text.split() if word[:1] == "#" and word[1:].isdigit())
-    await ana.answers_mail(together, f"#{numbers[0]} a")
-    await ana.expects_mail(f"You have #{numbers[0]}")
-    ana.inbox.unexpected()
-    taken = [i.number for i in await town.incidents() if i.state == "acknowledged"]
-    assert taken == [numbers[0]]
-    for mail in ana.inbox.unexpected():
-        await ana.expects_mail(mail.subject)
+    await ana.expects_mail("Which one? 6a P4 #6 Alert5", "9a P4 #9")
+    await ana.answers_mail(together, "#1 a")
+    await ana.expects_mail("The mail that you answered was not about #1")
+    await ana.answers_mail(together, "the disks are full")
+    await ana.expects_mail("Which one is your note about? Begin it with its number, like #6")
+    await ana.answers_mail(together, "#7 the disks are full")
+    await ana.expects_mail("Noted on #7: “the disks are full”")
+    await ana.answers_mail(together, "#7 a")
+    await ana.expects_mail("You have #7")
+    assert [i.number for i in await town.incidents() if i.state == "acknowledged"] == [7]
+    await ana.answers_mail(together, "#6 aa")
+    await ana.expects_mail("You have #6, #8, #9 (Checkout)")
 
 
 async def test_a_hard_bounce_turns_the_address_off_and_pages_another_way_now(town: Town) -> None:
@@ -169,7 +172,7 @@ async def test_a_hard_bounce_turns_the_address_off_and_pages_another_way_now(tow
     assert "there is no such mailbox (bounced with 5.1.1" in method.broken_because
     (attempt,) = await town.rows("SELECT a.code, a.status FROM attempts a WHERE a.provider = 'smtp'")
     assert (attempt.code, attempt.status) == ("5.1.1", "undelivered")
-    assert any(line.startswith("The mail to Ana failed: there is no such mailbox") for line in await town.story())
+    assert any("mail to Ana" in line and "no such mailbox (bounced with 5.1.1" in line for line in await town.story())
     town.nothing_else_arrived()
 
 
