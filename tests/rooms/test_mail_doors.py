@@ -54,14 +54,15 @@ async def sent_mail(house: Whole) -> UUID:
     """An attempt to tell Ana of an open incident by mail."""
     incident, notification, attempt = uuid4(), uuid4(), uuid4()
     await house.execute(
-        "INSERT INTO incidents (id, title, state, priority, service_id, opened_at, triggered_at, last_occurrence_at,"
-        " updated_at) SELECT :id, 'HighErrorRate', 'triggered', 2, s.id, tocsin_now(), tocsin_now(), tocsin_now(),"
-        " tocsin_now() FROM services s WHERE key = 'checkout'",
+        "INSERT INTO incidents (id, service_id, correlation_key, title, state, priority, impact, urgency, verdict,"
+        " loudness, opened_at, triggered_at, last_occurrence_at, firing, occurrences)"
+        " SELECT :id, s.id, 'x', 'HighErrorRate', 'triggered', 3, 3, 1, '{}', 'loud', tocsin_now(), tocsin_now(),"
+        " tocsin_now(), 1, 1 FROM services s WHERE key = 'checkout'",
         id=incident,
     )
     await house.execute(
         "INSERT INTO notifications (id, key, purpose, loudness, state, user_id, contact_method_id, channel, address,"
-        " incident_id, epoch, content, created_at, due_at, tries) SELECT :id, CAST(:id AS text), 'page', 'loud',"
+        " incident_id, epoch, content, created_at, due_at, tries) SELECT :id, 'a page', 'page', 'loud',"
         " 'sent', u.id, m.id, 'mail', m.address, :incident, 1, '{}', tocsin_now(), tocsin_now(), 1 FROM users u"
         " JOIN contact_methods m ON m.user_id = u.id WHERE u.key = 'ana'",
         id=notification, incident=incident,
@@ -195,7 +196,7 @@ async def test_smtp_acts_before_it_says_yes(house: Whole) -> None:
     assert await state(house) == "acknowledged"
 
 
-async def test_smtp_bounds_mails_and_connections(house: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_smtp_bounds_mails_and_connections(house: Whole) -> None:
     door = house.tocsin.mail_door
     assert door is not None
     to = reply_address(house, await sent_mail(house))
@@ -243,3 +244,12 @@ async def test_starttls_with_a_certificate(house: Whole, tmp_path: Path) -> None
     await asyncio.to_thread(send)
     await door.stop()
     assert await state(house) == "acknowledged"
+
+
+async def test_with_a_trusted_server_only_what_passed_dmarc_counts(house: Whole) -> None:
+    settings = replace(house.tocsin.settings, mail_in_authserv_id="mx.example.net")
+    intake = MailIntake(house.tocsin.engine, settings, house.tocsin.links, ["mail"], lambda: None)
+    to = reply_address(house, await sent_mail(house))
+    assert await intake.take(letter(to), [to], ANA) == "not_authenticated"
+    said = "mx.example.net; dmarc=pass header.from=example.org"
+    assert await intake.take(letter(to, Authentication_Results=said), [to], ANA) == "acknowledge"
