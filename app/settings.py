@@ -61,6 +61,7 @@ class Settings:
     mail_in_tls_cert: str = ""
     mail_in_tls_key: str = ""
     mail_in_secret: str = field(default="", repr=False)
+    mail_in_imap_url: str = field(default="", repr=False)
     mail_in_authserv_id: str = ""
     trusted_proxies: tuple[str, ...] = ()
     allow_private_networks: bool = False
@@ -177,5 +178,5 @@ def _check_mail(s: Settings) -> None:
         raise Invalid("TOCSIN_MAIL_IN_TLS_CERT and TOCSIN_MAIL_IN_TLS_KEY belong together")
     if s.mail_in_secret and len(s.mail_in_secret) < 16:
         raise Invalid("TOCSIN_MAIL_IN_SECRET must have at least 16 characters")
-    if (s.mail_in_listen or s.mail_in_secret) and not (s.mail_reply_to or s.mail_bounces_to):
+    if (s.mail_in_listen or s.mail_in_secret or s.mail_in_imap_url) and not (s.mail_reply_to or s.mail_bounces_to):
         raise Invalid("mail that comes in needs TOCSIN_MAIL_REPLY_TO or TOCSIN_MAIL_BOUNCES_TO")

@@ -56,14 +56,15 @@ def server(url: str, setting: str = "TOCSIN_SMTP_URL") -> Server:
     if wish not in (None, "required", "none") or (wish == "none" and parts.scheme == "smtps"):
         raise Invalid(f"{setting}: tls takes required or none, and smtps cannot go without")
     tls: Tls = "offered" if wish is None else "required" if wish == "required" else "none"
-    if wish is None and parts.password and not _here(parts.hostname):
+    if wish is None and parts.password and not is_here(parts.hostname):
         tls = "required"
     if parts.scheme == "smtps":
         tls = "implicit"
     return Server(parts.hostname, port, tls, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
-def _here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host of a setting is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.channels import imap, signed_addresses
 from app.cli.findings import Finding, ok, problem, warning
 from app.errors import Invalid
 from app.notifications import mail_store
@@ -25,17 +26,18 @@ def of_settings(s: Settings) -> Iterator[Finding]:
         return
     try:
         _checked(s)
-    except Invalid as e:
-        yield problem(_NAME, e.message, "docs/answering.md says how mail is set up.")
+    except (Invalid, imap.ImapFailed) as e:
+        yield problem(_NAME, str(e), "docs/answering.md says how mail is set up.")
         return
-    if not (s.mail_in_listen or s.mail_in_secret):
-        advice = "A process with the role web needs TOCSIN_MAIL_IN_LISTEN or TOCSIN_MAIL_IN_SECRET. docs/answering.md"
+    doors = [f"SMTP on {s.mail_in_listen}"] * bool(s.mail_in_listen) + ["HTTP"] * bool(s.mail_in_secret)
+    doors += ["IMAP"] * bool(s.mail_in_imap_url)
+    if not doors:
+        advice = "It takes TOCSIN_MAIL_IN_LISTEN, _SECRET or _IMAP_URL. docs/answering.md"
         yield warning(_NAME, "no door for incoming mail is open here", advice)
     elif not s.mail_bounces_to:
         advice = "Set TOCSIN_MAIL_BOUNCES_TO, or a page to a dead mailbox looks as if it had arrived."
         yield warning(_NAME, "bounces are not seen", advice)
     else:
-        doors = [f"SMTP on {s.mail_in_listen}"] * bool(s.mail_in_listen) + ["HTTP"] * bool(s.mail_in_secret)
         yield ok(_NAME, f"taken by {' and '.join(doors)}")
     if s.mail_in_listen and not s.mail_in_tls_cert and not _on_loopback(s.mail_in_listen):
         advice = "Set TOCSIN_MAIL_IN_TLS_CERT and TOCSIN_MAIL_IN_TLS_KEY."
@@ -43,14 +45,15 @@ def of_settings(s: Settings) -> Iterator[Finding]:
 
 
 def _checked(s: Settings) -> None:
-    """Raises Invalid for what a process would not start with."""
-    from app.channels import signed_addresses  # noqa: PLC0415  # only where mail can be answered
-    from app.web.mail_smtp import certificate  # noqa: PLC0415  # as above
+    """Raises Invalid for what a process would not start with, `ImapFailed` for a mailbox that cannot be opened."""
+    from app.web.mail_smtp import certificate  # noqa: PLC0415  # only where mail can be answered
 
     signed_addresses.replies(s)
     signed_addresses.bounces(s)
     if s.mail_in_listen:
         certificate(s)
+    if s.mail_in_imap_url:
+        imap.look(imap.mailbox(s.mail_in_imap_url))
 
 
 def _on_loopback(listen: str) -> bool:

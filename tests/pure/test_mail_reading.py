@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +14,9 @@ from hypothesis import strategies as st
 
 from app.access.links import Links
 from app.access.secrets import Secrets
-from app.channels import mail_reading, signed_addresses
+from app.channels import letter, mail_reading, signed_addresses
 from app.channels.bounces import Bounce
+from app.channels.channel import Message
 from app.channels.mail_reading import Answer, Ignored
 from app.channels.mail_text import above_the_quote, words_of_html
 from app.errors import Invalid
@@ -163,6 +167,58 @@ def test_encodings() -> None:
 )
 def test_what_nobody_wrote_is_ignored(headers: dict[str, str], why: str) -> None:
     assert what(mail("a", **headers)) == Ignored(why)
+
+
+CONTRACT = json.loads((Path(__file__).parents[1] / "payloads/email/headers.json").read_text())
+IGNORED = {
+    "Auto-Submitted other than no": [{"Auto-Submitted": "auto-generated"}, {"Auto-Submitted": "auto-notified"}],
+    "Precedence bulk, list, junk (vacation mail)": [{"Precedence": p} for p in ("bulk", "list", "junk")],
+    "X-Autoreply, X-Autorespond": [{"X-Autoreply": "yes"}, {"X-Autorespond": "yes"}],
+    "Return-Path <> (bounces, feed them to the delivery state)": [{"Return-Path": "<>"}],
+    "Content-Type multipart/report": [{"Content-Type": "multipart/report; boundary=b"}],
+}
+
+
+@pytest.mark.parametrize("rule", CONTRACT["inbound"]["ignore_when"])
+def test_the_contract_says_what_is_ignored(rule: str) -> None:
+    for headers in IGNORED[rule]:
+        assert isinstance(what(mail("a", **headers)), Ignored), headers
+
+
+def test_the_contract_says_what_a_mail_of_ours_has() -> None:
+    """In the order of the contract; Precedence, List-Unsubscribe and List-ID are for other mails than pages, and
+    X-Entity-Ref-ID would break the thread."""
+    page = Message(
+        notification_id="0193", attempt=2, purpose="page", to="ana@example.org", at=datetime(2026, 11, 23, tzinfo=UTC),
+        subject="[Checkout] Incident 42: x", text="x", thread="incident-42", loud=True, replies=("answer so",),
+    )  # fmt: skip
+    sent = letter.letter(page, letter.sender("Tocsin <t@pager.example.org>"), "reply+x@pager.example.org")
+    assert {name: str(sent[name]) for name in CONTRACT["outbound"] if name in sent} == {
+        "Message-ID": "<0193.2@pager.example.org>",
+        "In-Reply-To": "<incident-42.root@pager.example.org>",
+        "References": "<incident-42.root@pager.example.org>",
+        "Subject": "[Checkout] Incident 42: x",
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+        "Date": "Mon, 23 Nov 2026 00:00:00 +0000",
+        "Reply-To": "Tocsin <reply+x@pager.example.org>",
+        "Importance": "high",
+    }
+    assert [part.get_content_type() for part in sent.iter_parts()] == ["text/plain", "text/html"]
+    assert all("answer so" in str(part.get_content()) for part in sent.iter_parts())
+    silent = letter.letter(page, letter.sender("t@pager.example.org"))
+    assert silent["Reply-To"] is None
+    assert "answer so" not in silent.as_string()
+
+
+def test_long_ids_of_others_stay_readable() -> None:
+    long = f"<{'x' * 180}@example.org>"
+    page = Message(
+        notification_id="0193", attempt=1, purpose="notice", to="ana@example.org",
+        at=datetime(2026, 11, 23, tzinfo=UTC), subject="x", text="x", thread="incident-42", in_reply_to=long,
+    )  # fmt: skip
+    raw = letter.letter(page, letter.sender("t@example.org")).as_bytes()
+    assert f"In-Reply-To: {long}\r\nReferences: <incident-42.root@example.org>\r\n {long}\r\n".encode() in raw
 
 
 def test_what_people_write_is_not_ignored() -> None:
