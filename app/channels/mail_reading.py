@@ -14,7 +14,6 @@ from email import message_from_bytes
 from email.errors import HeaderParseError, MessageError
 from email.header import decode_header
 from email.message import Message
-from email.utils import getaddresses
 from hashlib import sha256
 from typing import Final
 
@@ -32,6 +31,7 @@ _AUTO_SUBJECT: Final = re.compile(
     r"|automatyczna odpowiedź|自動応答|自动答复)",
     re.IGNORECASE,
 )
+_ADDRESS: Final = re.compile(r"[^\s<>,;:\"()@]{1,100}@[^\s<>,;:\"()@]{1,255}")
 _PRECEDENCE: Final = frozenset({"bulk", "list", "junk", "auto_reply", "auto-reply"})
 _AUTO_HEADERS: Final = (
     "X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Autoreply-From", "X-Mail-Autoreply", "X-Auto-Reply",
@@ -41,6 +41,14 @@ _LIST_HEADERS: Final = ("List-Id", "List-Post", "List-Unsubscribe", "List-Help",
 _RECIPIENTS: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Forwarded-To", "To", "Cc")
 SUBJECT: Final = 200
 _PARTS: Final = 200
+_BOUNDARIES: Final = 50
+_HEAD: Final = 256 * 1024
+_LINES: Final = 2_000
+"""Of the header."""
+_FIELD: Final = 16_000
+"""Bytes of a field of a header, unfolded: a few hundred addresses."""
+_FIELDS: Final = re.compile(rb"^[!-9;-~]{1,80}:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.MULTILINE)
+_SHORT: Final = 2_000
 _PROSE: Final = 20_000
 
 
@@ -77,12 +85,25 @@ class MailIn:
 def read(raw: bytes, *, own: str = "", envelope_from: str | None = None, authserv_id: str = "") -> MailIn:
     """`own`: the address that our mails come from. `envelope_from`: empty for `<>`, None where it is not known; then
     `Return-Path` tells. `authserv_id`: whose `Authentication-Results` are believed; empty: nobody's."""
+    if _is_a_bomb(raw):
+        return MailIn(sha256(raw).hexdigest()[:32], [], Ignored("unreadable"))
     mail = message_from_bytes(raw)
     message_id = _one(mail, "Message-ID").strip()
     known = letter.MESSAGE_ID.fullmatch(message_id) is not None
     identity = sha256(message_id.encode() if known else raw).hexdigest()[:32]
     found = _classified(mail, own.lower(), envelope_from, authserv_id, message_id if known else "")
     return MailIn(identity, _recipients(mail), found)
+
+
+def _is_a_bomb(raw: bytes) -> bool:
+    """What takes longer to read the longer it is: fields without end, parts within parts."""
+    head = raw[: _HEAD + 4].replace(b"\r", b"")
+    end = head.find(b"\n\n")
+    if end > _HEAD or (end < 0 and len(raw) > _HEAD) or head.count(b"\n", 0, end if end >= 0 else len(head)) > _LINES:
+        return True
+    if raw.count(b"oundary=") > _BOUNDARIES or raw.count(b"message/rfc822") > _BOUNDARIES:
+        return True
+    return any(len(field) > _FIELD for field in _FIELDS.findall(raw))
 
 
 def _classified(
@@ -120,7 +141,7 @@ def _automatic(mail: Message, envelope_from: str | None) -> str:
 
 def sender_of(mail: Message) -> str:
     """The one address in the one From; empty for none, for several, and for what cannot be read in one way only."""
-    given = [str(value) for value in mail.get_all("From", [])]
+    given = [str(value)[:_SHORT] for value in mail.get_all("From", [])]
     if len(given) != 1:
         return ""
     plain = _QUOTED.sub("", given[0].replace("\r", " ").replace("\n", " ")).strip()
@@ -176,11 +197,11 @@ def _text_of(part: Message) -> str:
 
 def _recipients(mail: Message) -> list[str]:
     given = [str(value) for name in _RECIPIENTS for value in mail.get_all(name, [])]
-    return [address for _, address in getaddresses(given[:50]) if "@" in address][:100]
+    return [address for value in given[:50] for address in _ADDRESS.findall(value[:_FIELD])][:200]
 
 
 def _one(mail: Message, name: str) -> str:
-    return str(mail.get(name, ""))
+    return str(mail.get(name, ""))[:_SHORT]
 
 
 def _decoded(value: str) -> str:
