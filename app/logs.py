@@ -55,6 +55,7 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"(?i)(/v1/intake/)(?!" + _SOURCE + r")[^/\s?#\"'&]+", rf"\1{HIDDEN}"),
         (r"(/l/|/ping/|/feeds/|/h/|/password/|/v1/twilio/status/)[^/\s?#\"'&]+", rf"\1{HIDDEN}"),
         (r"(?i)\b(bearer|basic|geniekey|digest)\s+[^\s\"',;]+", rf"\1 {HIDDEN}"),
+        (r"(?i)\b[a-z2-7]{42}(@[a-z0-9.-]+)", rf"{HIDDEN}\1"),  # the signed addresses of mails
         (r"(?i)\btoken\s+token=[^\s\"',;]+", f"Token {HIDDEN}"),
         (r"\btocsin_[A-Za-z0-9_-]{40,}", f"tocsin_{HIDDEN}"),  # API keys
         (r"(\b[a-z][a-z0-9+.-]{0,20}://)[^/\s\"']+@", rf"\1{HIDDEN}@"),  # user and password in an address

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,8 +45,13 @@ from app.web.dropin.pagerduty import PagerDuty
 from app.web.intake import App, Intake
 from app.web.intake_desk import Desk
 from app.web.later import Later
+from app.web.mail_intake import MailIntake
 from app.web.observed import Observed
 from app.worker import Worker
+
+if TYPE_CHECKING:
+    from app.web.mail_imap import ImapDoor
+    from app.web.mail_smtp import SmtpDoor
 
 
 class Tocsin:
@@ -72,11 +78,18 @@ class Tocsin:
                 listen_url=listen_url,
                 unreachable=self.second_path.unreachable,
                 keep_house=self._keep_house,
-                errands=self.calendars.refresh_due,
+                errands=self._run_errands,
             )
             if "worker" in settings.roles
             else None
         )
+        self.mail_door: SmtpDoor | None = None
+        self.mailbox: ImapDoor | None = None
+        if settings.mail_in_imap_url and self.worker is not None:
+            from app.channels import imap  # noqa: PLC0415  # only where there is a mailbox
+            from app.web.mail_imap import ImapDoor  # noqa: PLC0415  # as above
+
+            self.mailbox = ImapDoor(imap.mailbox(settings.mail_in_imap_url), self._mail_intake())
         standings = Standings()
 
         async def receive(conn: AsyncConnection, requests: Sequence[Request]) -> Received:
@@ -107,6 +120,16 @@ class Tocsin:
         if self.worker is not None:
             self.worker.wake()
         self.notifier.notify()
+
+    def _mail_intake(self) -> MailIntake:
+        return MailIntake(self.engine, self.settings, self.links, list(self.channels), self.wake)
+
+    async def _run_errands(self) -> None:
+        """Each in its own time: a calendar that hangs does not keep answers from being read."""
+        errands = [self.calendars.refresh_due(), *([self.mailbox.poll_due()] if self.mailbox is not None else [])]
+        for ended in await asyncio.gather(*errands, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def _keep_house(self) -> bool:
         days = self.settings
@@ -142,6 +165,12 @@ class Tocsin:
             if self.worker is not None:
                 self.worker.start()
                 parts.push_async_callback(self.worker.stop)
+            if self.settings.mail_in_listen and "web" in self.settings.roles:
+                from app.web.mail_smtp import SmtpDoor  # noqa: PLC0415  # a mail server, only where one is wanted
+
+                self.mail_door = SmtpDoor(self.settings, self._mail_intake())
+                await self.mail_door.start()
+                parts.push_async_callback(self.mail_door.stop)
             self.commits.start()
             parts.push_async_callback(self.commits.stop)
             yield

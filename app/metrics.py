@@ -82,7 +82,8 @@ _notification_latency = _histogram(
 )
 _bundled = _counter("notifications_bundled_total", "Pages that went out in the message of another one.", "channel")
 _notifications = _counter("notifications_total", "Notifications by how they ended.", "channel", "result")
-_replies = _counter("replies_total", "Text messages that came in, by what they asked for.", "verb")
+_replies = _counter("replies_total", "Text messages and mails that came in, by what they asked for.", "verb", "channel")
+_bounces = _counter("bounces_total", "What mail servers said later about mails that they had taken.", "kind")
 _keys = _counter("keys_pressed_total", "Keys pressed in calls: 4, 6, 9, or another, which repeats.", "key")
 _provider_errors = _counter("provider_errors_total", "Refused or failed attempts by class of code.", "channel", "code")
 _oldest_overdue = _gauge(
@@ -186,7 +187,7 @@ def incident_resolved(priority: int, count: int = 1) -> None:
 
 
 def acknowledged(door: str, seconds: float) -> None:
-    """`door`: `link`, `sms`, `voice`, `screen`, `api` or `source`. `seconds` since the incident was triggered."""
+    """`door`: `link`, `sms`, `mail`, `voice`, `screen`, `api` or `source`. `seconds` since it was triggered."""
     _acknowledged.labels(door).observe(max(0.0, seconds))
 
 
@@ -195,9 +196,15 @@ def ladder_claimed(lateness_s: float) -> None:
     _ladder_lateness.observe(max(0.0, lateness_s))
 
 
-def reply(verb: str) -> None:
-    """`verb`: of `notifications.replies.Verb`, or `unknown_number`, `repeated`, `not_answered`."""
-    _replies.labels(verb).inc()
+def reply(verb: str, channel: Literal["sms", "mail"] = "sms") -> None:
+    """`verb`: of `notifications.replies.Verb`, or `unknown_number`, `repeated`, `not_answered`; by mail also `note`,
+    `ignored`, `unknown_address`, `unknown_sender`, `not_authenticated`."""
+    _replies.labels(verb, channel).inc()
+
+
+def bounced(kind: Literal["failed", "delayed", "delivered", "complaint"], *, hard: bool) -> None:
+    """A mail server said something later; what `failed` is `hard` or `soft`."""
+    _bounces.labels(("hard" if hard else "soft") if kind == "failed" else kind).inc()
 
 
 def key_pressed(key: str) -> None:

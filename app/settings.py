@@ -55,6 +55,14 @@ class Settings:
     voice_ring_s: int = 20
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
+    mail_reply_to: str = ""
+    mail_bounces_to: str = ""
+    mail_in_listen: str = ""
+    mail_in_tls_cert: str = ""
+    mail_in_tls_key: str = ""
+    mail_in_secret: str = field(default="", repr=False)
+    mail_in_imap_url: str = field(default="", repr=False)
+    mail_in_authserv_id: str = ""
     trusted_proxies: tuple[str, ...] = ()
     allow_private_networks: bool = False
     watchdog_url: str = field(default="", repr=False)
@@ -151,7 +159,24 @@ def _check(s: Settings) -> None:
         raise Invalid("Twilio needs TOCSIN_TWILIO_FROM or TOCSIN_TWILIO_MESSAGING_SERVICE_SID")
     if s.smtp_url and not s.mail_from:
         raise Invalid("TOCSIN_SMTP_URL needs TOCSIN_MAIL_FROM")
+    _check_mail(s)
     if bool(s.watchdog_smtp_url) != bool(s.watchdog_to):
         raise Invalid("TOCSIN_WATCHDOG_SMTP_URL and TOCSIN_WATCHDOG_TO belong together")
     if s.log_level not in LOG_LEVELS:
         raise Invalid(f"TOCSIN_LOG_LEVEL knows {', '.join(LOG_LEVELS)}, not {s.log_level!r}")
+
+
+def _check_mail(s: Settings) -> None:
+    """What comes in. Addresses are looked at where they are used."""
+    for name in ("mail_reply_to", "mail_bounces_to"):
+        if getattr(s, name) and not s.mail_from:
+            raise Invalid(f"TOCSIN_{name.upper()} needs TOCSIN_SMTP_URL and TOCSIN_MAIL_FROM")
+    host, _, port = s.mail_in_listen.rpartition(":")
+    if s.mail_in_listen and (not host or not port.isdigit() or not 0 <= int(port) < 65536):
+        raise Invalid("TOCSIN_MAIL_IN_LISTEN takes host:port, e.g. 0.0.0.0:25 or 127.0.0.1:2525")
+    if bool(s.mail_in_tls_cert) != bool(s.mail_in_tls_key):
+        raise Invalid("TOCSIN_MAIL_IN_TLS_CERT and TOCSIN_MAIL_IN_TLS_KEY belong together")
+    if s.mail_in_secret and len(s.mail_in_secret) < 16:
+        raise Invalid("TOCSIN_MAIL_IN_SECRET must have at least 16 characters")
+    if (s.mail_in_listen or s.mail_in_secret or s.mail_in_imap_url) and not (s.mail_reply_to or s.mail_bounces_to):
+        raise Invalid("mail that comes in needs TOCSIN_MAIL_REPLY_TO or TOCSIN_MAIL_BOUNCES_TO")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from base64 import b32decode, b32encode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -22,6 +23,9 @@ from app.access.sealing import Unsealable, unseal
 from app.access.secrets import Secrets
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+MAIL_TOKEN = re.compile(r"[a-z2-7]{42}", re.ASCII)
+MailKind = Literal["reply", "bounce"]
+MAIL_KINDS: Final[tuple[MailKind, ...]] = ("reply", "bounce")
 HANDSHAKE = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})-([A-Za-z0-9_-]{22})", re.ASCII)
 
 LINK = text("""
@@ -58,6 +62,24 @@ class Links:
     def callback_token(self, attempt_id: UUID) -> str:
         """The 22 characters in the address to which the provider reports on an attempt."""
         return _short(self._callback_key, attempt_id)
+
+    def mail_token(self, kind: MailKind, attempt_id: UUID) -> str:
+        """The 42 characters in the address for answers to an attempt's mail, or in that for its bounces: the attempt,
+        which names notification and user, and 80 bits of HMAC. Servers on the way may change the case of an address,
+        so there is only one."""
+        return b32encode(attempt_id.bytes + self._mail_mac(kind, attempt_id)).decode().rstrip("=").lower()
+
+    def read_mail_token(self, token: str) -> tuple[MailKind, UUID] | None:
+        """What such a token is for, and its attempt; None for one that we never made. Asks no database."""
+        if not MAIL_TOKEN.fullmatch(folded := token.lower()):
+            return None
+        raw = b32decode(folded.upper() + "======")
+        attempt_id = UUID(bytes=raw[:16])
+        right = [k for k in MAIL_KINDS if hmac.compare_digest(self._mail_mac(k, attempt_id), raw[16:])]
+        return (right[0], attempt_id) if right else None
+
+    def _mail_mac(self, kind: MailKind, attempt_id: UUID) -> bytes:
+        return hmac.digest(self._secrets.key(f"mail/{kind}"), attempt_id.bytes, sha256)[:10]
 
     def webhook_key(self, webhook_id: int, generation: int) -> bytes:
         """32 bytes with which requests to a webhook are signed; every generation has others."""

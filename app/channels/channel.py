@@ -120,6 +120,12 @@ class Message:
     loud: bool = False
     token: str = ""
     """Names this attempt in the provider's callbacks: `{public_url}/v1/twilio/status/{token}`; empty: no callbacks."""
+    reply_token: str = ""
+    """What the address has in it to which a mail is answered; empty: this message is not to be answered."""
+    bounce_token: str = ""
+    """The same for the address that bounces of a mail go to."""
+    in_reply_to: str = ""
+    """The Message-ID of the mail that this one answers, with its angle brackets."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """The message for programs: what a webhook posts as JSON."""
     signing_key: bytes = field(default=b"", repr=False)

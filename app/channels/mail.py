@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import aiosmtplib
 
-from app.channels import letter
+from app.channels import letter, signed_addresses
 from app.channels.channel import Capability, Message, SendFailed, Sent
 from app.errors import Invalid
 from app.settings import Settings
@@ -56,14 +56,15 @@ def server(url: str, setting: str = "TOCSIN_SMTP_URL") -> Server:
     if wish not in (None, "required", "none") or (wish == "none" and parts.scheme == "smtps"):
         raise Invalid(f"{setting}: tls takes required or none, and smtps cannot go without")
     tls: Tls = "offered" if wish is None else "required" if wish == "required" else "none"
-    if wish is None and parts.password and not _here(parts.hostname):
+    if wish is None and parts.password and not is_here(parts.hostname):
         tls = "required"
     if parts.scheme == "smtps":
         tls = "implicit"
     return Server(parts.hostname, port, tls, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
-def _here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host of a setting is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -79,8 +80,8 @@ def capability(settings: Settings) -> Capability:
         address_label="Mail address",
         address_hint="ana@example.org",
         input_type="email",
-        can_reply=False,
-        can_tell_delivery=False,
+        can_reply=bool(settings.mail_reply_to),
+        can_tell_delivery=bool(settings.mail_bounces_to),
         missing=tuple(name for name, value in wanted.items() if not value),
     )
 
@@ -94,17 +95,23 @@ class MailChannel:
             raise Invalid(f"Mail needs {', '.join(self.capability.missing)}")
         self._server = server(settings.smtp_url)
         self._origin = letter.sender(settings.mail_from)
+        self._replies = signed_addresses.replies(settings)
+        self._bounces = signed_addresses.bounces(settings)
 
     def normalise(self, address: str) -> str:
         return letter.normalise(address)
 
     async def send(self, message: Message) -> Sent:
-        """Hands the mail to the server; `sent` is all that will be known. One connection per mail."""
+        """Hands the mail to the server; `sent` is all that will be known, unless it bounces. One connection per
+        mail."""
+        reply_to = self._replies.address(message.reply_token) if self._replies and message.reply_token else ""
+        bounces_to = self._bounces.address(message.bounce_token) if self._bounces and message.bounce_token else ""
         try:
-            mail = letter.letter(message, self._origin)
+            mail = letter.letter(message, self._origin, reply_to)
         except Invalid as e:
             raise SendFailed(e.message, permanent=True, code="address", broken_address=True) from e
-        await deliver(self._server, self._origin.addr_spec, letter.normalise(message.to), mail.as_bytes())
+        sender = bounces_to or self._origin.addr_spec
+        await deliver(self._server, sender, letter.normalise(message.to), mail.as_bytes())
         return Sent(PROVIDER, str(mail["Message-ID"]), "sent")
 
     async def find(self, message: Message, since: datetime) -> Sent | None:

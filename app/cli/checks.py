@@ -17,7 +17,7 @@ from app import clock
 from app.calendars import store as calendars
 from app.channels import probes, registry
 from app.channels.channel import SendFailed
-from app.cli import running
+from app.cli import mail_checks, running
 from app.cli.findings import Finding, ok, problem, warning
 from app.cli.migrate import current
 from app.configuration.reachability import hardly, left, undeliverable
@@ -141,7 +141,7 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
         yield ok("last resort", "can be reached")
     yield await _people(conn, channels, now)
     of_people = await _hardly(conn, channels, now), await _left(conn), await _stopped(conn), await _tiers(conn)
-    for found in of_people:
+    for found in (*of_people, await mail_checks.bounced(conn, now)):
         if found is not None:
             yield found
     if (silent := await _heartbeats(conn)) is not None:
@@ -260,5 +260,7 @@ async def of_channels(s: Settings) -> AsyncIterator[Finding]:
             yield ok(name, await probes.probe(capability.channel, s))
         except SendFailed as e:
             yield problem(name, e.message)
+    for finding in mail_checks.of_settings(s):
+        yield finding
     if not any(c.configured for c in capabilities):
         yield problem("channels", "none is configured: nobody can be paged", "docs/configuration.md, Channels.")

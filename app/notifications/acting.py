@@ -1,12 +1,12 @@
-"""⑪ What somebody does by text message or keypress: the same commands as behind the link, then a sentence on how it
-stands. Nothing is taken from anybody by accident: what others have is told, and stays theirs.
+"""⑪ What somebody does by text message, mail or keypress: the same commands as behind the link, then a sentence on how
+it stands. Nothing is taken from anybody by accident: what others have is told, and stays theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,8 +17,8 @@ from app.escalation.answering import Standing
 from app.incidents import commands, remarks
 from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
+from app.notifications import mail_words, why
 from app.notifications import reply_texts as texts
-from app.notifications import why
 from app.notifications.replies import Candidate, Said
 
 MOST_MINUTES: Final = {"acknowledge": 24 * 60, "snooze": 7 * 24 * 60}
@@ -36,14 +36,21 @@ def responder(one: Candidate, via: str) -> Responder:
     return Responder(one.user_id, one.user_key, one.user_name, via, one.notification_id)
 
 
-async def act(conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate]) -> list[str]:
-    """Does it, by SMS, and tells in as many texts as it takes. `these` are one, or for `acknowledge_all` several."""
+Via = Literal["sms", "mail"]
+
+
+async def act(
+    conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate], via: Via = "sms"
+) -> list[str]:
+    """Does it, and tells in as many texts as it takes. `these` are one, or for `acknowledge_all` several."""
     if said.verb == "acknowledge_all":
         for one in sorted(these, key=lambda c: c.incident_id):  # locks in one order, whoever else takes several
-            await commands.acknowledge(conn, now, one.incident_id, responder(one, "sms"))
+            await commands.acknowledge(conn, now, one.incident_id, responder(one, via))
         seen = [await _seen(conn, one) for one in these]
         return [texts.taken_all(seen, these[0].user_id, now)]
     (one,) = these
+    if said.verb == "runbook" and via == "mail":
+        return [mail_words.runbook(await _seen(conn, one))]
     if said.verb == "runbook":
         return texts.runbook(await _seen(conn, one), links=sms.carries_links(one.address))
     if said.verb == "why":
@@ -51,7 +58,7 @@ async def act(conn: AsyncConnection, now: datetime, said: Said, these: Sequence[
         because = await why.of(conn, one.notification_id, it.time_zone)
         return [texts.why(it, why.in_a_text(because) if because else "", one.user_id, now)]
     await incident_store.lock(conn, [one.incident_id])
-    return [await _one(conn, now, said, one)]
+    return [await _one(conn, now, said, one, via)]
 
 
 async def _seen(conn: AsyncConnection, one: Candidate) -> Standing:
@@ -60,9 +67,9 @@ async def _seen(conn: AsyncConnection, one: Candidate) -> Standing:
     return seen
 
 
-async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate) -> str:
+async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate, via: Via) -> str:
     """Under the incident's lock."""
-    before, who = await _seen(conn, one), responder(one, "sms")
+    before, who = await _seen(conn, one), responder(one, via)
     if not before.is_open:
         return texts.standing(before, one.user_id, now)
     match said.verb:
@@ -103,7 +110,12 @@ async def _snooze(
 
 async def _resolve(conn: AsyncConnection, now: datetime, one: Candidate, who: Responder, *, confirmed: bool) -> str:
     done = await commands.resolve(
-        conn, now, one.incident_id, who, confirmed=confirmed, because=f"by {one.user_name}, by SMS"
+        conn,
+        now,
+        one.incident_id,
+        who,
+        confirmed=confirmed,
+        because=f"by {one.user_name}, by {'SMS' if who.via == 'sms' else who.via}",
     )
     if isinstance(done, StillFiring):
         return texts.still_firing(await _seen(conn, one), one.code, done.firing)

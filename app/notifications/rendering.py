@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from app.notifications import mail_words
 
 
 def data(row: Any, public_url: str) -> dict[str, Any]:
@@ -33,3 +36,15 @@ def has_answer(row: Any) -> bool:
     reads, does not."""
     acts = row.purpose in ("page", "drill") or "expires_at" in row.content
     return row.incident_id is not None and acts and row.webhook_id is None
+
+
+def is_answered(row: Any) -> bool:
+    """Whether a mail may be answered: a page, and what we said to an answer."""
+    return row.channel == "mail" and row.user_id is not None and (has_answer(row) or "answers" in row.content)
+
+
+def replies(parcel: Sequence[Any], by_text: tuple[str, ...]) -> tuple[str, ...]:
+    """How to answer on the channel itself. `by_text`: how by text message."""
+    if parcel[0].channel != "mail" or not has_answer(parcel[0]):
+        return by_text
+    return (mail_words.how([row.number for row in parcel]),)

@@ -72,7 +72,7 @@ _ANSWERED = text("UPDATE replies SET answered = true WHERE provider_id = :provid
 
 _LATELY = text("""
     SELECT count(*) FILTER (WHERE r.at > :lately) AS lately,
-           count(*) FILTER (WHERE r.verb IN ('unknown', 'help') AND r.at > :hour) AS helped,
+           count(*) FILTER (WHERE r.verb IN ('unknown', 'help', 'note') AND r.at > :hour) AS helped,
            count(*) FILTER (WHERE r.verb = 'unknown' AND r.text_hash = :hash) AS the_same
     FROM replies r WHERE r.address = :address AND r.at > :since AND r.answered
 """)

@@ -53,7 +53,7 @@ async def receive(conn: AsyncConnection, now: datetime, inbound: Inbound) -> boo
         return True
     candidates = await reply_store.candidates(conn, inbound.address, now)
     answer = await _answer(conn, now, said, candidates)
-    if await _may_answer(conn, now, inbound.address, said, words):
+    if await may_answer(conn, now, inbound.address, said.verb, words):
         await _queue(conn, now, inbound, answer, _method(owners, candidates))
         await reply_store.mark_answered(conn, inbound.provider_id)
     else:
@@ -82,16 +82,17 @@ async def _answer(conn: AsyncConnection, now: datetime, said: Said, candidates: 
     return await acting.act(conn, now, said, found.these)
 
 
-async def _may_answer(conn: AsyncConnection, now: datetime, address: str, said: Said, words: bytes) -> bool:
-    """What acts is done in any case; only its answer is withheld when a number asks for very many."""
+async def may_answer(conn: AsyncConnection, now: datetime, address: str, verb: str, words: bytes) -> bool:
+    """What acts is done in any case; only its answer is withheld when a number, or a mail address, asks for very many.
+    `verb`: of `Said`, or `note`, which is prose as well."""
     lately, helped, the_same = await reply_store.lately(
         conn, address, words, since=now - SAME_WORDS_WITHIN, hour=now - timedelta(hours=1), lately=now - ANSWERS_WITHIN
     )
     if lately >= ANSWERS:
         return False
-    if said.verb in ACTING or said.verb in ("why", "runbook"):
+    if verb in ACTING or verb in ("why", "runbook"):
         return True
-    return helped < HELPS_AN_HOUR and not (said.verb == "unknown" and the_same)
+    return helped < HELPS_AN_HOUR and not (verb == "unknown" and the_same)
 
 
 def _method(owners: Sequence[Any], candidates: Sequence[Candidate]) -> Any:

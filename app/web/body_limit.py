@@ -16,8 +16,9 @@ MAX_BODY: Final = 1024 * 1024
 _TOO_LARGE: Final = "the body has more than {} bytes"
 
 
-BOUNDS_ITSELF: Final = "/ping/"
-"""The door that counts a ping however much a job sends along, and keeps the first bytes only."""
+BOUNDS_ITSELF: Final = ("/ping/", "/v1/mail/")
+"""The door that counts a ping however much a job sends along, and keeps the first bytes only; and that for mails, which
+are larger."""
 
 
 class BodyLimit:

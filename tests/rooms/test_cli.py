@@ -451,3 +451,21 @@ def test_a_document_that_is_none_is_refused_before_anything_is_sent(tocsin: Tocs
     assert "a configuration is a mapping" in told.stderr
     told = tocsin("apply", "-f", str(tmp_path / "none.yaml"), api_key="tocsin_x")
     assert "No such file or directory" in told.stderr
+
+
+def test_doctor_on_incoming_mail(tocsin: Tocsin, outside: Outside, tmp_path: Path) -> None:
+    def said(**settings: str) -> list[tuple[str, str]]:
+        told = tocsin("doctor", "--json", **outside.settings(**settings))
+        found = json.loads(told.stdout)["findings"]
+        return [(f["state"], f["detail"]) for f in found if f["check"] in ("answers by mail", "settings")]
+
+    both = {"mail_reply_to": "reply@in.example.org", "mail_bounces_to": "bounces@in.example.org"}
+    assert [s for s, _ in said()] == ["ok"]
+    assert said(**both)[1] == ("warning", "no door for incoming mail is open here")
+    assert said(**both, mail_in_listen="127.0.0.1:2525")[1] == ("ok", "taken by SMTP on 127.0.0.1:2525")
+    assert "without TLS" in said(**both, mail_in_listen="0.0.0.0:2525")[2][1]
+    assert said(mail_reply_to="reply@in.example.org", mail_in_secret="s" * 16)[1][1] == "bounces are not seen"
+    (state, detail) = said(mail_reply_to="reply")[-1]
+    assert (state, "TOCSIN_MAIL_REPLY_TO" in detail) == ("problem", True)
+    (state, detail) = said(mail_in_secret="short")[-1]
+    assert (state, "16 characters" in detail) == ("problem", True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from app.dev import mail_program
 from app.dev.inbox import Inbox
 from app.dev.mailbox import Mail
 from app.dev.phone import Phone
@@ -59,6 +60,15 @@ class Resident:
         """Texts our number; what is due by that is done. `times`: so often Twilio hands the same text over."""
         assert await self.phone.replies(body, times=times) == [], "answers are messages of their own"
         await self.town.settle()
+
+    # -- answers, by mail
+
+    async def answers_mail(self, mail: Mail, words: str, *, times: int = 1, **how: Any) -> None:
+        """Answers it from this person's mailbox, over SMTP; what is due by that is done. `how`: of
+        `mail_program.answer`. `times`: so often the same mail is handed over."""
+        raw = mail_program.answer(mail, words, **how)
+        for _ in range(times):
+            await self.town.mail_comes(how.get("sender") or self.address, mail_program.reply_address(mail), raw)
 
     # -- answers, over the API
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.access.secrets import Secrets
 from app.channels import registry
 from app.db import engine as db
+from app.dev import mail_program
 from app.dev.exchange import PhoneExchange
 from app.dev.mailbox import Mailbox
 from app.escalation.policy_document import Target
@@ -131,6 +132,13 @@ class Town(Looking):
             return None
         return self.now + timedelta(microseconds=math.ceil(float(wait_s) * 1_000_000 - 0.01))
 
+    async def mail_comes(self, sender: str, recipient: str, raw: bytes) -> None:
+        """Somebody's server hands a mail over to ours; what is due by that is done."""
+        door = self.webs[0].process.mail_door
+        assert door is not None, "this town takes no mail: it needs the setting mail_in_listen"
+        await mail_program.hand_over(door.port, sender, recipient, raw)
+        await self.settle()
+
     # -- looking
 
     def nothing_else_arrived(self) -> None:
@@ -227,6 +235,9 @@ def _told_about(settings: Settings, exchange: PhoneExchange, mailbox: Mailbox) -
             "twilio_base_url": exchange.url,
             "smtp_url": mailbox.url,
             "mail_from": "Tocsin <tocsin@example.org>",
+            "mail_reply_to": "reply@in.example.org",
+            "mail_bounces_to": "bounces@in.example.org",
+            "mail_in_listen": "127.0.0.1:0",
         }
     )
 
