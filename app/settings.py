@@ -55,6 +55,7 @@ class Settings:
     voice_ring_s: int = 20
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
+    ntfy_servers: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: tuple[str, ...] = ()
     allow_private_networks: bool = False
     watchdog_url: str = field(default="", repr=False)
@@ -112,7 +113,7 @@ def _raw(environ: Mapping[str, str], name: str) -> str | None:
 def _convert(name: str, raw: str) -> object:
     if name == "data_dir":
         return Path(raw).expanduser().absolute()
-    if name in ("roles", "trusted_proxies"):
+    if name in ("roles", "trusted_proxies", "ntfy_servers"):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     if name in ("allow_private_networks", "clock_control"):
         if raw.lower() in ("1", "true", "yes", "on"):

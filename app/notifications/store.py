@@ -32,7 +32,7 @@ INSERT = Hot("""
 _DETAILED = """
     SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel, n.address, n.incident_id,
            n.ladder_id, n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
-           n.carried_by_id, n.webhook_id, w.generation,
+           n.carried_by_id, n.webhook_id, w.generation, m.sealed_address,
            u.key AS user_key, coalesce(u.name, w.name, 'webhook') AS user_name, coalesce(u.active, true) AS active,
            coalesce(u.time_zone, o.time_zone) AS time_zone,
            CASE WHEN n.webhook_id IS NOT NULL THEN w.id IS NOT NULL ELSE m.id IS NOT NULL AND m.broken_at IS NULL

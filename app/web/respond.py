@@ -28,6 +28,7 @@ from app.notifications import reading
 from app.notifications.commands import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
+from app.web.link_json import as_json, how_it_stands
 from app.web.link_view import Action, View, offered, said
 from app.web.respond_several import several
 from app.web.screens.rendering import LINK_HEADERS, link_screen
@@ -161,6 +162,8 @@ async def _show(
     status: int = 200,
 ) -> Response:
     """`ask`: so many alerts still fire; the screen asks before it resolves."""
+    if as_json(request):
+        return how_it_stands(seen, link, told, status)
     view = str(View.of(seen))
     message, one_of_several, _ = token.partition("/")
     actions: list[Action] = ["resolve_anyway"] if ask else list(offered(seen, link.user_id))

@@ -8,6 +8,7 @@ from app.web.screens import (
     account,
     actions,
     correlating,
+    devices,
     dry_runs,
     escalation_lists,
     fairness,
@@ -66,6 +67,7 @@ router.include_router(escalation_lists.router)
 router.include_router(webhooks.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)
+router.include_router(devices.router)
 router.include_router(notification_rules.router)
 # After every screen with an address below /schedules of its own: here that word would be a schedule's key.
 router.include_router(schedule.router)
