@@ -84,6 +84,8 @@ class Capability:
     """Names of the settings this channel lacks."""
     typed: bool = True
     """People can type its addresses; else a program makes them."""
+    extra: bool = False
+    """An installation without it lacks nothing."""
 
     @property
     def configured(self) -> bool:

@@ -83,6 +83,7 @@ def capability(settings: Settings) -> Capability:
         input_type="url",
         can_reply=False,
         can_tell_delivery=False,
+        extra=True,
         missing=() if settings.ntfy_servers else ("TOCSIN_NTFY_SERVERS",),
     )
 
@@ -109,7 +110,7 @@ class NtfyChannel:
     def seal(self, address: str) -> bytes:
         """Raises `Invalid`, also for a name: nobody can tell the topic from it."""
         if NAME.fullmatch(address.strip()):
-            raise Invalid("Give the whole address, like https://ntfy.example.org/topic")
+            raise Invalid("This only names a topic. Give its whole address, on My account or over the API")
         server, topic = self._read(address.strip())
         return self._keeper.seal(self.normalise(address), f"{server.origin}/{topic}")
 
@@ -139,8 +140,8 @@ class NtfyChannel:
         return Sent(PROVIDER, _id(answer.body), "sent")
 
     async def find(self, message: Message, since: datetime) -> Sent | None:
-        """Looks for the link among what the server keeps of the topic; a link belongs to one attempt alone."""
-        if not message.link:
+        """Looks for the link among what the server keeps of the topic: that of a page belongs to one attempt alone."""
+        if not message.link or message.purpose not in ("page", "drill"):
             return None
         server, topic = self._open(message)
         url = f"{server.origin}/{topic}/json?poll=1&since={int(since.timestamp()) - 1}"

@@ -56,6 +56,7 @@ def capability(settings: Settings) -> Capability:
         input_type="text",
         can_reply=False,
         can_tell_delivery=True,
+        extra=True,
         missing=() if trusted else ("TOCSIN_PUBLIC_URL with https",),
         typed=False,
     )

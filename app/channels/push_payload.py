@@ -26,7 +26,7 @@ def payload(message: Message) -> bytes:
         "purpose": message.purpose,
         "loud": message.loud,
         "at": int(message.at.timestamp() * 1000),
-        "link": message.link,
+        "link": message.link or ("/account" if message.purpose == "verification" else ""),
         **about,
     }
     if message.token:

@@ -102,6 +102,8 @@ class NtfyServer:
         planned = self._planned.pop(0) if self._planned else wire.Answer(0)
         if planned is not None and planned.status:
             return planned
+        if request.method == "GET" and request.path == "/v1/health":
+            return wire.Answer(200, b'{"healthy":true}')
         if self.tokens and request.headers.get("authorization", "") not in {f"Bearer {t}" for t in self.tokens}:
             return _refused(403, 40301, "forbidden")
         if request.method == "POST" and request.path == "/":
@@ -109,6 +111,8 @@ class NtfyServer:
             if planned is None:
                 raise wire.Reset
             return answer
+        if request.method == "GET" and request.path == "/v1/account":
+            return wire.Answer(200, b'{"username":"tocsin","role":"user"}')
         topic = request.path.removeprefix("/").removesuffix("/json")
         if request.method == "GET" and request.path.endswith("/json") and request.query.get("poll") == "1":
             since = int(request.query.get("since", "0"))

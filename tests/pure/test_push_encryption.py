@@ -140,7 +140,7 @@ def test_what_the_service_worker_is_told_of_a_code() -> None:
         text="Your Tocsin verification code is 123456. It is valid for 15 minutes.",
     )  # fmt: skip
     told = json.loads(payload(code))
-    assert (told["title"], told["tag"]) == ("Your Tocsin verification code", "n-2")
+    assert (told["title"], told["tag"], told["link"]) == ("Your Tocsin verification code", "n-2", "/account")
     assert "123456" in told["body"]
     assert {"button", "shown", "number"}.isdisjoint(told)
 

@@ -13,7 +13,7 @@ import pytest
 from app import settings as told
 from app.access.sealing import AddressSealing
 from app.access.secrets import Secrets
-from app.channels import ntfy, registry
+from app.channels import ntfy, probes, registry
 from app.channels.channel import Button, Message, SendFailed
 from app.channels.ntfy import NtfyChannel
 from app.dev.ntfy_server import NtfyServer
@@ -125,6 +125,7 @@ async def test_a_message_that_may_have_been_taken_is_asked_for(
     found = await channel.find(message, NOW)
     assert (found.provider_id if found else None) == (server.topic("ana").items[0].id if taken else None)
     assert await channel.find(replace(message, link="https://pager.example.org/l/another"), NOW) is None
+    assert await channel.find(replace(message, purpose="update"), NOW) is None, "its link is not its own"
     assert await channel.find(message, NOW + timedelta(minutes=1)) is None
     server.answers(403)
     assert await channel.find(message, NOW) is None, "a token may be allowed to write only"
@@ -158,7 +159,7 @@ def test_a_topic_is_known_by_a_name_that_does_not_hold_it(channel: NtfyChannel) 
     assert channel.normalise("https://ntfy.sh/my-secret") == name == channel.normalise(name)
     assert channel.normalise("https://ntfy.sh/my-secret2") != name
     assert b"my-secret" not in channel.seal("https://ntfy.sh/my-secret")
-    with pytest.raises(Invalid, match="whole address"):
+    with pytest.raises(Invalid, match="only names a topic"):
         channel.seal(name)
 
 
@@ -189,6 +190,25 @@ def test_servers_as_settings_name_them(tmp_path: Path) -> None:
         with pytest.raises(Invalid, match="TOCSIN_NTFY_SERVERS") as refused:
             NtfyChannel(Settings(data_dir=tmp_path, ntfy_servers=(wrong,)), SEALING)
         assert "tk_a@" not in json.dumps(refused.value.message)
+
+
+async def test_the_doctor_asks_every_server(server: NtfyServer, tmp_path: Path) -> None:
+    server.tokens = ("tk_right",)
+    for token, wrong in (("tk_right", ""), ("tk_wrong", "does not take our token")):
+        url = server.url.replace("://", f"://{token}@")
+        given = Settings(data_dir=tmp_path, ntfy_servers=(url,))
+        if wrong:
+            with pytest.raises(SendFailed, match=wrong) as failed:
+                await probes.probe("ntfy", given)
+            assert token not in str(failed.value)
+        else:
+            assert await probes.probe("ntfy", given) == f"{server.url} answers"
+    server.answers(503)
+    with pytest.raises(SendFailed, match="answered with 503"):
+        await probes.probe("ntfy", given)
+    await server.stop()
+    with pytest.raises(SendFailed, match="cannot be reached"):
+        await probes.probe("ntfy", given)
 
 
 def test_the_registry_has_ntfy_where_a_server_is_named(tmp_path: Path) -> None:
