@@ -30,6 +30,8 @@ TIMEOUT_S: Final = 10
 _TEMPORARY: Final = frozenset({408, 425, 429})
 _GONE: Final = frozenset({404, 410})
 MOST_ENDPOINT: Final = 1500
+WAITS_S: Final = 86_400
+"""So long what is quiet waits for a device that is off; nobody else is paged in its place."""
 
 
 class _Keys(msgspec.Struct, frozen=True):
@@ -130,12 +132,13 @@ class PushChannel:
         parts = urlsplit(to.endpoint)
         key = push_encryption.key_of(self._seed)
         origin = f"{parts.scheme}://{parts.netloc}"
+        urgent = message.loud or message.purpose == "verification"
         headers = {
             "Authorization": push_encryption.authorization(origin, self._subject, message.at, key),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
-            "TTL": str(message.valid_for_s),
-            "Urgency": "high" if message.loud or message.purpose == "verification" else "normal",
+            "TTL": str(message.valid_for_s if urgent else WAITS_S),
+            "Urgency": "high" if urgent else "normal",
         }
         if 0 < len(message.thread) <= 32:  # a later message of an incident replaces what waits (RFC 8030, 5.4)
             headers["Topic"] = message.thread

@@ -92,10 +92,7 @@ class NtfyServer:
         parts = urlsplit(target)
         phone = Client(f"{parts.scheme}://{parts.netloc}", {"User-Agent": "ntfy"})
         body = str(action.get("body", "")).encode()
-        reply = await phone.request(action.get("method", "POST"), parts.path, body, action.get("headers", {}))
-        if reply.status == 303:
-            reply = await phone.request("GET", reply.headers["location"], headers=action.get("headers", {}))
-        return reply
+        return await phone.request(action.get("method", "POST"), parts.path, body, action.get("headers", {}))
 
     async def _answer(self, request: wire.Request) -> wire.Answer:
         self.requests.append(request)

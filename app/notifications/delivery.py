@@ -23,6 +23,7 @@ from app.access.links import Links
 from app.channels.channel import Button, Channel, Message, SendFailed, Sent
 from app.db import ids
 from app.db.engine import transaction
+from app.directory.contacts import PUSHES
 from app.notifications import outcome, rendering, reply_codes, store
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
@@ -157,7 +158,7 @@ class Delivery:
             replies=words.replies,
             link=self._link(row, attempt_id),
             link_label=words.link_label,
-            button=self._button(attempt_id) if alone and rendering.has_answer(row) else None,
+            button=self._button(attempt_id) if alone and row.channel in PUSHES and rendering.has_answer(row) else None,
             sealed=row.sealed_address or b"",
             thread=f"incident-{row.number}" if alone else "",
             loud=any(r.loudness == "loud" for r in parcel),

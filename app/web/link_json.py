@@ -1,6 +1,6 @@
 """The screen behind a link, for what is no browser window: our service worker, and the ntfy app.
 
-Both post the form that their message carried, and are led to how things are now (behaviour.md 6)."""
+Both post the form that their message carried, and are told how things are then (behaviour.md 6)."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ async def _press(
     if not given.allows(token, action, view, signature):
         return await _show(request, tx, link, token, seen, "Nothing was done: please press again.", status=403)
     if action != "acknowledge" and not seen.is_open:
-        return _back(token, action)
+        return await _done(request, tx, link, token, action)
     if not View.read(view).allows(action, View.of(seen)):
         told = "Nothing was done yet, because things changed since you looked. Please look again."
         return await _show(request, tx, link, token, seen, told, status=409)
@@ -142,11 +142,13 @@ async def _act(request: Request, tx: Transaction, link: Link, token: str, seen: 
         done = await commands.resolve(tx.conn, tx.now, seen.id, who, confirmed=confirmed)
         if isinstance(done, StillFiring):
             return await _show(request, tx, link, token, seen, ask=done.firing)
-    return _back(token, action)
+    return await _done(request, tx, link, token, action)
 
 
-def _back(token: str, action: Action) -> Response:
-    """To the screen by GET, so that loading it again sends nothing again."""
+async def _done(request: Request, tx: Transaction, link: Link, token: str, action: Action) -> Response:
+    """To the screen by GET, so that loading it again sends nothing again; a program is told at once."""
+    if as_json(request):
+        return await _open(request, tx, link, token, action)
     return RedirectResponse(f"/l/{token}?pressed={action}", 303, dict(LINK_HEADERS))
 
 

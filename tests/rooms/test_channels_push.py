@@ -72,7 +72,7 @@ async def test_what_is_quiet_may_wait_and_stands_alone(service: PushService, cha
     device = service.subscribe("Ana's phone", channel.server_key)
     await channel.send(addressed(channel, device, replace(PAGE, loud=False, thread="", button=None)))
     push = await device.inbox.expects()
-    assert (push.urgency, push.topic) == ("normal", "")
+    assert (push.urgency, push.topic, push.ttl_s) == ("normal", "", 86_400)
     assert "topic" not in service.requests[0].headers
 
 

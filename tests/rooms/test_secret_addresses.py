@@ -13,7 +13,6 @@ from forms import get, press, refused
 from whole import Whole, shared
 
 from app.dev.push_service import Device, PushService
-from app.directory.contacts import UsableMethod, default_rules
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -123,7 +122,7 @@ async def test_a_document_names_them_and_holds_none(house: Whole) -> None:
     for channel, address in (("ntfy", TOPIC), ("push", device.subscription)):
         assert (await asks(house, "POST", METHODS, {"channel": channel, "address": address}))[0] == 201
     cara = house.as_person("cara")
-    exported = (await house.http.get("/api/v1/configuration", headers=cara | {"Accept": "application/json"})).json()
+    exported = (await house.http.get("/api/v1/configuration/export", headers=cara)).json()
     [ana] = [u for u in exported["users"] if u["key"] == "ana"]
     assert [m["address"].partition(" #")[0] for m in ana["contact_methods"]] == ["ntfy.sh", "push.example.net"]
     answer = await house.http.post("/api/v1/configuration/plan", json=exported, headers=cara)
@@ -148,15 +147,3 @@ async def test_what_browsers_fetch_for_it(house: Whole) -> None:
         assert (await house.http.get(icon["src"])).headers["content-type"] == icon["type"]
     assert (await house.http.post(f"/v1/push/shown/{'x' * 22}")).status_code == 204
     assert (await house.http.post("/v1/push/shown/short")).status_code == 422
-
-
-def test_the_default_plan_with_pushes() -> None:
-    sms, mail = UsableMethod(1, "sms", "+1"), UsableMethod(2, "mail", "a@b")
-    push, ntfy = UsableMethod(3, "push", "x #1"), UsableMethod(4, "ntfy", "x #2")
-
-    def plan(methods: list[UsableMethod], loudness: str) -> list[tuple[int, int]]:
-        return [(r.method.id, r.delay_s) for r in default_rules(methods, loudness)]
-
-    assert plan([sms, mail, push, ntfy], "loud") == [(1, 0), (2, 0), (3, 0), (4, 0), (1, 300)]
-    assert plan([sms, mail, push], "quiet") == [(2, 0)]
-    assert plan([sms, push, ntfy], "quiet") == [(3, 0), (4, 0)]

@@ -62,9 +62,7 @@ class Pushed:
         """What our service worker does when Acknowledge is pressed; what it learns then."""
         path = push.data["link"].removeprefix(PUBLIC_URL)
         form = push.data["button"]["form"]
-        answer = await self.town.http.post(
-            path, data=form, headers={"Accept": "application/json"}, follow_redirects=True
-        )
+        answer = await self.town.http.post(path, data=form, headers={"Accept": "application/json"})
         await self.town.settle()
         return answer
 

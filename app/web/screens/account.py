@@ -77,6 +77,7 @@ async def show(
         default={loud: not any(given == loud for given, _ in person.rules) for loud in ("loud", "quiet")},
         offered=[c for c in registry.capabilities(settings) if c.configured and c.typed],
         channels=channels,
+        names={m.id: m.label if m.label and m.channel in contacts.PUSHES else m.address for m in own},
         server_key=channels["push"].server_key if "push" in channels else "",
         told=told,
         wrong=wrong,

@@ -3,6 +3,7 @@
 
 const ICON = "/static/any/icon-192.png";
 const NEWEST = 10;
+const WITHIN_MS = 15000;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -42,9 +43,10 @@ function show(told, how) {
 // Posts the form that came with the message, as the button on its link's screen does, and then says who has it.
 async function acknowledge(notification) {
   const told = notification.data;
-  let answer;
+  let answer, stands;
   try {
     answer = await ask(told, { method: "POST", body: new URLSearchParams(told.button.form) });
+    stands = answer.ok && (await answer.json()); // what stands between us and Tocsin may answer in its place
   } catch {
     return show({ ...told, now: "NOT acknowledged: there is no connection. Press again." }, { silent: true });
   }
@@ -52,8 +54,9 @@ async function acknowledge(notification) {
     const now = "NOT acknowledged: this message is too old. Open Tocsin and log in.";
     return show({ ...told, now, button: null, link: `/incidents/${told.number ?? ""}` }, { silent: true });
   }
-  if (!answer.ok) return show({ ...told, now: `NOT acknowledged (${answer.status}). Press again, or open it.` }, { silent: true });
-  const stands = await answer.json();
+  if (!answer.ok) {
+    return show({ ...told, now: `NOT acknowledged (${answer.status}). Press again, or open it.` }, { silent: true });
+  }
   return show({ ...told, now: words(stands), button: null }, { silent: true });
 }
 
@@ -81,8 +84,9 @@ async function tidy(newest) {
 
 // By its path: we may be reached under another name than the one that links hold.
 function ask(told, options) {
-  const headers = { Accept: "application/json" };
-  return fetch(new URL(told.link, self.location).pathname, { ...options, headers, credentials: "omit", cache: "no-store" });
+  const given = { headers: { Accept: "application/json" }, credentials: "omit", cache: "no-store" };
+  const signal = AbortSignal.timeout(WITHIN_MS);
+  return fetch(new URL(told.link, self.location).pathname, { ...given, signal, ...options });
 }
 
 // The truth about delivery: it has been shown here.
