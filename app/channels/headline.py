@@ -12,6 +12,13 @@ BODY: Final = 600
 _SHOWN: Final = ("Since", "Why you", "Happened before")
 
 
+def tag_of(message: Message) -> str:
+    """What a later notification must share to replace this one: `incident-42` for pages, `incident-42-update` for what
+    only informs, so that it never takes the place of a page that waits for an answer. Empty: it stands alone."""
+    paging = message.purpose in ("page", "drill")
+    return message.thread if paging or not message.thread else f"{message.thread}-{message.purpose}"
+
+
 def headline(message: Message) -> tuple[str, str]:
     """Title and body. A page about one incident says all that matters in its title, as its text message does."""
     if message.thread and message.purpose in ("page", "drill"):

@@ -17,6 +17,7 @@ import msgspec
 
 from app.channels import push_encryption
 from app.channels.channel import Capability, Message, SendFailed, Sent
+from app.channels.headline import tag_of
 from app.channels.hosts import HostPolicy
 from app.channels.http import Answer, Blocked, Http, Unreachable
 from app.channels.push_encryption import Subscription, b64, unb64
@@ -140,8 +141,8 @@ class PushChannel:
             "TTL": str(message.valid_for_s if urgent else WAITS_S),
             "Urgency": "high" if urgent else "normal",
         }
-        if 0 < len(message.thread) <= 32:  # a later message of an incident replaces what waits (RFC 8030, 5.4)
-            headers["Topic"] = message.thread
+        if 0 < len(topic := tag_of(message)) <= 32:  # what waits under it is replaced (RFC 8030, 5.4)
+            headers["Topic"] = topic
         return push_encryption.encrypt(payload(message), to), headers
 
     async def find(self, message: Message, since: datetime) -> Sent | None:

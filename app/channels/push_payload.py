@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from app.channels.channel import Message
-from app.channels.headline import cut, headline
+from app.channels.headline import cut, headline, tag_of
 from app.channels.push_encryption import MOST_PLAIN
 
 
@@ -22,7 +22,7 @@ def payload(message: Message) -> bytes:
     told: dict[str, Any] = {
         "title": title,
         "body": body,
-        "tag": message.thread or message.notification_id,
+        "tag": tag_of(message) or message.notification_id,
         "purpose": message.purpose,
         "loud": message.loud,
         "at": int(message.at.timestamp() * 1000),

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from accessible import expect_accessible
 from house import House, living
 from playwright.async_api import Browser, BrowserContext, Page, Worker, expect
 from sqlalchemy import text
@@ -71,6 +72,7 @@ async def added(house: House, service: PushService, page: Page) -> Device:
     await page.goto("/login")
     await log_in(page)
     await page.goto("/account")
+    await expect_accessible(page)
     await page.evaluate(SUBSCRIBES, device.subscription)
     await page.get_by_role("button", name="Let this device be paged").click()
     await expect(page.get_by_text("a code is on its way to it")).to_be_visible()

@@ -76,6 +76,17 @@ async def test_what_is_quiet_may_wait_and_stands_alone(service: PushService, cha
     assert "topic" not in service.requests[0].headers
 
 
+async def test_what_only_informs_never_takes_the_place_of_a_page(service: PushService, channel: PushChannel) -> None:
+    device = service.subscribe("Ana's phone", channel.server_key)
+    await channel.send(addressed(channel, device))
+    await channel.send(addressed(channel, device, replace(PAGE, purpose="update", button=None)))
+    page, update = await device.inbox.expects(), await device.inbox.expects()
+    assert [(p.topic, p.data["tag"]) for p in (page, update)] == [
+        ("incident-42", "incident-42"),
+        ("incident-42-update", "incident-42-update"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "permanent", "broken", "operators"),
     [

@@ -45,6 +45,14 @@ class Pushed:
         await self._verified(owner, method, inbox, lambda message: message.message)
         return inbox
 
+    async def moves(self, owner: Resident, topic: str) -> Inbox[Published]:
+        """Another topic in place of the one before."""
+        method, inbox = owner.methods["ntfy"], self.ntfy.topic(topic)
+        path = f"/api/v1/users/{owner.key}/contact-methods/{method}"
+        await owner.asks("PUT", path, {"address": f"{self.ntfy.url}/{topic}"})
+        await self._verified(owner, method, inbox, lambda message: message.message)
+        return inbox
+
     async def _added(self, owner: Resident, document: dict[str, str]) -> int:
         added = await owner.asks("POST", f"/api/v1/users/{owner.key}/contact-methods", document)
         owner.methods[document["channel"]] = added["id"]

@@ -139,6 +139,19 @@ async def test_ntfy_rings_and_its_button_acknowledges(pushed: Pushed) -> None:
     pushed.nothing_else(topic)
 
 
+async def test_a_page_that_waits_goes_to_the_topic_of_now(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    before = await pushed.topic(ana, "before")
+    await town.build.notification_rules(ana, [("loud", minutes(5), "ntfy")])
+    await town.service("checkout", policy=[ana, minutes(60)])
+    await town.alertmanager.fires("HighErrorRate")
+    after = await pushed.moves(ana, "after")
+    await town.wait(minutes(5))
+    await after.expects("HighErrorRate")
+    pushed.nothing_else(before, after)
+
+
 async def test_loud_uses_all_of_them_at_once_and_quiet_the_silent_one(pushed: Pushed) -> None:
     town = pushed.town
     ana = await pushed.person("Ana", "sms")

@@ -38,8 +38,10 @@ async function subscribe(key) {
   try {
     return await registration.pushManager.subscribe(wanted);
   } catch (error) {
-    if (!before) throw new Error(`This browser gives no subscription: ${error.message}`);
-    await before.unsubscribe(); // made for another key, by an earlier installation
+    if (!before || error.name !== "InvalidStateError") {
+      throw new Error(`This browser gives no subscription: ${error.message}`);
+    }
+    await before.unsubscribe(); // made for another key, with another TOCSIN_SECRET_KEY
     return registration.pushManager.subscribe(wanted);
   }
 }
