@@ -13,7 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from app.channels.channel import Message, SendFailed
 
-NAME: Final = re.compile(r"[a-z0-9.:\[\]-]{1,260} #[0-9a-f]{8}", re.ASCII)
+NAME: Final = re.compile(r"[^\s#/]{1,260} #[0-9a-f]{8}")
 
 
 class Sealing(Protocol):
