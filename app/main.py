@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import flow
 from app.access.links import Links
+from app.access.sealing import AddressSealing
 from app.access.secrets import Secrets
 from app.access.store import sweep
 from app.calendars.refreshing import Refresher
@@ -61,7 +62,7 @@ class Tocsin:
         self.settings = settings
         self.engine = db.create(database_url, behind_pooler=bool(settings.database_listen_url))
         self.secrets = Secrets.load(settings)
-        self.channels: Mapping[str, Channel] = registry.channels(settings)
+        self.channels: Mapping[str, Channel] = registry.channels(settings, AddressSealing(self.secrets))
         self.links = Links(self.secrets)
         self.webhooks = WebhookChannel(settings)
         self.notifier = Notifier(self.engine)

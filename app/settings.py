@@ -63,6 +63,7 @@ class Settings:
     mail_in_secret: str = field(default="", repr=False)
     mail_in_imap_url: str = field(default="", repr=False)
     mail_in_authserv_id: str = ""
+    ntfy_servers: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: tuple[str, ...] = ()
     allow_private_networks: bool = False
     watchdog_url: str = field(default="", repr=False)
@@ -120,7 +121,7 @@ def _raw(environ: Mapping[str, str], name: str) -> str | None:
 def _convert(name: str, raw: str) -> object:
     if name == "data_dir":
         return Path(raw).expanduser().absolute()
-    if name in ("roles", "trusted_proxies"):
+    if name in ("roles", "trusted_proxies", "ntfy_servers"):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     if name in ("allow_private_networks", "clock_control"):
         if raw.lower() in ("1", "true", "yes", "on"):

@@ -28,6 +28,9 @@ MailKind = Literal["reply", "bounce"]
 MAIL_KINDS: Final[tuple[MailKind, ...]] = ("reply", "bounce")
 HANDSHAKE = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})-([A-Za-z0-9_-]{22})", re.ASCII)
 
+MESSAGE = "0.message.0.0.0.0.0"
+"""What a message showed, in the form of a screen's view: nothing that could still hold but the wish to acknowledge."""
+
 LINK = text("""
     SELECT t.incident_id, t.user_id, t.notification_id, t.expires_at, u.key AS user_key, u.name AS user_name, u.active
     FROM link_tokens t JOIN users u ON u.id = t.user_id WHERE t.token_hash = :hash
@@ -116,6 +119,11 @@ class Links:
     def action_token(self, token: str, action: str, view: str) -> str:
         """What a button on a link's screen posts: signed for this link, this action and what the screen showed."""
         return self._secrets.sign("link-actions", f"{token}\n{action}\n{view}")
+
+    def acknowledges(self, token: str) -> dict[str, str]:
+        """The form by which a message itself acknowledges: posted to the link, it acts as the button on its screen."""
+        action = "acknowledge"
+        return {"action": action, "view": MESSAGE, "signature": self.action_token(token, action, MESSAGE)}
 
     def allows(self, token: str, action: str, view: str, signature: str) -> bool:
         return self._secrets.verify("link-actions", f"{token}\n{action}\n{view}", signature)

@@ -41,6 +41,27 @@ def unseal(secrets: Secrets, label: str, sealed: bytes) -> str:
         raise Unsealable from e
 
 
+class AddressSealing:
+    """What channels whose addresses are secrets are given to keep them (channels/secret_addresses.py)."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def key(self, purpose: str) -> bytes:
+        """32 bytes for this purpose alone."""
+        return self._secrets.key(purpose)
+
+    def seal(self, label: str, secret: str) -> bytes:
+        return seal(self._secrets, label, secret)
+
+    def unseal(self, label: str, sealed: bytes) -> str | None:
+        """None: it was sealed under another secret key or for something else."""
+        try:
+            return unseal(self._secrets, label, sealed)
+        except Unsealable:
+            return None
+
+
 def _cipher(secrets: Secrets) -> AESGCM:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  # few installations seal anything
 

@@ -82,10 +82,22 @@ class Capability:
     """The provider reports later what became of a message."""
     missing: tuple[str, ...] = ()
     """Names of the settings this channel lacks."""
+    typed: bool = True
+    """People can type its addresses; else a program makes them."""
+    extra: bool = False
+    """An installation without it lacks nothing."""
 
     @property
     def configured(self) -> bool:
         return not self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """What a message can do by itself: post this form to its link, which is then pressed as on the link's screen."""
+
+    label: str
+    form: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +127,10 @@ class Message:
     link: str = ""
     """The signed link of this attempt; empty where contact method or country does not want one."""
     link_label: str = "Open"
+    button: Button | None = None
+    """Acknowledges from within the message, where it is about one incident that its reader may acknowledge."""
+    sealed: bytes = field(default=b"", repr=False)
+    """The address itself, where `to` only names it (secret_addresses.py)."""
     thread: str = ""
     """What ties messages together, e.g. `incident-42`; empty: stands alone."""
     loud: bool = False

@@ -6,7 +6,7 @@ import asyncio
 
 import aiosmtplib
 
-from app.channels import mail, sms
+from app.channels import mail, ntfy, sms
 from app.channels.channel import SendFailed
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
@@ -17,7 +17,7 @@ WITHIN_S = 10.0
 
 async def probe(channel: str, settings: Settings) -> str:
     """What was found out, for people. Raises `SendFailed` when the provider would not take a message now."""
-    return await {"sms": twilio, "voice": twilio, "mail": smtp}[channel](settings)
+    return await {"sms": twilio, "voice": twilio, "mail": smtp, "push": push, "ntfy": ntfy_servers}[channel](settings)
 
 
 async def twilio(settings: Settings) -> str:
@@ -54,3 +54,33 @@ async def smtp(settings: Settings) -> str:
         client.close()
     login = " and takes the login" if server.username else ""
     return f"{server.host} answers{login}"
+
+
+async def push(settings: Settings) -> str:
+    """Every device has a push service of its own, and only a push to it would tell."""
+    return "needs no account; a drill tells whether devices are reached"
+
+
+async def ntfy_servers(settings: Settings) -> str:
+    """Asks each server how it is, and whether it knows our token (docs.ntfy.sh: monitoring, account)."""
+    found = ntfy.servers(settings)
+    http = Http(HostPolicy.of(settings, *found), timeout_s=WITHIN_S)
+    try:
+        for server in found.values():
+            await _ntfy(http, server)
+    finally:
+        await http.close()
+    return f"{', '.join(found)} answer{'s' if len(found) == 1 else ''}"
+
+
+async def _ntfy(http: Http, server: ntfy.Server) -> None:
+    headers = {"Authorization": server.authorization} if server.authorization else {}
+    for path in ("/v1/health", "/v1/account") if headers else ("/v1/health",):
+        try:
+            answer = await http.request("GET", f"{server.origin}{path}", headers=headers)
+        except (Blocked, Unreachable) as e:
+            raise SendFailed(f"{server.origin} cannot be reached: {e}", code="unreachable") from e
+        if answer.status in (401, 403):
+            raise SendFailed(f"{server.origin} does not take our token", code=str(answer.status), configuration=True)
+        if answer.status != 200:
+            raise SendFailed(f"{server.origin} answered with {answer.status}", code=str(answer.status))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from app.channels import mail, sms, voice
+from app.channels import mail, ntfy, push, sms, voice
 from app.channels.channel import Capability, Channel
+from app.channels.secret_addresses import Sealing
 from app.settings import Settings
 
 
-def channels(settings: Settings) -> dict[str, Channel]:
+def channels(settings: Settings, sealing: Sealing | None = None) -> dict[str, Channel]:
     """The configured channels by name, each with connections of its own: make them once, `close` them at the end.
+    Without `sealing` there are none whose addresses are secrets.
 
     Raises Invalid, naming the setting, when one is configured wrongly.
     """
@@ -23,9 +25,13 @@ def channels(settings: Settings) -> dict[str, Channel]:
         found.append(VoiceChannel(settings))
     if mail.capability(settings).configured:
         found.append(mail.MailChannel(settings))
+    if sealing is not None and push.capability(settings).configured:
+        found.append(push.PushChannel(settings, sealing))
+    if sealing is not None and ntfy.capability(settings).configured:
+        found.append(ntfy.NtfyChannel(settings, sealing))
     return {channel.capability.channel: channel for channel in found}
 
 
 def capabilities(settings: Settings) -> list[Capability]:
     """All channels of this version, configured or not, in the order in which forms offer them."""
-    return [sms.capability(settings), voice.capability(settings), mail.capability(settings)]
+    return [of.capability(settings) for of in (sms, voice, mail, push, ntfy)]

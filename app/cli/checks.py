@@ -253,6 +253,8 @@ async def of_channels(s: Settings) -> AsyncIterator[Finding]:
     capabilities = registry.capabilities(s)
     for capability in capabilities:
         name = capability.label.lower()
+        if not capability.configured and capability.extra:
+            continue
         if not capability.configured:
             yield warning(name, "not configured", f"It takes {', '.join(capability.missing)}.")
             continue

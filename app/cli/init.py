@@ -111,7 +111,7 @@ async def _init(
     api_key: str | None,
     as_json: bool,
 ) -> None:
-    channels = registry.channels(s)
+    channels = registry.channels(s)  # without those whose addresses are secrets: no option here takes one
     async with running.engine(s) as engine:
         await migrate.upgrade(engine)
         async with transaction(engine) as (conn, _):

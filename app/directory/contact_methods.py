@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.channel import Channel
+from app.channels.secret_addresses import HasSecretAddresses
 from app.directory import contact_store as contacts
 from app.directory import store
 from app.directory.changes import check_version, invalid, missing, record
@@ -79,7 +80,7 @@ async def add(
 
     Raises `Invalid` for a channel that is not configured or an address it cannot use, `Conflict` (`address_taken`).
     """
-    address = normalised(channels, document.channel, document.address)
+    address, sealed = kept(channels, document.channel, document.address)
     if len(await contacts.methods(conn, user_id)) >= MAX_METHODS:
         raise Conflict(f"a user has at most {MAX_METHODS} contact methods", code="too_many")
     method_id = await contacts.insert_method(
@@ -90,6 +91,7 @@ async def add(
         address=address,
         label=document.label,
         verified_at=now if verified else None,
+        sealed_address=sealed,
     )
     if method_id is None:
         raise Conflict("this user has that address already", code="address_taken", field="address")
@@ -123,7 +125,8 @@ async def edit(
     elif await contacts.taken(conn, before, address):
         raise Conflict("this user has that address already", code="address_taken", field="address")
     else:
-        await contacts.readdress(conn, now, method_id, address, edit.label)
+        _, sealed = kept(channels, before.channel, edit.address)
+        await contacts.readdress(conn, now, method_id, address, edit.label, sealed)
     after = await read(conn, user_id, method_id)
     await record(conn, now, actor, "contact_method.edited", str(method_id), before.shown(), after.shown())
     return after
@@ -215,8 +218,18 @@ async def put_rules(
     return current + 1
 
 
+def kept(channels: Channels, channel: str, address: str) -> tuple[str, bytes | None]:
+    """What is stored of an address: how it is written and, where it is a secret, that sealed. Raises `Invalid`."""
+    name = normalised(channels, channel, address)
+    keeper = channels[channel]
+    try:
+        return name, keeper.seal(address) if isinstance(keeper, HasSecretAddresses) else None
+    except Invalid as refused:
+        raise invalid(("address", refused.message)) from refused
+
+
 def normalised(channels: Channels, channel: str, address: str) -> str:
-    """The one way to write an address. Raises `Invalid` naming the field."""
+    """The one way to write an address; the name of one that is a secret. Raises `Invalid` naming the field."""
     if channel not in channels:
         known = ", ".join(sorted(channels)) or "none"
         raise invalid(("channel", f"{channel} is not configured here; configured: {known}"))

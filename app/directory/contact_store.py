@@ -21,8 +21,8 @@ _OF_USER = text(_METHODS + " WHERE user_id = :user_id ORDER BY id")
 _ONE = text(_METHODS + " WHERE user_id = :user_id AND id = :id")
 _LOCK = text(_METHODS + " WHERE user_id = :user_id AND id = :id FOR UPDATE")
 _INSERT = text("""
-    INSERT INTO contact_methods (user_id, channel, address, label, verified_at, created_at, updated_at)
-    VALUES (:user_id, :channel, :address, :label, :verified_at, :now, :now)
+    INSERT INTO contact_methods (user_id, channel, address, sealed_address, label, verified_at, created_at, updated_at)
+    VALUES (:user_id, :channel, :address, :sealed_address, :label, :verified_at, :now, :now)
     ON CONFLICT (user_id, channel, address) DO NOTHING RETURNING id
 """)
 _TAKEN = text("""
@@ -30,9 +30,9 @@ _TAKEN = text("""
 """)
 _LABEL = text("UPDATE contact_methods SET label = :label, version = version + 1, updated_at = :now WHERE id = :id")
 _READDRESS = text("""
-    UPDATE contact_methods SET address = :address, label = :label, verified_at = NULL, broken_at = NULL,
-        broken_because = NULL, opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL, code_tries = 0,
-        version = version + 1, updated_at = :now
+    UPDATE contact_methods SET address = :address, sealed_address = :sealed_address, label = :label, verified_at = NULL,
+        broken_at = NULL, broken_because = NULL, opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL,
+        code_tries = 0, version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _DELETE = text("DELETE FROM contact_methods WHERE id = :id")
@@ -64,7 +64,8 @@ _PUT_RULES = text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredMethod:
-    """A contact method as it is now. It counts while `verified_at` is set and `broken_at` is not."""
+    """A contact method as it is now. It counts while `verified_at` is set and `broken_at` is not. `address` is only a
+    name where the channel has secret addresses."""
 
     id: int
     user_id: int
@@ -114,9 +115,11 @@ async def insert_method(
     address: str,
     label: str,
     verified_at: datetime | None,
+    sealed_address: bytes | None = None,
 ) -> int | None:
     """The id; None when the user has this address on this channel already."""
     values = {"user_id": user_id, "channel": channel, "address": address, "label": label, "verified_at": verified_at}
+    values["sealed_address"] = sealed_address
     found: int | None = (await conn.execute(_INSERT, values | {"now": now})).scalar_one_or_none()
     return found
 
@@ -131,9 +134,12 @@ async def relabel(conn: AsyncConnection, now: datetime, method_id: int, label: s
     await conn.execute(_LABEL, {"id": method_id, "label": label, "now": now})
 
 
-async def readdress(conn: AsyncConnection, now: datetime, method_id: int, address: str, label: str) -> None:
+async def readdress(
+    conn: AsyncConnection, now: datetime, method_id: int, address: str, label: str, sealed_address: bytes | None = None
+) -> None:
     """Another address: no longer verified, no longer broken."""
-    await conn.execute(_READDRESS, {"id": method_id, "address": address, "label": label, "now": now})
+    named = {"id": method_id, "address": address, "sealed_address": sealed_address, "label": label, "now": now}
+    await conn.execute(_READDRESS, named)
 
 
 async def delete_method(conn: AsyncConnection, method_id: int) -> None:

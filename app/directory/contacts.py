@@ -44,6 +44,10 @@ CALL_AFTER_S = 180
 """A text or mail first: whoever is awake needs no call."""
 
 
+PUSHES = frozenset({"push", "ntfy"})
+"""They cost nothing, and a quiet one makes no noise."""
+
+
 class UsableMethod(Struct, frozen=True, gc=False):
     id: int
     channel: str
@@ -86,10 +90,12 @@ class Person(Struct, frozen=True, gc=False):
 
 def default_rules(methods: Sequence[UsableMethod], loudness: str) -> tuple[Rule, ...]:
     """Loud: every method at once, a call after 3 minutes unless it is the only way, SMS again after 5 minutes. Quiet:
-    mail at once, another method only where there is no mail, a call only where there is nothing else."""
+    mail at once; where there is none, a push; else one other method, a call only where there is nothing else."""
     silent = [m for m in methods if m.channel != "voice"]
     if loudness == "quiet":
-        chosen = [(m, 0) for m in methods if m.channel == "mail"] or [(m, 0) for m in (silent or methods)[:1]]
+        mails = [(m, 0) for m in methods if m.channel == "mail"]
+        pushed = [(m, 0) for m in methods if m.channel in PUSHES]
+        chosen = mails or pushed or [(m, 0) for m in (silent or methods)[:1]]
     else:
         calls = [(m, CALL_AFTER_S if silent else 0) for m in methods if m.channel == "voice"]
         chosen = [(m, 0) for m in silent] + calls + [(m, 300) for m in methods if m.channel == "sms"]

@@ -134,8 +134,8 @@ class ContactMethodDocument(Document):
 
     model_config = _example(channel="sms", address="+49 30 901820", label="work phone")
 
-    channel: Literal["sms", "voice", "mail", "push", "chat", "webhook"]
-    address: Annotated[str, Field(min_length=1, max_length=500)]
+    channel: Literal["sms", "voice", "mail", "push", "chat", "webhook", "ntfy"]
+    address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
 
 
@@ -144,7 +144,7 @@ class ContactMethodEdit(Document):
 
     model_config = _example(address="+49 30 901821", label="work phone")
 
-    address: Annotated[str, Field(min_length=1, max_length=500)]
+    address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
 
 

@@ -85,7 +85,8 @@ class ContactMethod(Base):
 
     __tablename__ = "contact_methods"
     __table_args__ = (
-        CheckConstraint("channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook')", name="channel"),
+        CheckConstraint("channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook', 'ntfy')", name="channel"),
+        CheckConstraint("(channel IN ('push', 'ntfy')) = (sealed_address IS NOT NULL)", name="sealed_address"),
         CheckConstraint("opted_out_at IS NULL OR broken_at IS NOT NULL", name="opted_out_at"),
         UniqueConstraint("user_id", "channel", "address"),
         Index("ix_contact_methods_channel_address", "channel", "address"),
@@ -95,6 +96,9 @@ class ContactMethod(Base):
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"))
     channel: Mapped[str]
     address: Mapped[str]
+    """Only a name of it where it is a secret: of a push subscription or an ntfy topic."""
+    sealed_address: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The secret, encrypted (channels/secret_addresses.py)."""
     label: Mapped[str] = mapped_column(server_default="")
     verified_at: Mapped[datetime | None]
     broken_at: Mapped[datetime | None]

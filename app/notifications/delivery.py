@@ -20,9 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import metrics
 from app.access.links import Links
-from app.channels.channel import Channel, Message, SendFailed, Sent
+from app.channels.channel import Button, Channel, Message, SendFailed, Sent
 from app.db import ids
 from app.db.engine import transaction
+from app.directory.contacts import PUSHES
 from app.escalation.webhooks import label
 from app.notifications import outcome, rendering, reply_codes, store
 from app.notifications.claiming import Claim, Parcel, claim
@@ -158,6 +159,8 @@ class Delivery:
             replies=rendering.replies(parcel, words.replies),
             link=self._link(row, attempt_id),
             link_label=words.link_label,
+            button=self._button(attempt_id) if alone and row.channel in PUSHES and rendering.has_answer(row) else None,
+            sealed=row.sealed_address or b"",
             thread=f"incident-{row.number}" if alone else row.content.get("thread", ""),
             loud=any(r.loudness == "loud" for r in parcel),
             token=self._links.callback_token(attempt_id),
@@ -183,6 +186,9 @@ class Delivery:
         if (handshake := row.content.get("handshake")) is not None:
             return f"{self._public_url}/h/{self._links.handshake(handshake, row.user_id)}"
         return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
+
+    def _button(self, attempt_id: UUID) -> Button:
+        return Button("Acknowledge", self._links.acknowledges(self._links.token(attempt_id)))
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
         if not jobs:

@@ -28,6 +28,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "voice": Limit(timedelta(seconds=120), 1),
     "mail": Limit(timedelta(seconds=30), 5),
     "push": Limit(timedelta(seconds=30), 5),
+    "ntfy": Limit(timedelta(seconds=30), 5),
     "chat": Limit(timedelta(seconds=30), 5),
     "webhook": Limit(timedelta(seconds=10), 10),
 }

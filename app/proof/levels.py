@@ -1,7 +1,7 @@
 """How well a person can be reached, why, and what to do. Pure: the one definition, for lint, API, screens and doctor.
 
-- *ready*: at least two independent contact methods that count, of which one wakes (SMS, voice, push), and which work as
-  far as anybody knows: they never failed, or were proven since, and lately.
+- *ready*: at least two independent contact methods that count, of which one wakes (SMS, voice, push, ntfy), and which
+  work as far as anybody knows: they never failed, or were proven since, and lately.
 - *partly*: at least one contact method that counts: a page is sent, but one failure is enough to miss it.
 - *not reachable*: none, or the user is not active.
 
@@ -21,10 +21,12 @@ Level = Literal["ready", "partly", "not_reachable"]
 ORDER: Final[tuple[Level, ...]] = ("not_reachable", "partly", "ready")
 """From the worst to the best."""
 WORDS: Final[Mapping[Level, str]] = {"ready": "ready", "partly": "partly reachable", "not_reachable": "not reachable"}
-WAKES: Final = frozenset({"sms", "voice", "push"})
+WAKES: Final = frozenset({"sms", "voice", "push", "ntfy"})
 LATELY: Final = timedelta(days=90)
 """A proof that is older says nothing about a contact method that failed before it."""
-CHANNELS: Final = {"sms": "SMS", "voice": "call", "mail": "mail", "push": "push", "chat": "chat"}
+CHANNELS: Final = {
+    "sms": "SMS", "voice": "call", "mail": "mail", "push": "push", "ntfy": "ntfy", "chat": "chat",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from app.notifications import reading, why
 from app.notifications.commands import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
+from app.web.link_json import as_json, how_it_stands
 from app.web.link_view import Action, View, offered, said
 from app.web.respond_several import several
 from app.web.screens.rendering import LINK_HEADERS, link_screen
@@ -121,7 +122,7 @@ async def _press(
     if not given.allows(token, action, view, signature):
         return await _show(request, tx, link, token, seen, "Nothing was done: please press again.", status=403)
     if action != "acknowledge" and not seen.is_open:
-        return _back(token, action)
+        return await _done(request, tx, link, token, action)
     if not View.read(view).allows(action, View.of(seen)):
         told = "Nothing was done yet, because things changed since you looked. Please look again."
         return await _show(request, tx, link, token, seen, told, status=409)
@@ -141,11 +142,13 @@ async def _act(request: Request, tx: Transaction, link: Link, token: str, seen: 
         done = await commands.resolve(tx.conn, tx.now, seen.id, who, confirmed=confirmed)
         if isinstance(done, StillFiring):
             return await _show(request, tx, link, token, seen, ask=done.firing)
-    return _back(token, action)
+    return await _done(request, tx, link, token, action)
 
 
-def _back(token: str, action: Action) -> Response:
-    """To the screen by GET, so that loading it again sends nothing again."""
+async def _done(request: Request, tx: Transaction, link: Link, token: str, action: Action) -> Response:
+    """To the screen by GET, so that loading it again sends nothing again; a program is told at once."""
+    if as_json(request):
+        return await _open(request, tx, link, token, action)
     return RedirectResponse(f"/l/{token}?pressed={action}", 303, dict(LINK_HEADERS))
 
 
@@ -161,6 +164,8 @@ async def _show(
     status: int = 200,
 ) -> Response:
     """`ask`: so many alerts still fire; the screen asks before it resolves."""
+    if as_json(request):
+        return how_it_stands(seen, link, told, status)
     view = str(View.of(seen))
     message, one_of_several, _ = token.partition("/")
     actions: list[Action] = ["resolve_anyway"] if ask else list(offered(seen, link.user_id, tx.now))

@@ -323,6 +323,8 @@ async def test_the_registry_offers_what_is_configured(exchange: PhoneExchange) -
         ("sms", False),
         ("voice", False),
         ("mail", False),
+        ("push", False),
+        ("ntfy", False),
     ]
     assert "TOCSIN_TWILIO_AUTH_TOKEN" in registry.capabilities(nothing)[0].missing
     both = registry.channels(

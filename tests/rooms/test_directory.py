@@ -335,6 +335,10 @@ def test_the_default_plan():
     assert plan([sms, second], "loud") == [(1, 0), (3, 0), (1, 300), (3, 300)]
     assert plan([sms, second], "quiet") == [(1, 0)]
     assert plan([], "loud") == plan([], "quiet") == []
+    push, ntfy = UsableMethod(4, "push", "x #1"), UsableMethod(5, "ntfy", "x #2")
+    assert plan([sms, mail, push, ntfy], "loud") == [(1, 0), (2, 0), (4, 0), (5, 0), (1, 300)]
+    assert plan([sms, mail, push], "quiet") == [(2, 0)]
+    assert plan([sms, push, ntfy], "quiet") == [(4, 0), (5, 0)]
 
 
 async def test_a_service_is_made_edited_and_deleted(conn, now, ids):

@@ -29,7 +29,8 @@ MethodId = Annotated[int, Path(alias="id", description="The `id` of the contact 
 
 
 class ContactMethodAnswer(Answer):
-    """It counts while it is verified and not broken. `version` is the ETag."""
+    """It counts while it is verified and not broken. The `address` of `push` and `ntfy` is a secret: it is only named.
+    `version` is the ETag."""
 
     id: int
     channel: str

@@ -29,6 +29,7 @@ Editing = Annotated[Reader, reads("me.edit")]
 NOTHING_ENTERED: Final = {"channel": "", "address": "", "label": ""}
 TOLD: Final = {
     "added": "Added. Ask for a code next: it counts once the code came back.",
+    "device": "This device is added, and a code is on its way to it: enter it below.",
     "sent": "A code is on its way. It is good for 15 minutes.",
     "verified": "Verified: you are reached there from now on.",
     "removed": "Removed.",
@@ -50,10 +51,10 @@ def me(reader: Reader) -> tuple[int, str]:
 async def show_account(
     request: Request, reader: Annotated[Reader, reads("me.read")], settings: SettingsGiven, told: str = ""
 ) -> Response:
-    return await _show(request, reader, settings, TOLD.get(told, ""))
+    return await show(request, reader, settings, TOLD.get(told, ""))
 
 
-async def _show(
+async def show(
     request: Request,
     reader: Reader,
     settings: SettingsGiven,
@@ -76,10 +77,12 @@ async def _show(
         methods=own,
         rules={loud: person.rules_for(loud) for loud in ("loud", "quiet")},
         default={loud: not any(given == loud for given, _ in person.rules) for loud in ("loud", "quiet")},
-        offered=[c for c in registry.capabilities(settings) if c.configured],
+        offered=[c for c in registry.capabilities(settings) if c.configured and c.typed],
         channels=channels,
         subscribed=(await subscriptions.of_user(conn, user_id)).subscriptions,
         services=await subscriptions.services(conn),
+        names={m.id: m.label if m.label and m.channel in contacts.PUSHES else m.address for m in own},
+        server_key=channels["push"].server_key if "push" in channels else "",
         told=told,
         wrong=wrong,
         entered=entered,
@@ -103,21 +106,27 @@ async def add_method(
         await contact_methods.add(reader.tx.conn, reader.tx.now, user_id, document, channels, actor=reader.caller.actor)
     except ValidationError:
         wrong = "This address cannot be used."
-        return await _show(request, reader, settings, wrong=wrong, status=422, entered=given)
+        return await show(request, reader, settings, wrong=wrong, status=422, entered=given)
     except Refusal as refused:
         wrong = refused.message.removeprefix("address: ")
-        return await _show(request, reader, settings, wrong=wrong, status=422, entered=given)
+        return await show(request, reader, settings, wrong=wrong, status=422, entered=given)
     return back("added")
 
 
 @router.post("/contact-methods/{method_id}/code")
 async def send_code(request: Request, method_id: MethodId, reader: Editing, settings: SettingsGiven) -> Response:
+    try:
+        await queue_code(request, reader, method_id)
+    except Refusal as refused:
+        return await show(request, reader, settings, wrong=refused.message, status=422)
+    return back("sent")
+
+
+async def queue_code(request: Request, reader: Reader, method_id: int) -> None:
+    """Raises `Refusal` where `contact_methods.new_code` does."""
     user_id, _ = me(reader)
     tx = reader.tx
-    try:
-        code = await contact_methods.new_code(tx.conn, tx.now, user_id, method_id, actor=reader.caller.actor)
-    except Refusal as refused:
-        return await _show(request, reader, settings, wrong=refused.message, status=422)
+    code = await contact_methods.new_code(tx.conn, tx.now, user_id, method_id, actor=reader.caller.actor)
     await queue_message(
         tx.conn,
         tx.now,
@@ -130,7 +139,6 @@ async def send_code(request: Request, method_id: MethodId, reader: Editing, sett
         key=f"verification:{method_id}:{tx.now.isoformat()}",
     )
     tx.after_commit(request.app.state.wake)
-    return back("sent")
 
 
 @router.post("/contact-methods/{method_id}/verify")
@@ -151,7 +159,7 @@ async def verify(
     if isinstance(entered, WrongCode):
         left = "1 try is" if entered.tries_left == 1 else f"{entered.tries_left} tries are"
         wrong = f"This is not the code that was sent. {left} left."
-    return await _show(request, reader, settings, wrong=wrong, status=422)
+    return await show(request, reader, settings, wrong=wrong, status=422)
 
 
 @router.post("/contact-methods/{method_id}/remove")
@@ -175,9 +183,9 @@ async def change_password(
     try:
         await access.change_password(reader.tx.conn, reader.tx.now, throttle, user_id, current=current, new=new)
     except Invalid as refused:
-        return await _show(request, reader, settings, wrong=refused.message, status=422)
+        return await show(request, reader, settings, wrong=refused.message, status=422)
     except Refusal as refused:
-        return await _show(request, reader, settings, wrong=refused.message, status=403)
+        return await show(request, reader, settings, wrong=refused.message, status=403)
     shown = screen("login", following="/account", email="", told="Your password is changed. Please log in with it.")
     clear_session(shown, settings)
     return shown

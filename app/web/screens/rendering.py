@@ -23,7 +23,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app import hours
 
 _HERE: Final = Path(__file__).resolve().parent.parent
-_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+    ".png": "image/png",
+}  # fmt: skip
 
 STATE_WORDS: Final = {
     "triggered": "Triggered",
@@ -32,7 +35,9 @@ STATE_WORDS: Final = {
     "resolved": "Resolved",
     "closed": "Closed",
 }
-CHANNEL_WORDS: Final = {"sms": "SMS", "mail": "mail", "voice": "call", "push": "push", "chat": "chat"}
+CHANNEL_WORDS: Final = {
+    "sms": "SMS", "mail": "mail", "voice": "call", "push": "push", "ntfy": "ntfy", "chat": "chat",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 HEADERS: Final = _COMMON | {
     "Referrer-Policy": "same-origin",
     "Content-Security-Policy": _csp(
-        style_src="'self'", script_src="'self'", img_src="'self' data:", connect_src="'self'"
+        style_src="'self'", script_src="'self'", img_src="'self' data:", connect_src="'self'", manifest_src="'self'"
     ),
 }
 LINK_HEADERS: Final = _COMMON | {

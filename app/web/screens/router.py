@@ -9,6 +9,7 @@ from app.web.screens import (
     actions,
     calendars,
     correlating,
+    devices,
     dry_runs,
     escalation_lists,
     fairness,
@@ -74,6 +75,7 @@ router.include_router(webhooks.router)
 router.include_router(last_resort.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)
+router.include_router(devices.router)
 router.include_router(notification_rules.router)
 router.include_router(subscriptions.router)
 # After every screen with an address below /schedules of its own: here that word would be a schedule's key.
