@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from app.channels import mail, sms, voice
+from dataclasses import replace
+
+from app.channels import gateway_reading, mail, sms, voice
 from app.channels.channel import Capability, Channel
-from app.channels.several import EVERY_PREFIX, Several
+from app.channels.gateway_description import Gateways
+from app.channels.several import Several
+from app.errors import Invalid
 from app.settings import Settings
 
 
@@ -23,14 +27,29 @@ def channels(settings: Settings) -> dict[str, Channel]:
         from app.channels.twilio_voice import VoiceChannel  # noqa: PLC0415  # as above
 
         phones["voice"][sms.PROVIDER] = VoiceChannel(settings)
-    for capability in (sms.capability(settings), voice.capability(settings)):
-        if providers := phones[capability.channel]:
-            found.append(Several(capability, providers, {EVERY_PREFIX: list(providers)}))
+    described = gateway_reading.read(settings)
+    for capability in _phones(settings, described):
+        kind = capability.channel
+        for gateway in described.of(kind):
+            from app.channels.gateway import GatewayChannel  # noqa: PLC0415  # only where there are some
+
+            phones[kind][gateway.name] = GatewayChannel(settings, gateway, capability)
+        if providers := phones[kind]:
+            for mistake in gateway_reading.order_mistakes(described, kind, list(providers)):
+                raise Invalid(f"{gateway_reading.SETTING}: {mistake}")
+            found.append(Several(capability, providers, described.orders(kind, list(providers))))
     if mail.capability(settings).configured:
         found.append(mail.MailChannel(settings))
     return {channel.capability.channel: channel for channel in found}
 
 
 def capabilities(settings: Settings) -> list[Capability]:
-    """All channels of this version, configured or not, in the order in which forms offer them."""
-    return [sms.capability(settings), voice.capability(settings), mail.capability(settings)]
+    """All channels of this version, configured or not, in the order in which forms offer them. Raises Invalid for a
+    wrong description of gateways."""
+    return [*_phones(settings, gateway_reading.read(settings)), mail.capability(settings)]
+
+
+def _phones(settings: Settings, described: Gateways) -> list[Capability]:
+    """A described gateway is a provider as good as Twilio."""
+    by_twilio = (sms.capability(settings), voice.capability(settings))
+    return [replace(c, missing=()) if described.of(c.channel) else c for c in by_twilio]

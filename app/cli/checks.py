@@ -25,6 +25,7 @@ from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
 from app.directory import opting_out
 from app.directory import store as directory
+from app.errors import Invalid
 from app.escalation import tier_store
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
@@ -256,9 +257,11 @@ async def of_channels(s: Settings) -> AsyncIterator[Finding]:
         if not capability.configured:
             yield warning(name, "not configured", f"It takes {', '.join(capability.missing)}.")
             continue
-        try:
-            yield ok(name, await probes.probe(capability.channel, s))
-        except SendFailed as e:
-            yield problem(name, e.message)
+        for provider, probe in probes.probes(capability.channel, s).items():
+            asked = f"{name} by {provider}" if provider else name
+            try:
+                yield ok(asked, await probe())
+            except (SendFailed, Invalid) as e:
+                yield problem(asked, e.message)
     if not any(c.configured for c in capabilities):
         yield problem("channels", "none is configured: nobody can be paged", "docs/configuration.md, Channels.")

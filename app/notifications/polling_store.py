@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.channel import FINAL_RANK, RANK
 
@@ -30,3 +31,16 @@ FOUND_OUT = text("""
     WHERE id = :id
 """)
 """After its status was kept: is there anything more to find out?"""
+
+_NAMED = text("""
+    SELECT callback_hash FROM attempts WHERE provider = :provider AND provider_id = :provider_id
+    ORDER BY id DESC LIMIT 1
+""")
+
+
+async def attempt_named(conn: AsyncConnection, provider: str, provider_id: str) -> bytes | None:
+    """The callback hash of the attempt that a provider calls so."""
+    if not provider_id:
+        return None
+    found = (await conn.execute(_NAMED, {"provider": provider, "provider_id": provider_id})).scalar_one_or_none()
+    return None if found is None else bytes(found)
