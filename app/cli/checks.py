@@ -29,6 +29,7 @@ from app.errors import Invalid
 from app.escalation import tier_store
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
+from app.notifications import health_store
 from app.notifications.overdue_store import overdue
 from app.notifications.watch import duration
 from app.settings import Settings
@@ -149,6 +150,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
         yield silent
     async for finding in _calendars(conn):
         yield finding
+    async for finding in _passed_over(conn, now):
+        yield finding
     yield await _on_time(conn)
     yield await _partitions(conn, now)
 
@@ -221,6 +224,13 @@ async def _calendars(conn: AsyncConnection) -> AsyncIterator[Finding]:
         if c.unknown:
             advice = "Lower layers show through. Add the names to its people. docs/calendars.md"
             yield warning(name, f"has {c.unknown} names that mean nobody", advice)
+
+
+async def _passed_over(conn: AsyncConnection, now: datetime) -> AsyncIterator[Finding]:
+    """Nothing when all providers take messages, as far as is known."""
+    for r in await health_store.passed_over(conn, now):
+        what = f"is passed over for {r.prefix} since {r.over_since:%Y-%m-%d %H:%M} UTC: {r.because}"
+        yield warning(f"provider {r.provider}", what, "Others stand in where there are some. docs/providers.md")
 
 
 async def _on_time(conn: AsyncConnection) -> Finding:

@@ -42,6 +42,11 @@ async def rows(conn: AsyncConnection) -> Sequence[Any]:
     return (await conn.execute(_READ)).all()
 
 
+async def passed_over(conn: AsyncConnection, now: datetime) -> list[Any]:
+    """Those that get no message now."""
+    return [r for r in await rows(conn) if health_of(r).state(now) == "passed over"]
+
+
 async def healths(conn: AsyncConnection, channels: Collection[str]) -> dict[Key, Health]:
     """Of these channels."""
     found = await rows(conn)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import metrics
 from app.channels.channel import RANK, Askable, CallProgress, Channel, SendFailed, Told
-from app.channels.several import askable
+from app.channels.several import Several, askable
 from app.db.engine import transaction
 from app.notifications import calls, health_store, polling_store
 from app.notifications.commands import report_delivery
@@ -37,9 +37,17 @@ async def ask_due(engine: AsyncEngine, channels: Mapping[str, Channel]) -> bool:
         due = (await conn.execute(polling_store.TO_ASK, named)).all()
         asking = [(r, asked) for r in due if (asked := _worth_asking(r, channels)) is not None]
         await _keep_next(conn, now, due, {r.id for r, _ in asking})
+        _count_passed_over(channels, await health_store.passed_over(conn, now))
     gate = asyncio.Semaphore(AT_ONCE)
     news = await asyncio.gather(*(_ask(engine, channels, r, provider, gate) for r, provider in asking))
     return any(news)
+
+
+def _count_passed_over(channels: Mapping[str, Channel], rows: Sequence[Any]) -> None:
+    for name, channel in channels.items():
+        for provider in channel.providers if isinstance(channel, Several) else ():
+            prefixes = sum((r.channel, r.provider) == (name, provider) for r in rows)
+            metrics.provider_passed_over(name, provider, prefixes)
 
 
 def _worth_asking(row: Any, channels: Mapping[str, Channel]) -> Askable | None:

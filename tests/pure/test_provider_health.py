@@ -43,7 +43,7 @@ def test_one_message_tries_it_and_pauses_grow() -> None:
 
 def test_who_takes_and_never_delivers_lies() -> None:
     health = WORKING
-    for n in range(3):
+    for _ in range(3):
         assert health.state(NOW) == "working"
         health = after(after(health, "accepted", NOW), "undelivered", NOW, "30008", "no reason")
     assert (health.state(NOW), health.fault) == ("passed over", "delivering")

@@ -227,8 +227,8 @@ async def test_the_doctor_asks_who_can_be_asked(gateway: Gateway, monkeypatch: p
     found = {f.check: f async for f in checks.of_channels(settings)}
     assert found["text message by northline"].state == "problem"
     assert "0815" not in str(found)
+    monkeypatch.delenv("NORTHLINE_TOKEN")
     with pytest.raises(Invalid, match="secret token: the environment has no NORTHLINE_TOKEN"):
-        monkeypatch.delenv("NORTHLINE_TOKEN")
         registry.channels(settings)
 
 
