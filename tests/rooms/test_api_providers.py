@@ -167,7 +167,8 @@ async def test_costs_are_told_where_they_are_known(house: Whole) -> None:
     await sent(house, month, "t3")
     await sent(house, last, "t4", price="9", currency="EUR")
     costs = (await get(house, "/api/v1/costs?month=2026-11")).json()
-    assert [(i["team"], i["provider"], i["messages"], i["priced"], i["total"], i["currency"]) for i in costs["items"]] == [
+    fields = ("team", "provider", "messages", "priced", "total", "currency")
+    assert [tuple(item[f] for f in fields) for item in costs["items"]] == [
         (None, "bird", 2, 2, "0.1000", "EUR"), (None, "bird", 1, 0, None, None),
     ]  # fmt: skip
     answer = await get(house, "/api/v1/costs/messages.csv?month=2026-11")
