@@ -41,7 +41,7 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _OURS: Final = (401, 403, 404, 405, 407)
 _TEMPORARY: Final = (408, 425, 429)
 _SAID_AT_MOST: Final = 200
-_KEYS: Final = " Press 4 to acknowledge, 6 to escalate, 9 to resolve."
+_KEYS: Final = " Press 4 to acknowledge, 6 to escalate."
 
 
 class GatewayChannel:

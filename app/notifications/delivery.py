@@ -221,6 +221,7 @@ class Delivery:
             sent: Sent | SendFailed = await channel.send(job.message)
         except SendFailed as failed:
             sent = failed
+        await self._note(job.way, sent)
         if isinstance(sent, SendFailed) and sent.maybe_sent:
             sent = await self._find(channel, job) or sent
         await self._record(job, sent)
@@ -239,7 +240,6 @@ class Delivery:
             return None
 
     async def _record(self, job: Job, sent: Sent | SendFailed) -> None:
-        await self._note(job.way, sent)
         told = askable(self._channels[job.way.channel], job.way.provider) is not None
         async with transaction(self._engine) as (conn, now):
             result = await outcome.record(
@@ -253,7 +253,7 @@ class Delivery:
             self._wake()  # another provider has it at once
 
     async def _note(self, way: Way, sent: Sent | SendFailed) -> None:
-        """How the provider fares, before the message goes on: the next one is to know. Written when it is news."""
+        """How the provider fares, before anything else: the next message is to know. Written when it is news."""
         if not way.provider or (isinstance(sent, SendFailed) and not is_its_own(sent)):
             return
         if isinstance(sent, Sent) and way.health.fault != "taking" and not way.health.outcomes.endswith("f"):
@@ -271,7 +271,7 @@ class Delivery:
         channel = job.lost.channel
         if isinstance(sent, Sent):
             metrics.notification_accepted(channel, (now - job.due_at).total_seconds())
-            metrics.provider_attempt(channel, sent.provider, "accepted")
+            metrics.provider_attempt(channel, job.way.provider or channel, "accepted")
         else:
             metrics.provider_error(channel, sent.code)
             metrics.provider_attempt(channel, job.way.provider or channel, "failed")

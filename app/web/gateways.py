@@ -6,6 +6,8 @@ in the address, or by the gateway's own id where it knows one address only.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request, Response
 
 from app.access.links import Links
@@ -76,6 +78,7 @@ async def _status(request: Request, tx: Transaction, name: str, token_hash: byte
     if not isinstance(report, CallProgress):
         changed = await report_delivery(tx.conn, tx.now, attempt, report, known)
     elif report.digits:
+        report = replace(report, provider_id=f"{name}:{provider_id or attempt.hex()}")  # a key of a call acts once
         await calls.press(tx.conn, tx.now, attempt, "", report, known, sure=False)
         changed = True
     else:

@@ -184,7 +184,7 @@ async def test_status_and_price_are_told_when_asked(
 async def test_a_call_reads_out_and_a_key_comes_back(gateway: Gateway, northline: dict[str, GatewayChannel]) -> None:
     calls = northline["voice"]
     sent = await calls.send(page())
-    assert gateway.taken[0].text.endswith("Press 4 to acknowledge, 6 to escalate, 9 to resolve.")
+    assert gateway.taken[0].text.endswith("Press 4 to acknowledge, 6 to escalate.")
     told = status_of(calls, document_of({}, b'{"call": {"state": "answered", "key": "4"}}'))
     assert told == ("", CallProgress("northline-calls", "", "in-progress", "4"))
     assert sent.provider_id == "m-1"

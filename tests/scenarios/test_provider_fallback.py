@@ -203,3 +203,17 @@ async def fires_alone(town: Town, name: str, service: str) -> None:
 async def _until(there: Any) -> None:
     while not there():  # noqa: ASYNC110  # a socket elsewhere cannot set an event here
         await asyncio.sleep(0.005)
+
+
+async def test_who_hangs_and_took_it_all_the_same_is_passed_over(two: Town, gateway: Gateway) -> None:
+    """The message is found there, so nobody gets it twice; the next one goes elsewhere."""
+    ana = await paged(two)
+    two.exchange.troubles.hangs(stored=True)
+    several = two.workers[0].channels["sms"]
+    assert isinstance(several, Several)
+    several.providers["twilio"]._http._timeout_s = 1.0  # type: ignore[attr-defined]  # as above
+    await two.alertmanager.fires("HighErrorRate")
+    await ana.phone.expects_sms("HighErrorRate")
+    assert gateway.taken == []
+    await two.alertmanager.fires("DiskFull")
+    assert [p for p, *_ in await tried(two)] == ["twilio", "textbird"]
