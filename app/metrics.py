@@ -86,6 +86,16 @@ _replies = _counter("replies_total", "Text messages and mails that came in, by w
 _bounces = _counter("bounces_total", "What mail servers said later about mails that they had taken.", "kind")
 _keys = _counter("keys_pressed_total", "Keys pressed in calls: 4, 6, 9, or another, which repeats.", "key")
 _provider_errors = _counter("provider_errors_total", "Refused or failed attempts by class of code.", "channel", "code")
+_provider_attempts = _counter(
+    "provider_attempts_total", "Attempts by the provider that was asked, and whether it took the message.",
+    "channel", "provider", "result",
+)  # fmt: skip
+_provider_asked = _counter(
+    "provider_asked_total", "Questions to providers about messages that they took earlier.", "channel", "result"
+)
+_provider_over = _gauge(
+    "provider_passed_over", "Number prefixes for which a provider is passed over now.", "channel", "provider"
+)
 _oldest_overdue = _gauge(
     "oldest_overdue_seconds", "How long the oldest due and unclaimed row has waited; 0: none.", "kind"
 )
@@ -227,6 +237,20 @@ def notification_ended(
 def provider_error(channel: str, code: str) -> None:
     """One attempt that failed. `code` is `SendFailed.code`; counted by its class."""
     _provider_errors.labels(channel, code_class(code)).inc()
+
+
+def provider_attempt(channel: str, provider: str, result: Literal["accepted", "failed"]) -> None:
+    """`provider`: its name in the configuration."""
+    _provider_attempts.labels(channel, provider, result).inc()
+
+
+def provider_asked(channel: str, result: Literal["asked", "final", "failed"]) -> None:
+    """`final`: what became of it was known, its price was not. `failed`: no answer."""
+    _provider_asked.labels(channel, result).inc()
+
+
+def provider_passed_over(channel: str, provider: str, prefixes: int) -> None:
+    _provider_over.labels(channel, provider).set(prefixes)
 
 
 def code_class(code: str) -> str:

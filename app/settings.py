@@ -53,6 +53,7 @@ class Settings:
     twilio_base_url: str = ""
     twilio_voice_from: str = ""
     voice_ring_s: int = 20
+    gateways: str = field(default="", repr=False)
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
     mail_reply_to: str = ""

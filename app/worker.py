@@ -21,7 +21,7 @@ from app.access.links import Links
 from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.db.notify import Listener
-from app.notifications import handoff_notices
+from app.notifications import handoff_notices, polling
 from app.notifications.delivery import Delivery
 from app.notifications.due import Climbed, together
 from app.proof import watching
@@ -33,6 +33,7 @@ MOST_S = 60.0
 CHORES_AFTER_S = 2.0
 """Whoever starts has something better to do first."""
 PROVE_EVERY_S = 5
+ASK_EVERY_S = 5
 OVERDUE_S = 0.1
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class Worker:
     ) -> None:
         self._engine = engine
         self._channels = tuple(channels)
+        self._providers = channels
         self._standings = Standings()
         self._unreachable = unreachable
         self._keep_house = keep_house
@@ -73,6 +75,7 @@ class Worker:
         self._stopping = False
         self._cleaning: asyncio.Task[None] | None = None
         self._proving: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._public_url = public_url
         self.seen_at: float | None = None
         """When the last tick ended, on the monotonic clock."""
@@ -86,6 +89,7 @@ class Worker:
             first = datetime.now(UTC) + timedelta(seconds=CHORES_AFTER_S)
             self._scheduler.add_job(self._chores, "interval", seconds=60, id="chores", next_run_time=first)
         self._scheduler.add_job(self._proof, "interval", seconds=PROVE_EVERY_S, id="proof")
+        self._scheduler.add_job(self._ask, "interval", seconds=ASK_EVERY_S, id="ask")
         self._scheduler.start()
         if self._listener is not None:
             self._listener.start()
@@ -96,7 +100,7 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
-        for task in filter(None, (self._cleaning, self._proving, self._running_errands)):
+        for task in filter(None, (self._cleaning, self._proving, self._asking, self._running_errands)):
             task.cancel()
             await asyncio.wait({task})
         self._stopping = True
@@ -190,6 +194,24 @@ class Worker:
     async def prove(self) -> None:
         """One pass over what is proven before it is needed: drills, the next 48 hours, weekly mails."""
         if await watching.prove(self._engine, self._channels, self._public_url):
+            self.wake()
+
+    async def _ask(self) -> None:
+        """Apart from the tick: a provider that does not answer keeps no page waiting."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_around(), name="ask")
+
+    async def _ask_around(self) -> None:
+        try:
+            await self.ask()
+        except (DBAPIError, OSError, TimeoutError) as e:
+            log.warning("asking_failed", error=repr(e))
+        except Exception as e:  # the next pass must come, whatever this one died of
+            log.error("asking_failed", error=repr(e), exc_info=e)
+
+    async def ask(self) -> None:
+        """One pass over what providers took and did not tell the end of."""
+        if await polling.ask_due(self._engine, self._providers):
             self.wake()
 
     def _run_errands(self) -> None:

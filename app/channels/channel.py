@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from decimal import Decimal
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 Purpose = Literal["page", "nudge", "update", "notice", "verification", "digest", "drill"]
 """Why a notification is sent (words.md)."""
@@ -220,6 +221,22 @@ class CallProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a provider takes for a message; never negative. `currency`: ISO 4217, as the provider says it."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a provider answers when it is asked about a message or a call that it took. None: it does not say."""
+
+    report: DeliveryReport | CallProgress | None
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """A message that came in. `opt_out`: STOP, START or HELP where the provider has taken it for that itself."""
 
@@ -253,4 +270,16 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Gives up connections that are kept open."""
+        ...
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """A provider that can be asked later about what it took."""
+
+    tells_price: bool
+    """It may say what a message cost, sooner or later."""
+
+    async def ask(self, provider_id: str) -> Told:
+        """What became of it, and what it cost. Raises `SendFailed` when the provider cannot be asked now."""
         ...

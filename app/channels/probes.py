@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import aiosmtplib
 
-from app.channels import mail, ntfy, sms
-from app.channels.channel import SendFailed
+from app.channels import gateway_reading, mail, ntfy, sms, voice
+from app.channels.channel import Capability, SendFailed
+from app.channels.gateway_description import Gateway
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
 from app.settings import Settings
 
 WITHIN_S = 10.0
 
+Probe = Callable[[], Awaitable[str]]
 
-async def probe(channel: str, settings: Settings) -> str:
-    """What was found out, for people. Raises `SendFailed` when the provider would not take a message now."""
-    return await {"sms": twilio, "voice": twilio, "mail": smtp, "push": push, "ntfy": ntfy_servers}[channel](settings)
+
+def probes(channel: str, settings: Settings) -> dict[str, Probe]:
+    """One for each provider of a configured channel, by its name; by an empty one where the channel has just one that
+    everybody knows. Each returns what was found out, for people; raises `SendFailed` when the provider would not take a
+    message now, `Invalid` when it is configured wrongly."""
+    if channel not in ("sms", "voice"):
+        return {"": partial({"mail": smtp, "push": push, "ntfy": ntfy_servers}[channel], settings)}
+    of_twilio = (sms if channel == "sms" else voice).capability(settings)
+    found: dict[str, Probe] = {"": partial(twilio, settings)} if of_twilio.configured else {}
+    for described in gateway_reading.read(settings).of(channel):
+        found[described.name] = partial(_gateway, settings, described, of_twilio)
+    return found
+
+
+async def _gateway(settings: Settings, described: Gateway, capability: Capability) -> str:
+    from app.channels.gateway import GatewayChannel  # noqa: PLC0415  # only where there are some
+
+    asked = GatewayChannel(settings, described, capability)
+    try:
+        return await asked.probe()
+    finally:
+        await asked.close()
 
 
 async def twilio(settings: Settings) -> str:

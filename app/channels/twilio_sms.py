@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from twilio.rest import Client
 from twilio.rest.api import Api
 
 from app.channels import twilio_faults
-from app.channels.channel import Message, SendFailed, Sent
+from app.channels.channel import UNDONE, DeliveryReport, Message, Price, SendFailed, Sent, Told
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
 from app.channels.sms import BASE_URL, PROVIDER, body_of, capability, normalise, status_named
@@ -35,6 +36,8 @@ UNREADABLE: Final = (TwilioException, ValueError, TypeError, AttributeError, Key
 
 class SmsChannel:
     """One Twilio account. Raises Invalid when it is not configured."""
+
+    tells_price = True
 
     def __init__(self, settings: Settings) -> None:
         self.capability = capability(settings)
@@ -94,8 +97,35 @@ class SmsChannel:
                 return sent_as(record)
         return None
 
+    async def ask(self, provider_id: str) -> Told:
+        """Its status and error code, and its price once Twilio has reckoned it, some time after the delivery."""
+        try:
+            record = await self._messages(provider_id).fetch_async()
+            return Told(_report(record), price_of(record))
+        except UNREADABLE as e:
+            raise SendFailed(f"Twilio's answer cannot be read: {e}", code="answer") from e
+
     async def close(self) -> None:
         await self._http.close()
+
+
+def _report(record: Any) -> DeliveryReport | None:
+    status = status_named(str(record.status or ""))
+    if status is None:
+        return None
+    code = record.error_code
+    fault = twilio_faults.of_delivery(int(code) if code is not None else None) if status in UNDONE else None
+    return DeliveryReport(PROVIDER, str(record.sid), status, fault)
+
+
+def price_of(record: Any) -> Price | None:
+    """Twilio writes what it takes as a negative number, in text. Raises ValueError for what is no number."""
+    if not record.price or not record.price_unit:
+        return None
+    try:
+        return Price(abs(Decimal(str(record.price))), str(record.price_unit).upper())
+    except InvalidOperation as e:
+        raise ValueError(f"no price: {record.price}") from e
 
 
 def sent_as(record: Any) -> Sent:

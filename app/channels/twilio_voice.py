@@ -14,10 +14,10 @@ from twilio.rest import Client
 from twilio.rest.api import Api
 
 from app.channels import sms, voice
-from app.channels.channel import Message, SendFailed, Sent
+from app.channels.channel import CallProgress, Message, SendFailed, Sent, Told
 from app.channels.hosts import HostPolicy
 from app.channels.http import Http
-from app.channels.twilio_sms import TIMEOUT_S, UNREADABLE, SdkTransport, sent_as
+from app.channels.twilio_sms import TIMEOUT_S, UNREADABLE, SdkTransport, price_of, sent_as
 from app.errors import Invalid
 from app.settings import Settings
 
@@ -28,6 +28,8 @@ LASTS_AT_MOST_S: Final = 180
 
 class VoiceChannel:
     """One Twilio account. Raises Invalid when it is not configured."""
+
+    tells_price = True
 
     def __init__(self, settings: Settings) -> None:
         self.capability = voice.capability(settings)
@@ -74,6 +76,15 @@ class VoiceChannel:
         began = since.replace(microsecond=0)
         found = [c for c in newest if c.date_created and c.date_created.astimezone(UTC) >= began]
         return sent_as(found[0]) if len(found) == 1 else None
+
+    async def ask(self, provider_id: str) -> Told:
+        """How the call went, as its callbacks would have said, and its price once Twilio has reckoned it."""
+        try:
+            record = await self._calls(provider_id).fetch_async()
+            progress = CallProgress(sms.PROVIDER, provider_id, str(record.status or ""))
+            return Told(progress, price_of(record))
+        except UNREADABLE as e:
+            raise SendFailed(f"Twilio's answer cannot be read: {e}", code="answer") from e
 
     async def close(self) -> None:
         await self._http.close()

@@ -25,9 +25,11 @@ from app.db import clock_control, migrate, partition_store, partitions
 from app.db.binaries import OLDEST, ServerFailed
 from app.directory import opting_out
 from app.directory import store as directory
+from app.errors import Invalid
 from app.escalation import tier_store
 from app.escalation.answering import nobody_is_left
 from app.heartbeats.store import never_pinged
+from app.notifications import health_store
 from app.notifications.overdue_store import overdue
 from app.notifications.watch import duration
 from app.settings import Settings
@@ -148,6 +150,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
         yield silent
     async for finding in _calendars(conn):
         yield finding
+    async for finding in _passed_over(conn, now):
+        yield finding
     yield await _on_time(conn)
     yield await _partitions(conn, now)
 
@@ -222,6 +226,13 @@ async def _calendars(conn: AsyncConnection) -> AsyncIterator[Finding]:
             yield warning(name, f"has {c.unknown} names that mean nobody", advice)
 
 
+async def _passed_over(conn: AsyncConnection, now: datetime) -> AsyncIterator[Finding]:
+    """Nothing when all providers take messages, as far as is known."""
+    for r in await health_store.passed_over(conn, now):
+        what = f"is passed over for {r.prefix} since {r.over_since:%Y-%m-%d %H:%M} UTC: {r.because}"
+        yield warning(f"provider {r.provider}", what, "Others stand in where there are some. docs/providers.md")
+
+
 async def _on_time(conn: AsyncConnection) -> Finding:
     ladders, notifications = await overdue(conn)
     if late := ladders.late + notifications.late:
@@ -258,10 +269,12 @@ async def of_channels(s: Settings) -> AsyncIterator[Finding]:
         if not capability.configured:
             yield warning(name, "not configured", f"It takes {', '.join(capability.missing)}.")
             continue
-        try:
-            yield ok(name, await probes.probe(capability.channel, s))
-        except SendFailed as e:
-            yield problem(name, e.message)
+        for provider, probe in probes.probes(capability.channel, s).items():
+            asked = f"{name} by {provider}" if provider else name
+            try:
+                yield ok(asked, await probe())
+            except (SendFailed, Invalid) as e:
+                yield problem(asked, e.message)
     for finding in mail_checks.of_settings(s):
         yield finding
     if not any(c.configured for c in capabilities):

@@ -34,6 +34,7 @@ class Call:
     sequence: int = 0
     complaints: list[str] = field(default_factory=list)
     """What Twilio would have logged about our TwiML."""
+    price: str | None = None
 
     def __str__(self) -> str:
         return f"call ({self.status}): {' '.join(self.heard)}"
@@ -74,7 +75,7 @@ def resource(account: str, call: Call) -> dict[str, Any]:
         "group_sid": None,
         "parent_call_sid": None,
         "phone_number_sid": None,
-        "price": None,
+        "price": call.price,
         "price_unit": "USD",
         "queue_time": "0",
         "sid": call.sid,

@@ -49,7 +49,7 @@ class PhoneExchange:
         self.hooks = Hooks(auth_token, dict(reroute or {}))
         self.texts: list[Text] = []
         self.requests: list[wire.Request] = []
-        self.callbacks_come: Literal["once", "twice", "backwards"] = "once"
+        self.callbacks_come: Literal["once", "twice", "backwards", "never"] = "once"
         self.phones: dict[str, Phone] = {}
         self.troubles = Troubles()
         self._log, self._clock = log, clock
@@ -215,7 +215,7 @@ class PhoneExchange:
         await self._call_back(text, texts.report(self.account_sid, text))
 
     async def _call_back(self, text: Text, fields: dict[str, str]) -> None:
-        if texts.callback_is_usable(text.callback):
+        if self.callbacks_come != "never" and texts.callback_is_usable(text.callback):
             for _ in range(2 if self.callbacks_come == "twice" else 1):
                 await self.hooks.call(text.callback, fields)
 

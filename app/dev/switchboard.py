@@ -35,6 +35,8 @@ class Switchboard:
         clock: Callable[[], datetime],
     ) -> None:
         self.calls: list[Call] = []
+        self.calls_back = True
+        """False: nothing is said of how calls went, unless it is asked."""
         self._account, self._hooks, self._phone, self._log, self._clock = account_sid, hooks, phone, log, clock
 
     def place(self, request: wire.Request, numbers: tuple[str, ...]) -> Call:
@@ -81,7 +83,7 @@ class Switchboard:
 
     async def _move(self, call: Call, status: str, event: str) -> None:
         call.status, call.updated = status, self._clock()
-        if event in call.events and call.callback:
+        if event in call.events and call.callback and self.calls_back:
             fields = self._fields(call) | {
                 "CallbackSource": "call-progress-events",
                 "SequenceNumber": str(call.sequence),

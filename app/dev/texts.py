@@ -35,6 +35,8 @@ class Text:
     sent: datetime | None = None
     error: int | None = None
     inbound: bool = False
+    price: str | None = None
+    """As Twilio writes it, a negative number, once it has reckoned it."""
 
 
 class Refused(Exception):
@@ -88,8 +90,8 @@ def resource(account: str, text: Text) -> dict[str, Any]:
         "messaging_service_sid": text.service,
         "num_media": "0",
         "num_segments": None,
-        "price": None,
-        "price_unit": None,
+        "price": text.price,
+        "price_unit": "USD",
         "sid": text.sid,
         "status": text.status,
         "subresource_uris": {"media": f"{uri}/Media.json"},

@@ -26,6 +26,16 @@ Parcel = Sequence[Any]
 """Rows of notifications with all that rendering needs; one message to one contact method."""
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be claimed: messages of these channels, `places` of them. `full`: (channel, prefix, whether it is full)
+    of the routes of channels of which only some have room; the longest prefix that fits an address decides."""
+
+    channels: Sequence[str]
+    places: int
+    full: Sequence[tuple[str, str, bool]] = ()
+
+
 @dataclass(slots=True)
 class Claim:
     """`looked`: how many rows were due and have been dealt with. `storm`: the one that lasts."""
@@ -35,12 +45,10 @@ class Claim:
     storm: Storm | None = None
 
 
-async def claim(
-    conn: AsyncConnection, now: datetime, room: Sequence[str], channels: Collection[str], limit: int
-) -> Claim:
-    """Claims what is due on the channels of `room`, writes what waits or is cancelled, and marks the rest as `sending`.
+async def claim(conn: AsyncConnection, now: datetime, room: Room, channels: Collection[str]) -> Claim:
+    """Claims what is due and has room, writes what waits or is cancelled, and marks the rest as `sending`.
     `channels`: all that are configured."""
-    rows = (await conn.execute(store.CLAIM, {"now": now, "channels": list(room), "limit": limit})).all()
+    rows = await _due(conn, now, room)
     if not rows:
         return Claim()
     going = await _hold(conn, now, await outcome.drop_pointless(conn, now, rows, channels))
@@ -61,6 +69,15 @@ async def _hold(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> li
     held = [(r.id, now + HOLD, "waits for the step that is due now") for r in rows if r.step_is_due]
     await pacing_store.postpone(conn, held)
     return [r for r in rows if not r.step_is_due]
+
+
+async def _due(conn: AsyncConnection, now: datetime, room: Room) -> Sequence[Any]:
+    named = {"now": now, "channels": list(room.channels), "limit": room.places}
+    if not room.full:
+        return (await conn.execute(store.CLAIM, named)).all()
+    of, prefixes, full = zip(*room.full, strict=True)
+    routes = {"route_channels": list(of), "prefixes": list(prefixes), "full": list(full)}
+    return (await conn.execute(store.CLAIM_AROUND, named | routes)).all()
 
 
 def _is_page(row: Any) -> bool:

@@ -20,7 +20,8 @@ from app.escalation.positions import PageOrder, Shadowing
 from app.incidents import store as incident_store
 from app.incidents.storms import Storm
 from app.incidents.timeline import Entry
-from app.notifications import pacing_store, shadow_notices, store
+from app.notifications import health_store, pacing_store, shadow_notices, store
+from app.notifications.health import is_its_own_loss
 from app.notifications.plan import Planned, plan
 
 ON_ITS_WAY = frozenset({"sending", "sent", "delivered"})
@@ -248,7 +249,19 @@ async def report_delivery(
         },
     )
     await _follow(conn, now, row, report.status, report, channels)
+    await _note(conn, now, row, report)
     return True
+
+
+async def _note(conn: AsyncConnection, now: datetime, row: Any, report: DeliveryReport) -> None:
+    """How the provider fares with such numbers: what was delivered, and what got lost on the way."""
+    if not row.provider or not row.prefix or not report.final:
+        return
+    key, fault = (row.channel, row.provider, row.prefix), report.fault
+    if report.status not in UNDONE:
+        await health_store.note(conn, now, key, "delivered")
+    elif report.status in ("failed", "undelivered") and fault is not None and is_its_own_loss(row.channel, fault):
+        await health_store.note(conn, now, key, "undelivered", fault.code, fault.message)
 
 
 async def _follow(

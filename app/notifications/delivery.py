@@ -8,7 +8,6 @@ loud message goes out once more, marked as a repeat, and a quiet one does not.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,20 +20,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app import metrics
 from app.access.links import Links
 from app.channels.channel import Button, Channel, Message, SendFailed, Sent
+from app.channels.several import askable
 from app.db import ids
 from app.db.engine import transaction
 from app.directory.contacts import PUSHES
 from app.escalation.webhooks import label
-from app.notifications import outcome, rendering, reply_codes, store
+from app.notifications import health_store, outcome, rendering, reply_codes, store
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
+from app.notifications.health import is_its_own
+from app.notifications.ways import ROOM, Way, Ways
 from app.notifications.wording import Wording
 
 LEASE = timedelta(seconds=60)
 """Longer than any channel may take to answer."""
 LINK_LASTS = timedelta(hours=24)
-ROOM = 25
-"""Messages in flight per channel: a provider that hangs holds up its own channel only."""
 
 log = structlog.get_logger()
 
@@ -51,6 +51,7 @@ class Job:
     claimed_at: datetime
     due_at: datetime
     repeated: bool
+    way: Way
     linked: bool = True
     """It carries a link that acts for its reader."""
 
@@ -70,24 +71,28 @@ class Delivery:
         public_url: str,
         freed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`freed` is told when a channel that was full has room again."""
+        """`freed` is told when a provider that was full has room again."""
         self._engine = engine
         self._channels = channels
         self._links = links
         self._public_url = public_url
-        self._freed = freed
+        self._ways = Ways(channels, freed)
+        self._wake = freed
         self._tasks: set[asyncio.Task[None]] = set()
-        self._flying: Counter[str] = Counter()
         self._mine: set[UUID] = set()
 
     async def send_due(self) -> int:
         """Claims what is due on channels with room, and starts to send it. Returns how many it claimed."""
-        room = [c for c in self._channels if self._flying[c] < ROOM]
+        room = self._ways.room()
         async with transaction(self._engine) as (conn, now):
-            claimed = await self._claim(conn, now, room) if room else Claim()
+            claimed = await claim(conn, now, room, list(self._channels)) if room.channels else Claim()
+            ways = await self._ways.choose(conn, now, claimed.parcels)
             codes = await reply_codes.give(conn, now, claimed.parcels)
             wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes)
-            jobs = [self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording) for p in claimed.parcels]
+            jobs = [
+                self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way)
+                for p, way in zip(claimed.parcels, ways, strict=True)
+            ]
             await self._write_attempts(conn, now, jobs)
             if not claimed.looked:  # it reads all that is due, which in a burst is much
                 await outcome.fail_unconfigured(conn, now, list(self._channels))
@@ -119,8 +124,7 @@ class Delivery:
         return len(self._tasks)
 
     def _start(self, job: Job, work: Any) -> None:
-        channel = job.lost.channel
-        self._flying[channel] += 1
+        self._ways.started(job.way, job.attempt_id)
         self._mine.add(job.lost.id)
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -128,19 +132,14 @@ class Delivery:
         def done(finished: asyncio.Task[None]) -> None:
             self._tasks.discard(finished)
             self._mine.discard(job.lost.id)
-            if self._flying[channel] == ROOM:
-                self._freed()
-            self._flying[channel] -= 1
+            self._ways.ended(job.way, job.attempt_id)
             if not finished.cancelled() and (error := finished.exception()) is not None:
                 # The row stays in `sending`; after its lease a worker asks the provider and goes on.
                 log.warning("attempt_not_recorded", attempt=str(job.attempt_id), error=repr(error))
 
         task.add_done_callback(done)
 
-    async def _claim(self, conn: AsyncConnection, now: datetime, room: Sequence[str]) -> Claim:
-        return await claim(conn, now, room, list(self._channels), ROOM * len(room))
-
-    def _job(self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, wording: Wording) -> Job:
+    def _job(self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, wording: Wording, way: Way) -> Job:
         row = parcel[0]
         words = wording.words(parcel, now)
         alone = len(parcel) == 1 and row.incident_id is not None
@@ -172,7 +171,7 @@ class Delivery:
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
         repeated = any(r.repeated for r in parcel)
-        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, rendering.has_answer(row))
+        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, rendering.has_answer(row))
 
     def _webhook_address(self, row: Any) -> str:
         """Empty, which the channel refuses: its address was sealed under another secret key."""
@@ -200,6 +199,8 @@ class Delivery:
             "notification_id": [j.lost.id for j in jobs],
             "number": [j.tries for j in jobs],
             "callback_hash": hashes,
+            "provider": [j.way.provider for j in jobs],
+            "prefix": [j.way.prefix for j in jobs],
         }
         await conn.execute(store.INSERT_ATTEMPTS, attempts)
         linked = [j for j in jobs if j.linked]
@@ -222,21 +223,26 @@ class Delivery:
         await conn.execute(store.RECLAIM, named)
         codes = await reply_codes.give(conn, now, list(parcels.values()))
         wording = await Wording.of(conn, list(parcels.values()), codes=codes)
-        return [self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording) for r in lost]
+        jobs = []
+        for r in lost:
+            way = self._ways.way_of(parcels[r.id][0].channel, r.provider, parcels[r.id][0].address)
+            jobs.append(self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording, way))
+        return jobs
 
     async def _send(self, job: Job) -> None:
-        channel = self._channels[job.lost.channel]
+        channel = self._ways.provider(job.way)
         try:
             sent: Sent | SendFailed = await channel.send(job.message)
         except SendFailed as failed:
             sent = failed
+        await self._note(job.way, sent)
         if isinstance(sent, SendFailed) and sent.maybe_sent:
             sent = await self._find(channel, job) or sent
         await self._record(job, sent)
 
     async def _ask(self, job: Job) -> None:
         """The attempt of a worker that is gone: did the provider get it?"""
-        channel = self._channels[job.lost.channel]
+        channel = self._ways.provider(job.way)
         found = await self._find(channel, job)
         lost = SendFailed("nobody knows whether it was sent", code="unknown", maybe_sent=True)
         await self._record(job, found or lost)
@@ -248,16 +254,40 @@ class Delivery:
             return None
 
     async def _record(self, job: Job, sent: Sent | SendFailed) -> None:
+        told = askable(self._channels[job.way.channel], job.way.provider) is not None
         async with transaction(self._engine) as (conn, now):
             result = await outcome.record(
-                conn, now, job.attempt_id, job.carries, job.tries, sent, list(self._channels), repeated=job.repeated
-            )
+                conn, now, job.attempt_id, job.carries, job.tries, sent, list(self._channels), repeated=job.repeated,
+                elsewhere=job.way.elsewhere, askable=told,
+            )  # fmt: skip
+        self._count(job, sent, now)
+        if result is not None:
+            metrics.notification_ended(job.lost.channel, result)
+        elif job.way.elsewhere and isinstance(sent, SendFailed):
+            self._wake()  # another provider has it at once
+
+    async def _note(self, way: Way, sent: Sent | SendFailed) -> None:
+        """How the provider fares, before anything else: the next message is to know. Written when it is news."""
+        if not way.provider or (isinstance(sent, SendFailed) and not is_its_own(sent)):
+            return
+        if isinstance(sent, Sent) and way.health.fault != "taking" and not way.health.outcomes.endswith("f"):
+            return  # as always
+        async with transaction(self._engine) as (conn, now):
+            if isinstance(sent, SendFailed):
+                before, done = await health_store.note(conn, now, way.key, "failed", sent.code, sent.message)
+            else:
+                before, done = await health_store.note(conn, now, way.key, "accepted")
+        if done.fault != before.fault:
+            log.warning("provider_health", channel=way.channel, provider=way.provider, prefix=way.prefix,
+                        state=done.state(now), code=done.code)  # fmt: skip
+
+    def _count(self, job: Job, sent: Sent | SendFailed, now: datetime) -> None:
         channel = job.lost.channel
         if isinstance(sent, Sent):
             metrics.notification_accepted(channel, (now - job.due_at).total_seconds())
+            metrics.provider_attempt(channel, job.way.provider or channel, "accepted")
         else:
             metrics.provider_error(channel, sent.code)
+            metrics.provider_attempt(channel, job.way.provider or channel, "failed")
             log.warning("send_failed", channel=channel, code=sent.code, permanent=sent.permanent,
                         configuration=sent.configuration, notification=str(job.lost.id))  # fmt: skip
-        if result is not None:
-            metrics.notification_ended(channel, result)

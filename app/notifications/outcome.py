@@ -15,6 +15,8 @@ from app.incidents.states import OPEN
 from app.incidents.timeline import Entry
 from app.notifications import store
 from app.notifications.commands import Undelivered, fail_over
+from app.notifications.health import may_go_elsewhere
+from app.notifications.polling_plan import first_asked
 
 TRY_AGAIN_AFTER = (timedelta(seconds=5), timedelta(seconds=20))
 """Temporary errors: three tries within 45 s (behaviour.md 8)."""
@@ -103,20 +105,21 @@ async def record(
     channels: Collection[str],
     *,
     repeated: bool,
+    elsewhere: bool = False,
+    askable: bool = False,
 ) -> Ended | None:
     """The end of an attempt, for every notification that its message carried. Returns how they ended, None when none
-    ended with it."""
+    ended with it. `elsewhere`: another provider may take it at once. `askable`: the provider can be asked later."""
     if isinstance(sent, Sent):
-        return await _record_sent(conn, now, attempt_id, carries, sent, repeated=repeated)
+        return await _record_sent(conn, now, attempt_id, carries, sent, repeated=repeated, askable=askable)
+    elsewhere = elsewhere and may_go_elsewhere(sent)
     await conn.execute(
         store.RECORD_ATTEMPT,
         _attempt(attempt_id, now, code=sent.code, error=str(sent), permanent=sent.permanent),
     )
-    again = [c for c in carries if _once_more(c, tries, sent)]
+    again = [c for c in carries if _once_more(c, tries, sent, elsewhere=elsewhere)]
     if again:
-        wait = TRY_AGAIN_AFTER[tries - 1]
-        if sent.retry_after_s is not None:
-            wait = max(wait, timedelta(seconds=min(sent.retry_after_s, 20.0)))
+        wait = timedelta() if elsewhere else _wait(tries, sent)
         pending = {"state": "pending", "because": f"tried again after: {sent}", "due_at": now + wait}
         await _end(conn, now, again, pending | {"repeated": sent.maybe_sent})
     lost = await _end(
@@ -131,9 +134,16 @@ async def record(
     return "failed" if lost else None
 
 
-def _once_more(lost: Undelivered, tries: int, sent: SendFailed) -> bool:
-    """Three tries; but what is quiet and may have been sent is not sent again."""
-    return not sent.permanent and tries <= len(TRY_AGAIN_AFTER) and not (sent.maybe_sent and lost.loudness == "quiet")
+def _once_more(lost: Undelivered, tries: int, sent: SendFailed, *, elsewhere: bool) -> bool:
+    """Three tries, and one at every other provider; but what is quiet and may have been sent is not sent again."""
+    if sent.maybe_sent and lost.loudness == "quiet":
+        return False
+    return elsewhere or (not sent.permanent and tries <= len(TRY_AGAIN_AFTER))
+
+
+def _wait(tries: int, sent: SendFailed) -> timedelta:
+    wait = TRY_AGAIN_AFTER[tries - 1]
+    return wait if sent.retry_after_s is None else max(wait, timedelta(seconds=min(sent.retry_after_s, 20.0)))
 
 
 async def _end(
@@ -155,8 +165,10 @@ async def _record_sent(
     sent: Sent,
     *,
     repeated: bool,
+    askable: bool,
 ) -> Ended | None:
     named = _attempt(attempt_id, now, provider=sent.provider, provider_id=sent.provider_id, status=sent.status)
+    named["ask_at"] = first_asked(carries[0].channel, now) if askable else None
     await conn.execute(store.RECORD_ATTEMPT, named)
     done = await _end(conn, now, carries, {"state": "sent", "because": "", "due_at": None, "repeated": False})
     with_others = {"with": len(carries) - 1} if len(carries) > 1 else {}
@@ -174,5 +186,6 @@ async def _record_sent(
 
 
 def _attempt(attempt_id: UUID, now: datetime, **known: Any) -> dict[str, Any]:
-    nothing = {"provider": "", "provider_id": None, "status": "", "code": "", "error": "", "permanent": None}
-    return {"id": attempt_id, "now": now} | nothing | known
+    nothing = dict.fromkeys(("provider", "status", "code", "error"), "")
+    unknown = dict.fromkeys(("provider_id", "permanent", "ask_at"))
+    return {"id": attempt_id, "now": now} | nothing | unknown | known

@@ -14,7 +14,8 @@ OF_INCIDENT = text("""
            coalesce(u.name, w.name, 'webhook') AS user_name, w.key AS webhook, n.channel, n.epoch,
            n.round, n.step, n.content ->> 'why' AS why, n.created_at, n.due_at, n.finished_at, n.tries, n.repeated,
            n.carried_by_id AS carried_by,
-           a.provider, a.provider_id, a.status AS provider_status, a.code, a.error
+           a.provider, a.provider_id, a.status AS provider_status, a.code, a.error,
+           CASE WHEN n.carried_by_id IS NULL THEN a.price END AS price, a.currency
     FROM notifications n LEFT JOIN users u ON u.id = n.user_id LEFT JOIN webhooks w ON w.id = n.webhook_id
     LEFT JOIN LATERAL (SELECT a.* FROM attempts a WHERE a.notification_id = coalesce(n.carried_by_id, n.id)
                      ORDER BY a.number DESC LIMIT 1) a
@@ -22,7 +23,8 @@ OF_INCIDENT = text("""
     WHERE n.incident_id = :incident_id AND (CAST(:after AS uuid) IS NULL OR n.id > CAST(:after AS uuid))
     ORDER BY n.id LIMIT :limit
 """)
-"""The notifications of an incident with the newest attempt of each, or of the message that carried it."""
+"""The notifications of an incident with the newest attempt of each, or of the message that carried it, which is paid
+for once."""
 
 
 CARRIED = text("""

@@ -66,16 +66,28 @@ _DETAILED = """
     LEFT JOIN services s ON s.id = i.service_id
 """
 
-CLAIM = text(f"""
+_DUE = """
     WITH due AS MATERIALIZED (
         SELECT * FROM notifications n
-        WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[]))
+        WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[])) {unless}
         ORDER BY n.due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
-    {_DETAILED.format(notifications="due", delayed=_DELAYED)} ORDER BY n.due_at
-""")
+    {detailed} ORDER BY n.due_at
+"""
+CLAIM = text(_DUE.format(unless="", detailed=_DETAILED.format(notifications="due", delayed=_DELAYED)))
 """Pending notifications that are due on channels with room, with all that rendering and cancelling need. Locked first
 and looked up after: however many wait, only those that are claimed are joined and sorted."""
+
+_FULL = """
+    AND NOT coalesce((
+        SELECT r.is_full
+        FROM unnest(CAST(:route_channels AS text[]), CAST(:prefixes AS text[]), CAST(:full AS boolean[]))
+             AS r (channel, prefix, is_full)
+        WHERE r.channel = n.channel AND starts_with(n.address, r.prefix)
+        ORDER BY length(r.prefix) DESC LIMIT 1), false)
+"""
+CLAIM_AROUND = text(_DUE.format(unless=_FULL, detailed=_DETAILED.format(notifications="due", delayed=_DELAYED)))
+"""The same, while the providers of some prefixes have no room: what they would carry keeps nobody waiting."""
 
 DETAILS = text(
     f"{_DETAILED.format(notifications='notifications', delayed=_DELAYED)} WHERE n.id = ANY (CAST(:ids AS uuid[]))"
@@ -113,10 +125,11 @@ FINISH_MANY = text("""
 """)
 
 INSERT_ATTEMPTS = text("""
-    INSERT INTO attempts (id, notification_id, number, callback_hash, started_at)
-    SELECT t.id, t.notification_id, t.number, t.callback_hash, :now
+    INSERT INTO attempts (id, notification_id, number, callback_hash, provider, prefix, started_at)
+    SELECT t.id, t.notification_id, t.number, t.callback_hash, t.provider, t.prefix, :now
     FROM unnest(CAST(:id AS uuid[]), CAST(:notification_id AS uuid[]), CAST(:number AS smallint[]),
-                CAST(:callback_hash AS bytea[])) AS t (id, notification_id, number, callback_hash)
+                CAST(:callback_hash AS bytea[]), CAST(:provider AS text[]), CAST(:prefix AS text[]))
+         AS t (id, notification_id, number, callback_hash, provider, prefix)
 """)
 
 INSERT_LINKS = text("""
@@ -139,16 +152,17 @@ RECORD = text("""
 faster. What is tried again finds its message anew."""
 
 RECORD_ATTEMPT = text("""
-    UPDATE attempts SET finished_at = :now, provider = :provider, provider_id = :provider_id,
-           status = CASE WHEN status = '' THEN :status ELSE status END, code = :code, error = :error,
-           permanent = :permanent
+    UPDATE attempts SET finished_at = :now, provider = coalesce(nullif(:provider, ''), provider),
+           provider_id = :provider_id, status = CASE WHEN status = '' THEN :status ELSE status END, code = :code,
+           error = :error, permanent = :permanent, ask_at = :ask_at
     WHERE id = :id
 """)
+"""Who was asked is known from the claim on, where a channel has several providers."""
 
 ATTEMPT_OF_CALLBACK = text("""
-    SELECT a.id, a.notification_id, a.status, a.provider_id, a.number, n.state, n.user_id, n.contact_method_id,
-           n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose, n.due_at, n.tries,
-           coalesce(u.name, 'webhook') AS user_name
+    SELECT a.id, a.notification_id, a.status, a.provider, a.prefix, a.provider_id, a.number, n.state, n.user_id,
+           n.contact_method_id, n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose,
+           n.due_at, n.tries, coalesce(u.name, 'webhook') AS user_name
     FROM attempts a JOIN notifications n ON n.id = a.notification_id LEFT JOIN users u ON u.id = n.user_id
     WHERE a.callback_hash = :hash FOR UPDATE OF a, n
 """)
@@ -174,8 +188,8 @@ LOST = text("""
 asks is still sending: its clock may run fast."""
 
 LOST_DETAILS = text("""
-    SELECT n.id, a.id AS attempt_id, a.number, a.started_at FROM notifications n
-    JOIN LATERAL (SELECT a.id, a.number, a.started_at FROM attempts a WHERE a.notification_id = n.id
+    SELECT n.id, a.id AS attempt_id, a.number, a.started_at, a.provider FROM notifications n
+    JOIN LATERAL (SELECT a.id, a.number, a.started_at, a.provider FROM attempts a WHERE a.notification_id = n.id
                   ORDER BY a.number DESC LIMIT 1) a ON true
     WHERE n.id = ANY (CAST(:ids AS uuid[]))
 """)

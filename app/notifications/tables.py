@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    Numeric,
     SmallInteger,
     UniqueConstraint,
     text,
@@ -93,6 +95,7 @@ class Attempt(Base):
         Index("ix_attempts_notification_id", "notification_id"),
         Index("uq_attempts_callback_hash", "callback_hash", unique=True),
         Index("ix_attempts_provider_id", "provider_id", postgresql_where=text("provider_id IS NOT NULL")),
+        Index("ix_attempts_ask_at", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
     )
 
     id: Mapped[RoadId]
@@ -109,6 +112,37 @@ class Attempt(Base):
     code: Mapped[str] = mapped_column(server_default="")
     error: Mapped[str] = mapped_column(server_default="")
     permanent: Mapped[bool | None]
+    prefix: Mapped[str] = mapped_column(server_default="")
+    """Of the number: what `ProviderHealth` is kept for. Empty where the channel has just one provider."""
+    ask_at: Mapped[datetime | None]
+    """When its provider is asked what became of it, or what it cost; NULL: there is nothing more to find out."""
+    asks: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    price: Mapped[Decimal | None] = mapped_column(Numeric)
+    """What the provider takes for it, in `currency`; NULL where it does not say."""
+    currency: Mapped[str | None]
+
+
+class ProviderHealth(Base):
+    """How a provider fares with numbers of one prefix, as all workers know it (`health.py`). A row whose `over_until`
+    is NULL works."""
+
+    __tablename__ = "provider_health"
+    __table_args__ = (
+        CheckConstraint("fault IN ('', 'taking', 'delivering')", name="fault"),
+        CheckConstraint("(over_until IS NULL) = (fault = '')", name="over"),
+    )
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    prefix: Mapped[str] = mapped_column(primary_key=True)
+    outcomes: Mapped[str] = mapped_column(server_default="")
+    over_until: Mapped[datetime | None]
+    over_since: Mapped[datetime | None]
+    fault: Mapped[str] = mapped_column(server_default="")
+    pauses: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    code: Mapped[str] = mapped_column(server_default="")
+    because: Mapped[str] = mapped_column(server_default="")
+    changed_at: Mapped[Instant]
 
 
 class ReplyCode(Base):

@@ -25,7 +25,7 @@ from app.incidents.timeline import describe
 from app.ingest.entrances import door_of
 from app.ingest.event import Event, Parsed
 from app.ingest.requests import Door, Request
-from app.notifications.claiming import Parcel, claim
+from app.notifications.claiming import Parcel, Room, claim
 from app.notifications.wording import Wording
 from app.rehearsal import shadow_store
 from app.rehearsal.aside import GIVEN_S, alone, taken_back
@@ -184,7 +184,7 @@ class _Post:
     left_out: bool = False
 
     async def deliver(self, conn: AsyncConnection, now: datetime) -> None:
-        while (claimed := await claim(conn, now, self.channels, self.channels, CLAIM)).looked:
+        while (claimed := await claim(conn, now, Room(self.channels, CLAIM), self.channels)).looked:
             wording = await Wording.of(conn, claimed.parcels, claimed.storm)
             for parcel in claimed.parcels:
                 if len(self.messages) < MOST_MESSAGES:

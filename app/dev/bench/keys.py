@@ -28,6 +28,7 @@ PAGING: Final = (
     "paging.alert_to_provider_ms.p50",
     "paging.alert_to_provider_ms.p99",
     "paging.alert_to_provider_under_load_ms.p99",
+    "paging.hanging_provider.vs_without",
     "paging.burst_10k_last_ms",
     "paging.lateness_100k_ms.p99",
     "paging.storm_100k.stored",

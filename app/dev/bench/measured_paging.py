@@ -19,11 +19,14 @@ from app.dev.bench.load import Wire, closed_loop, open_loop
 from app.dev.bench.measured_intake import ENTRANCES_OF_STORM, rate_of
 from app.dev.bench.numbers import Value, percentile, rounded
 from app.dev.bench.programs import Failed, Program
-from app.dev.bench.provider import Provider
+from app.dev.bench.provider import HUNG_UP, Provider
 from app.dev.bench.stormed import Weather, breaks_loose
 from app.dev.bench.town import Town, path_of
 
 COMES_WITHIN_S: Final = 30.0
+HUNG: Final = 60
+ROOM: Final = 25
+"""So many messages a provider has at once; the others that are due wait for it."""
 _WHO: Final = Path(__file__).resolve().parents[3] / "bench" / "who.py"
 
 
@@ -61,19 +64,39 @@ class Measurement:
 
     async def idle(self) -> dict[str, Value]:
         """Webhook sent to request at the provider, one after the other."""
-        wire = await self._wire()
-        waits = []
-        for _ in range(self.plan.pages):
-            name, began = self._send(wire)
-            waits.append(await self._arrival(name, began))
-            await asyncio.sleep(0.02)
-        wire.close()
+        waits = await self._one_by_one(self.plan.pages)
         p50, p99 = (percentile(waits, share) * 1000 for share in (0.5, 0.99))
         self.say(f"alert to provider  p50 {p50:.1f} ms, p99 {p99:.1f} ms")
         return {
             "paging.alert_to_provider_ms.p50": rounded(p50, 2),
             "paging.alert_to_provider_ms.p99": rounded(p99, 2),
         }
+
+    async def _one_by_one(self, pages: int) -> list[float]:
+        """Seconds from webhook to provider, of each."""
+        wire = await self._wire()
+        waits = []
+        for _ in range(pages):
+            name, began = self._send(wire)
+            waits.append(await self._arrival(name, began))
+            await asyncio.sleep(0.02)
+        wire.close()
+        return waits
+
+    async def beside_one_that_hangs(self) -> dict[str, Value]:
+        """The same while another provider has as many messages as it may have, and more wait for it."""
+        pages = max(self.plan.pages // 2, 2)
+        before = percentile(await self._one_by_one(pages), 0.5)
+        await self.town.hangs(f"{HUNG_UP}1701234567", HUNG)
+        async with asyncio.timeout(COMES_WITHIN_S):
+            while self.provider.hanging < ROOM:  # noqa: ASYNC110  # another process fills it
+                await asyncio.sleep(0.01)
+        beside = percentile(await self._one_by_one(pages), 0.5)
+        self.provider.lets_go()
+        await self.town.calm()
+        ratio = beside / before
+        self.say(f"beside a provider that hangs  p50 {beside * 1000:.1f} ms over {before * 1000:.1f} ms: {ratio:.2f}")
+        return {"paging.hanging_provider.vs_without": rounded(ratio, 2)}
 
     async def under_load(self) -> dict[str, Value]:
         """The same while intake runs at half of what it can do."""
@@ -176,6 +199,7 @@ async def measure(plan: Plan, with_history: bool, say: Callable[[str], None]) ->
             m = Measurement(plan, say, subject, provider, town)
             found: dict[str, Value] = {"oncall.who_1000x3_ms": rounded(who_1000x3(), 2)}
             found |= await m.idle()
+            found |= await m.beside_one_that_hangs()
             found |= await m.due_together()
             found |= await m.under_load()
             repeated = m.repeated()  # a storm names pages that it has not sent

@@ -7,12 +7,15 @@ import asyncio
 import json
 import re
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from app.dev import wire
 
 ACCOUNT: Final = "AC" + "0" * 32
 TOKEN: Final = "bench"
+HANGS: Final = "/hangs"
+HUNG_UP: Final = "+49"
+"""Numbers that only the provider that hangs may carry."""
 NAME: Final = re.compile(r"BenchPage\d+")
 
 
@@ -26,6 +29,9 @@ class Provider:
         """When each message was asked for, and for which number."""
         self._waiting: dict[str, asyncio.Event] = {}
         self._server = wire.Server(self._answer)
+        self.hanging = 0
+        """Messages that the other provider, the one that hangs, keeps waiting now."""
+        self._lets_go = asyncio.Event()
 
     async def start(self) -> None:
         await self._server.start("127.0.0.1", 0)
@@ -41,7 +47,19 @@ class Provider:
             "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
             "TOCSIN_TWILIO_FROM": "+15005550006",
             "TOCSIN_TWILIO_BASE_URL": f"http://127.0.0.1:{self._server.port}",
+            "TOCSIN_GATEWAYS": json.dumps(self._that_hangs()),
         }
+
+    def _that_hangs(self) -> dict[str, Any]:
+        """A gateway that carries the numbers of one country and answers nobody."""
+        url = f"http://127.0.0.1:{self._server.port}{HANGS}"
+        send = {"url": url, "form": {"to": "{to}", "text": "{text}"}}
+        gateway = {"name": "hangs", "channel": "sms", "send": send, "taken": {}, "timeout_s": 15}
+        return {"gateways": [gateway], "order": {"sms": ["twilio"]}, "prefixes": {"sms": {HUNG_UP: ["hangs"]}}}
+
+    def lets_go(self) -> None:
+        """What hangs is refused, and whatever comes."""
+        self._lets_go.set()
 
     async def comes(self, name: str, within_s: float) -> float | None:
         """When the page named so came; None: it did not."""
@@ -56,6 +74,10 @@ class Provider:
 
     async def _answer(self, request: wire.Request) -> wire.Answer:
         now = perf_counter()
+        if request.path == HANGS:
+            self.hanging += 1
+            await self._lets_go.wait()
+            return wire.Answer(422)
         if request.method != "POST" or not request.path.endswith("/Messages.json"):
             return wire.Answer(200, b'{"messages":[]}', {"Content-Type": "application/json"})
         form = request.form

@@ -61,6 +61,18 @@ _ROUTES: Final = """
     FROM rule_set_versions WHERE kind = 'routing' AND scope = ''
 """
 
+_HUNG_METHOD: Final = """
+    INSERT INTO contact_methods (user_id, channel, address, verified_at, created_at, updated_at)
+    SELECT id, 'sms', $1, tocsin_now(), tocsin_now(), tocsin_now() FROM users WHERE key = 'stormed'
+"""
+_HUNG_MESSAGES: Final = """
+    INSERT INTO notifications (id, key, purpose, loudness, state, user_id, contact_method_id, channel, address, content,
+                               created_at, due_at)
+    SELECT gen_random_uuid(), 'hung:' || n, 'notice', 'loud', 'pending', m.user_id, m.id, 'sms', m.address,
+           '{"subject": "Hung", "text": "Hung"}', tocsin_now(), tocsin_now()
+    FROM contact_methods m CROSS JOIN generate_series(1, $2::int) AS n WHERE m.address = $1
+"""
+
 _SEEN: Final = "SELECT dedup_key, events FROM alerts"
 
 
@@ -114,6 +126,12 @@ class Town:
         """So many new incidents a minute are no storm."""
         await self.conn.execute("UPDATE organisation SET storm_threshold = $1", incidents_a_minute)
         await self.conn.execute("UPDATE configuration_version SET version = version + 1")
+
+    async def hangs(self, number: str, messages: int) -> None:
+        """So many messages are due at once to this number."""
+        async with self.conn.transaction():
+            await self.conn.execute(_HUNG_METHOD, number)
+            await self.conn.execute(_HUNG_MESSAGES, number, messages)
 
     async def calm(self) -> None:
         """Nobody waits for a message, and nobody got one lately."""

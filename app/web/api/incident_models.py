@@ -180,6 +180,9 @@ class NotificationAnswer(Answer):
     provider_status: str | None
     code: str | None
     error: str | None
+    price: str | None
+    """What the provider takes for it, a decimal number; null where it has not said (yet)."""
+    currency: str | None
 
 
 class ActionAnswer(Answer):

@@ -19,6 +19,7 @@ from app.incidents import store as incident_store
 from app.incidents.commands import AlreadyAcknowledged, AlreadyResolved, PartlyAcknowledged, Responder, StillFiring
 from app.notifications import reading as notification_reading
 from app.notifications import update_notices
+from app.notifications.costs import amount
 from app.priority import store as priority_store
 from app.web.api.incident_models import (
     ActionAnswer,
@@ -138,7 +139,8 @@ async def read_notifications(number: Number, tx: Tx, page: Page) -> Listed[Notif
     """Who was told by which channel, why, and whether it arrived; pending messages with the reason they wait for."""
     found_id = await incident_id(tx.conn, number)
     found = await notification_reading.of_incident(tx.conn, found_id, after=page.after_uuid, limit=page.fetch)
-    return page.of([NotificationAnswer.model_validate(row) for row in found], lambda row: row.id)
+    priced = [{**row, "price": amount(row["price"])} for row in found]
+    return page.of([NotificationAnswer.model_validate(row) for row in priced], lambda row: row.id)
 
 
 def responder(caller: Caller) -> Responder:

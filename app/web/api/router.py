@@ -14,6 +14,7 @@ from app.web.api import (
     configuration,
     contact_methods,
     correlating,
+    costs,
     drills,
     dry_runs,
     escalation_lists,
@@ -33,6 +34,7 @@ from app.web.api import (
     policies,
     priority_matrix,
     priority_trial,
+    providers,
     reachability,
     receipts,
     rule_drafts,
@@ -126,6 +128,8 @@ router.include_router(maintenance_windows.router)
 router.include_router(inhibition_rules.router)
 router.include_router(time_intervals.router)
 router.include_router(storms.router)
+router.include_router(providers.router)
+router.include_router(costs.router)
 router.include_router(receipts.router)
 router.include_router(explanations.router)
 router.include_router(sessions.router)

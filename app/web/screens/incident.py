@@ -17,6 +17,7 @@ from app.escalation.reading import NextStep, beside, next_step
 from app.incidents import by_hand, reading, recurrence, recurrence_store, storm_store
 from app.incidents.similar import similar
 from app.ingest import change_store
+from app.notifications import health_store
 from app.notifications import reading as notification_reading
 from app.rehearsal import explanation
 from app.web.link_view import View
@@ -132,6 +133,7 @@ async def show(
         undoable=await by_hand.undoable(conn, detail.id, now) if may else None,
         coming=await _coming(reader, detail, list(request.app.state.channels), messages),
         messages=list(reversed(messages)),
+        passed_over=await health_store.passed_over(conn, now),
         alerts=alerts,
         several=len({a["alert_id"] for a in alerts}) > 1,
         undo_words=UNDO_WORDS,

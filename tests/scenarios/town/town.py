@@ -117,6 +117,7 @@ class Town(Looking):
         for tries_left in range(5, -1, -1):
             try:
                 await process.worker.prove()
+                await process.worker.ask()
                 await process.worker.tick()
                 break
             except (DBAPIError, OSError):  # the metronome would try again after a second
