@@ -14,12 +14,12 @@ from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.settings import Settings
-from app.web import confirm, dependencies, feeds, health, ping, problems, respond, twilio
+from app.web import confirm, dependencies, feeds, health, peer, ping, problems, respond, twilio
 from app.web.screens import refusals, static
 from app.web.screens.live import Live
 
 AT_ONCE: Final = (
-    health.router, respond.router, confirm.router, twilio.router, ping.router, feeds.router, static.router,
+    health.router, respond.router, confirm.router, twilio.router, ping.router, feeds.router, static.router, peer.router,
 )  # fmt: skip
 """What is there from the first moment (see later.py)."""
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."
