@@ -61,7 +61,8 @@ def test_a_report_is_put_into_words(members: dict[str, Any], kind: str, words: s
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"null", b"[]", b"{}", b"<html>", b"\xff\xfe", b"[" * 16_000, said(unreachable=-1), said(unreachable=10**12),
+        b"", b"null", b"[]", b"{}", b"<html>", b"\xff\xfe", b"[" * 16_000, said(unreachable=-1),
+        said(unreachable=10**12),
         said(ladders={"late": 1, "oldest_s": 1e300}), said(version="x" * 101), said(clock="2026-11-23T06:00:00"),
         said(clock="never"), said(unreadable_s=True), said(tick_s="1"), said(version="y" * 99, more="z" * 20_000),
         said().replace(b'"unreadable_s": 0', b'"unreadable_s": NaN'),

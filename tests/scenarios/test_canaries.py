@@ -67,7 +67,7 @@ async def test_mail_arrived_when_the_server_took_it(town: Town) -> None:
 
 async def test_one_that_is_lost_is_a_quiet_incident_which_the_next_resolves(town: Town) -> None:
     process = await carried_by(town, "sms")
-    town.exchange.troubles.loses(30005)
+    town.exchange.troubles.loses(30003)
     await look(town, process)
     await look(town, process)
     await look(town, process)
@@ -94,9 +94,7 @@ async def test_one_that_comes_late_says_how_late(town: Town) -> None:
     await town.clock.stop_at(town.now + minutes(6))
     await process.vigil.canaries.look()
     signs = await town.rows("SELECT wrong, title FROM own_signs")
-    assert [(s.wrong, s.title) for s in signs] == [
-        ("missing", "The channel sms has not taken a canary within 5 min")
-    ]
+    assert [(s.wrong, s.title) for s in signs] == [("missing", "The channel sms has not taken a canary within 5 min")]
     await town.clock.stop_at(town.now + minutes(8))
     town.workers.append(process)
     await town.settle()
