@@ -25,6 +25,8 @@ from app.vigil.patience import ASK_EVERY
 from app.vigil.peering import Peering
 from app.vigil.standing import Process
 
+WITHIN_S = 120.0
+"""A part that takes longer hangs, and is begun again."""
 CANARY_EVERY_S = 15.0
 PAPER_EVERY_S = 60.0
 
@@ -110,7 +112,9 @@ class Vigil:
     async def _keep(self, part: Part) -> None:
         while True:
             try:
-                if await part.work():
+                async with asyncio.timeout(WITHIN_S):
+                    news = await part.work()
+                if news:
                     self._wake()
             except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
                 log.warning("vigil_failed", part=part.name, error=type(e).__name__)

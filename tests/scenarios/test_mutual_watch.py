@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -202,3 +203,25 @@ async def test_an_incident_of_the_peer_waits_for_the_return_to_resolve(town: Tow
         peer.answer = wire.Answer(200, _report(town))
         await looks(town, process, 1)
     assert (await town.incident()).state == "resolved"
+
+
+async def test_a_process_that_runs_pings_asks_and_writes_by_itself(town: Town, peer: Peer, tmp_path: Path) -> None:
+    await town.people("Canary")
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("pager", policy=[ana])
+    town.workers.clear()
+    peer.answer = wire.Answer(200, _report(town))
+    settings = {
+        "heartbeat_url": f"{peer.url}/ping/secret", "peer_url": peer.url, "peer_token": TOKEN, "vigil_service": "pager",
+        "canary_user": "canary", "paper_dir": str(tmp_path / "paper"),
+    }  # fmt: skip
+    async with town.metronome(**settings):
+        await town.residents["Canary"].phone.expects_sms("CANARY")
+
+        async def both() -> bool:
+            return {"/v1/peer", "/ping/secret"} <= {r.path for r in peer.asked} and any((tmp_path / "paper").glob("*"))
+
+        await town.until(both)
+    [ping, *_] = [r for r in peer.asked if r.path == "/ping/secret"]
+    assert (ping.method, ping.body) == ("POST", b"ok")
+    assert (tmp_path / "paper" / "on-call.html").exists()
