@@ -30,7 +30,7 @@ ul{margin:.2rem 0;padding-left:1.2rem;list-style:none}
 section,tr,li{break-inside:avoid}@media print{body{font-size:11pt;margin:0;max-width:none}}
 """
 _SCRIPT: Final = """
-(function(){var e=document.getElementById("age"),t=Date.parse(e.dataset.written),m=Math.floor((Date.now()-t)/6e4);
+(function(){var e=document.getElementById("age"),t=Date.parse(e.dataset.written),m=Math.floor((new Date()-t)/6e4);
 if(m>=120){e.className="old";e.textContent="THIS PAGE IS "+Math.floor(m/60)+" h "+m%60+" min OLD. "+e.textContent}})();
 """
 
@@ -119,9 +119,16 @@ def _turns(roster: Roster) -> list[tuple[str, str, str | None]]:
 def _contacts(sheet: Sheet) -> Iterator[str]:
     yield "<section><h2>Phones</h2><table>"
     for c in sheet.contacts:
-        ways = ", ".join(f"{escape(address)} ({escape(channel)})" for channel, address in c.methods)
+        ways = ", ".join(f"{_address(channel, address)} ({escape(channel)})" for channel, address in c.methods)
         yield f"<tr><td>{escape(c.name)}</td><td>{ways or '<b class=none>cannot be paged</b>'}</td></tr>"
     yield "</table></section>"
+
+
+def _address(channel: str, address: str) -> str:
+    """A number that a phone dials when it is touched."""
+    if channel in ("sms", "voice") and re.fullmatch(r"\+[0-9]{4,15}", address):
+        return f'<a href="tel:{address}">{address}</a>'
+    return escape(address)
 
 
 def _trees(sheet: Sheet) -> Iterator[str]:

@@ -20,7 +20,7 @@ _TAKE: Final = text("""
 
 _KEEP: Final = text("UPDATE vigil_rounds SET state = CAST(:state AS jsonb) WHERE key = :key")
 _READ: Final = text("SELECT r.key, r.state FROM vigil_rounds r WHERE starts_with(r.key, :prefix) ORDER BY r.key")
-_LOCK: Final = text("SELECT r.state FROM vigil_rounds r WHERE r.key = :key FOR UPDATE SKIP LOCKED")
+_LOCK: Final = text("SELECT r.state FROM vigil_rounds r WHERE r.key = :key FOR UPDATE")
 _FORGET: Final = text("DELETE FROM vigil_rounds WHERE key = ANY (CAST(:keys AS text[]))")
 
 
@@ -40,7 +40,7 @@ async def states(conn: AsyncConnection, prefix: str) -> dict[str, dict[str, Any]
 
 
 async def lock(conn: AsyncConnection, key: str) -> dict[str, Any] | None:
-    """None: there is none, or somebody else looks at it."""
+    """What it remembers, until this transaction ends for nobody else; None: there is none."""
     row = (await conn.execute(_LOCK, {"key": key})).first()
     return None if row is None else dict(row.state)
 

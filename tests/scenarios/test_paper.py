@@ -52,7 +52,8 @@ async def test_the_file_holds_what_one_needs_and_nothing_from_elsewhere(town: To
                   "&lt;b&gt;Disk", "Europe/Berlin", "Last resort"):  # fmt: skip
         assert words in page
     assert "<b>Disk" not in page
-    assert re.findall(r"(?:src|href|url|import|fetch)\s*[=(]", page) == []
+    assert re.findall(r"(?:src|url|import|fetch)\s*[=(]", page) == []
+    assert set(re.findall(r'href="(\w+):', page)) == {"tel"}
     assert (mode(lies), mode(lies / files.NAME)) == (0o700, 0o600)
     assert os.listdir(lies) == [files.NAME]
     turns = (await sheet_of(town)).rosters[0].turns
