@@ -74,7 +74,7 @@ async def of_peer(s: Settings) -> Finding:
     except Blocked:
         found = report.silent("its address is not allowed")
     except Unreachable as e:
-        found = report.silent("no answer in time" if e.written else "no connection")
+        found = report.silent("no usable answer in time" if e.written else "no connection")
     finally:
         await http.close()
     name = urlsplit(s.peer_url).hostname or "peer"

@@ -72,7 +72,7 @@ class Peering:
         except Blocked:
             return 0, b"", report.silent("its address is not allowed, or is none")
         except Unreachable as e:
-            return 0, b"", report.silent("no connection" if not e.written else "no answer in time")
+            return 0, b"", report.silent("no connection" if not e.written else "no usable answer in time")
         return answer.status, answer.body, None
 
     async def _tell(self, conn: AsyncConnection, now: datetime, finding: Finding, judged: Judged) -> bool:
