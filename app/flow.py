@@ -25,7 +25,7 @@ from app.alerts.dedup import Arrival, Decision
 from app.db import ids
 from app.db.engine import unless_raced
 from app.escalation import commands as escalation
-from app.heartbeats import signs
+from app.heartbeats import own, signs
 from app.incidents import joining, passing, quieting, storming, symptoms
 from app.incidents.happenings import Correlated
 from app.ingest import commands as ingest
@@ -131,10 +131,12 @@ async def _let_go(conn: AsyncConnection, standings: Standings, now: datetime) ->
 
 
 async def _notice(conn: AsyncConnection, standing: Standing, now: datetime) -> None:
-    """Silence is news too: heartbeats that are overdue or back, sources that fell silent or speak again."""
-    due, quiet = await signs.claim(conn, now), await silent.claim(conn)
-    if due or quiet:
+    """Silence is news too: heartbeats that are overdue or back, sources that fell silent or speak again; and what
+    Tocsin noticed about itself and its peer."""
+    due, quiet, noticed = await signs.claim(conn, now), await silent.claim(conn), await own.claim(conn, now)
+    if due or quiet or noticed:
         async with unless_raced(conn):
             found = await signs.look(conn, due, now) + await silent.tell(conn, quiet, now)
+            found += await own.tell(conn, noticed, now)
             decisions, _ = await _absorb(conn, arrivals.noticed(found), standing, now)
             await ingest_store.keep_events(conn, arrivals.events(decisions, now), now)

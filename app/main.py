@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -39,6 +40,7 @@ from app.notifications import health_store, reply_store
 from app.notifications.second_path import SecondPath
 from app.settings import Settings
 from app.standing import Standings
+from app.vigil.vigil import Vigil
 from app.web import application
 from app.web.dropin.heartbeat_ping import Heartbeats
 from app.web.dropin.opsgenie import Opsgenie
@@ -111,6 +113,16 @@ class Tocsin:
             replay=partial(flow.replay, standings=standings),
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
+        self.vigil = Vigil(
+            settings,
+            self.engine,
+            self.channels,
+            self.second_path,
+            self.wake,
+            None if self.worker is None else self._seen_at,
+            _release(),
+        )
+        self.api.state.peer_report = self.vigil.report
         desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
         opsgenie = Opsgenie(desk, Heartbeats(self.engine, self.wake))
         self.people = Later(self.api)
@@ -162,6 +174,9 @@ class Tocsin:
             parts.push_async_callback(self.notifier.stop)
             watching = asyncio.create_task(self.second_path.run(stop), name="second path")
             parts.push_async_callback(asyncio.wait_for, watching, 15)
+            parts.push_async_callback(self.vigil.close)
+            vigil = asyncio.create_task(self.vigil.run(stop), name="vigil")
+            parts.push_async_callback(asyncio.wait_for, vigil, 15)
             parts.callback(stop.set)
             if self.worker is not None:
                 self.worker.start()
@@ -175,3 +190,10 @@ class Tocsin:
             self.commits.start()
             parts.push_async_callback(self.commits.stop)
             yield
+
+
+def _release() -> str:
+    try:
+        return version("tocsin")
+    except PackageNotFoundError:  # run from a clone that was never installed
+        return "unknown"

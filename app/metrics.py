@@ -118,6 +118,23 @@ _second_path_fired = _counter("second_path_fired_total", "Messages sent on the s
 _second_path_failed = _counter("second_path_failures_total", "Messages the second path could not send, by way.", "way")
 _second_path_active = _gauge("second_path_active", "1 while the second path holds something to be wrong.", "reason")
 
+_outgoing_heartbeats = _counter(
+    "outgoing_heartbeats_total", "Pings of the outgoing heartbeat, by what they said.", "said"
+)
+_peer_seconds = _histogram("peer_seconds", "How long the peer took to answer, or to be given up.", _SECONDS_SHORT)
+_peer_looks = _counter("peer_looks_total", "Looks at the peer, by what they found.", "found")
+_canaries = _counter("canaries_total", "Canaries that ended, by how.", "channel", "provider", "outcome")
+_canary_seconds = _histogram(
+    "canary_seconds",
+    "From the making of a canary to a stage of its way.",
+    _SECONDS_PAGING,
+    "channel",
+    "provider",
+    "stage",
+)
+_paper_written = _gauge("paper_timestamp_seconds", "When the paper was written last, Unix time.")
+_paper_failures = _counter("paper_failures_total", "Times that the paper could not be written or mailed.", "way")
+
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _intake_request_of = cache(lambda source, status: _intake_requests.labels(source, status))
@@ -305,6 +322,36 @@ def second_path_active(reason: str, active: bool) -> None:
     _second_path_active.labels(reason).set(int(active))
 
 
+def outgoing_heartbeat(said: Literal["success", "fail", "unsent"]) -> None:
+    """`unsent`: the other side did not take it."""
+    _outgoing_heartbeats.labels(said).inc()
+
+
+def peer_asked(seconds: float) -> None:
+    _peer_seconds.observe(seconds)
+
+
+def peer_found(kind: str) -> None:
+    """`kind`: of `vigil.report.Kind`; empty: nothing is wrong."""
+    _peer_looks.labels(kind or "fine").inc()
+
+
+def canary_ended(channel: str, provider: str, outcome: Literal["arrived", "late", "lost"]) -> None:
+    _canaries.labels(channel, provider or "none", outcome).inc()
+
+
+def canary_took(channel: str, provider: str, stage: Literal["accepted", "delivered"], seconds: float) -> None:
+    _canary_seconds.labels(channel, provider or "none", stage).observe(max(0.0, seconds))
+
+
+def paper_written() -> None:
+    _paper_written.set_to_current_time()
+
+
+def paper_failed(way: Literal["file", "mail", "database"]) -> None:
+    _paper_failures.labels(way).inc()
+
+
 def render(accept: str = "") -> tuple[bytes, str]:
     """All metrics in the format the `Accept` header asks for, and its media type."""
     encode, media_type = choose_encoder(accept)
@@ -329,6 +376,10 @@ def _start_at_zero() -> None:
         _calendar_reads.labels(result)
     for overdue in ("ladder", "notification"):
         _oldest_overdue.labels(overdue)
+    for said in ("success", "fail", "unsent"):
+        _outgoing_heartbeats.labels(said)
+    for paper in ("file", "mail", "database"):
+        _paper_failures.labels(paper)
     for way in ("url", "mail"):
         _second_path_failed.labels(way)
     for reason in ("ladder_overdue", "notification_overdue", "database_unreadable", "last_resort_unreachable"):

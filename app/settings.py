@@ -17,6 +17,9 @@ ROLES = ("web", "worker")
 LISTEN = "127.0.0.1:8080"
 MOST_DAYS = 36_500
 RING_S = (5, 120)
+HEARTBEAT_EVERY = (15, 3600)
+HEARTBEAT_STYLES = ("healthchecks", "get", "post")
+CANARY_WITHIN = (30, 3600)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -70,6 +73,16 @@ class Settings:
     watchdog_url: str = field(default="", repr=False)
     watchdog_smtp_url: str = field(default="", repr=False)
     watchdog_to: str = ""
+    heartbeat_url: str = field(default="", repr=False)
+    heartbeat_every: int = 60
+    heartbeat_style: str = "healthchecks"
+    vigil_service: str = ""
+    peer_url: str = ""
+    peer_token: str = field(default="", repr=False)
+    canary_user: str = ""
+    canary_within: int = 300
+    paper_dir: str = ""
+    paper_to: str = ""
     log_level: str = "info"
     retention_receipts_days: int = 14
     retention_history_days: int = 400
@@ -134,13 +147,17 @@ def _convert(name: str, raw: str) -> object:
         if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= MOST_DAYS:
             raise Invalid(f"TOCSIN_{name.upper()} takes a number of days, 1 to {MOST_DAYS}, not {raw!r}")
         return int(raw)
-    if name == "voice_ring_s":
-        if not raw.isascii() or not raw.isdigit() or not RING_S[0] <= int(raw) <= RING_S[1]:
-            raise Invalid(f"TOCSIN_VOICE_RING_S takes a number of seconds, {RING_S[0]} to {RING_S[1]}, not {raw!r}")
+    if name in _SECONDS:
+        least, most = _SECONDS[name]
+        if not raw.isascii() or not raw.isdigit() or not least <= int(raw) <= most:
+            raise Invalid(f"TOCSIN_{name.upper()} takes a number of seconds, {least} to {most}, not {raw!r}")
         return int(raw)
-    if name == "public_url":
+    if name in ("public_url", "peer_url"):
         return raw.rstrip("/")
     return raw
+
+
+_SECONDS = {"voice_ring_s": RING_S, "heartbeat_every": HEARTBEAT_EVERY, "canary_within": CANARY_WITHIN}
 
 
 def _check(s: Settings) -> None:
@@ -164,6 +181,7 @@ def _check(s: Settings) -> None:
     _check_mail(s)
     if bool(s.watchdog_smtp_url) != bool(s.watchdog_to):
         raise Invalid("TOCSIN_WATCHDOG_SMTP_URL and TOCSIN_WATCHDOG_TO belong together")
+    _check_vigil(s)
     if s.log_level not in LOG_LEVELS:
         raise Invalid(f"TOCSIN_LOG_LEVEL knows {', '.join(LOG_LEVELS)}, not {s.log_level!r}")
 
@@ -182,3 +200,29 @@ def _check_mail(s: Settings) -> None:
         raise Invalid("TOCSIN_MAIL_IN_SECRET must have at least 16 characters")
     if (s.mail_in_listen or s.mail_in_secret or s.mail_in_imap_url) and not (s.mail_reply_to or s.mail_bounces_to):
         raise Invalid("mail that comes in needs TOCSIN_MAIL_REPLY_TO or TOCSIN_MAIL_BOUNCES_TO")
+
+
+def _check_vigil(s: Settings) -> None:
+    """What watches over Tocsin itself. Addresses carry secrets, so no message shows one."""
+    for name, url in (("TOCSIN_HEARTBEAT_URL", s.heartbeat_url), ("TOCSIN_PEER_URL", s.peer_url)):
+        if url and not _is_web_address(url):
+            raise Invalid(f"{name} must be an address that begins with http:// or https://")
+    if s.heartbeat_style not in HEARTBEAT_STYLES:
+        raise Invalid(f"TOCSIN_HEARTBEAT_STYLE knows {', '.join(HEARTBEAT_STYLES)}, not {s.heartbeat_style!r}")
+    if s.peer_token and (len(s.peer_token) < 32 or not s.peer_token.isascii() or not s.peer_token.isprintable()):
+        raise Invalid("TOCSIN_PEER_TOKEN must have at least 32 characters, printable ASCII")
+    if s.peer_url and not (s.peer_token and s.vigil_service):
+        raise Invalid("TOCSIN_PEER_URL needs TOCSIN_PEER_TOKEN and TOCSIN_VIGIL_SERVICE")
+    if s.canary_user and not s.vigil_service:
+        raise Invalid("TOCSIN_CANARY_USER needs TOCSIN_VIGIL_SERVICE")
+    if s.paper_to and not s.smtp_url:
+        raise Invalid("TOCSIN_PAPER_TO needs TOCSIN_SMTP_URL")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port_is_one = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_one and " " not in url

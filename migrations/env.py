@@ -21,7 +21,8 @@ import app.notifications.tables
 import app.oncall.tables
 import app.priority.tables
 import app.proof.tables
-import app.rules.tables  # noqa: F401  (each registers its tables)
+import app.rules.tables
+import app.vigil.tables  # noqa: F401  (each registers its tables)
 from app import settings
 from app.db import engine as db_engine
 from app.db.base import Base

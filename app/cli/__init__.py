@@ -42,6 +42,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "bench": Command(
         "app.cli.bench", "What Tocsin can do on this machine, beside a reference that runs in the same minutes.", TRY
     ),
+    "paper": Command(
+        "app.cli.paper", "Write or print who is on call, phones, policies and open incidents, now.", LOOK_AFTER
+    ),
     "version": Command("app.cli.version", "Say which version this is, and what it runs on.", LOOK_AFTER),
 }
 

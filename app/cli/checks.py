@@ -17,7 +17,7 @@ from app import clock
 from app.calendars import store as calendars
 from app.channels import probes, registry
 from app.channels.channel import SendFailed
-from app.cli import mail_checks, running
+from app.cli import mail_checks, running, vigil
 from app.cli.findings import Finding, ok, problem, warning
 from app.cli.migrate import current
 from app.configuration.reachability import hardly, left, undeliverable
@@ -56,6 +56,7 @@ def of_settings(s: Settings) -> Iterator[Finding]:
     else:
         advice = "Set TOCSIN_WATCHDOG_URL, or TOCSIN_WATCHDOG_SMTP_URL and TOCSIN_WATCHDOG_TO."
         yield warning("watchdog", "nobody is told when paging itself does not work", advice)
+    yield from vigil.of_settings(s)
 
 
 def _public_url(url: str) -> Finding:
@@ -146,6 +147,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     for found in (*of_people, await mail_checks.bounced(conn, now)):
         if found is not None:
             yield found
+    async for finding in vigil.of_content(s, conn):
+        yield finding
     if (silent := await _heartbeats(conn)) is not None:
         yield silent
     async for finding in _calendars(conn):
@@ -277,5 +280,7 @@ async def of_channels(s: Settings) -> AsyncIterator[Finding]:
                 yield problem(asked, e.message)
     for finding in mail_checks.of_settings(s):
         yield finding
+    if s.peer_url:
+        yield await vigil.of_peer(s)
     if not any(c.configured for c in capabilities):
         yield problem("channels", "none is configured: nobody can be paged", "docs/configuration.md, Channels.")

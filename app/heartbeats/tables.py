@@ -86,3 +86,23 @@ class HeartbeatPing(Base):
     via: Mapped[str]
     body: Mapped[bytes] = mapped_column(LargeBinary)
     """The first 10,000 bytes of what was sent."""
+
+
+class OwnSign(Base):
+    """What Tocsin noticed about itself or its peer: `wrong` in one word, empty while all is well. `told`: what its
+    alert was told last; `due_at` is set when that is something else."""
+
+    __tablename__ = "own_signs"
+    __table_args__ = (Index("ix_own_signs_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    integration_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("integrations.id", ondelete="CASCADE"))
+    wrong: Mapped[str]
+    told: Mapped[str] = mapped_column(server_default="")
+    title: Mapped[str]
+    description: Mapped[str]
+    severity: Mapped[str]
+    labels: Mapped[dict[str, Any]]
+    since: Mapped[Instant]
+    """When it began to be wrong, the last time."""
+    due_at: Mapped[datetime | None]

@@ -13,6 +13,7 @@ from app.alerts import silent_store as silent
 from app.alerts import store as alerts
 from app.escalation import store as escalation
 from app.heartbeats import beat_store as beats
+from app.heartbeats import own_store as own
 from app.incidents import store as incidents
 from app.incidents import storm_store
 from app.notifications import store as notifications
@@ -24,7 +25,8 @@ _LOOK = f"""
            extract(epoch FROM due.handoffs - tocsin_now()) / v.speed AS handoffs,
            EXISTS ({silent.ANY}) AS silent
     FROM (SELECT least(({alerts.NEXT_EXPIRY}), ({alerts.NEXT_RECHECK}), ({incidents.NEXT_DUE}),
-                       ({storm_store.NEXT_LOOK}), ({escalation.NEXT_STEP}), ({beats.NEXT_DUE})) AS road,
+                       ({storm_store.NEXT_LOOK}), ({escalation.NEXT_STEP}), ({beats.NEXT_DUE}),
+                       ({own.NEXT_DUE})) AS road,
                  ({notifications.NEXT_DUE}) AS messages, ({handoff_store.NEXT_DUE}) AS handoffs) AS due,
          (SELECT coalesce((SELECT nullif(speed, 0) FROM clock_control), 1) AS speed) AS v
 """

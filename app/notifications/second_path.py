@@ -14,7 +14,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import localtime
 from typing import Final, Literal
 from uuid import uuid4
@@ -32,7 +32,7 @@ from app.channels.mail import MailChannel
 from app.db.engine import dumps
 from app.errors import Invalid
 from app.notifications import overdue_store, watch
-from app.notifications.watch import Look, Overdue, Process, Reason, Standing, Word
+from app.notifications.watch import Look, Overdue, Process, Reason, Seen, Standing, Word
 from app.settings import Settings
 
 EVERY_S: Final = 15
@@ -70,6 +70,9 @@ class SecondPath:
         self._state: dict[Reason, Standing] = {}
         self._read_at = self._elapsed()
         self._unreachable: deque[tuple[float, int]] = deque(maxlen=1000)
+        self._clock: tuple[datetime, float] | None = None
+        self.seen: Seen | None = None
+        """What the last look found; None before the first."""
 
     @property
     def configured(self) -> bool:
@@ -105,6 +108,7 @@ class SecondPath:
         if self._news(look):
             await clock.pause(self._confirm_s)
             look = await self._look()
+        self.seen = Seen(look, self._elapsed(), self._clock)
         decision = watch.decide(look, self._state, self._elapsed())
         after = dict(decision.state)
         for word in decision.words:
@@ -148,10 +152,12 @@ class SecondPath:
     async def _look(self) -> Look:
         try:
             async with asyncio.timeout(_LOOK_WITHIN_S), self._engine.connect() as conn:
+                now = await clock.read(conn)
                 ladders, notifications = await overdue_store.overdue(conn)
         except _UNREADABLE as e:
             return await self._unreadable(e)
         self._read_at = self._elapsed()
+        self._clock = (now, self._read_at)
         metrics.database_readable(True)
         metrics.oldest_overdue("ladder", ladders.oldest_s)
         metrics.oldest_overdue("notification", notifications.oldest_s)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, Literal
 
 Reason = Literal["ladder_overdue", "notification_overdue", "database_unreadable", "last_resort_unreachable"]
@@ -39,6 +40,16 @@ class Look:
     notifications: Overdue | None = None
     unreadable_s: float = 0.0
     unreachable: Overdue = Overdue()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last look, for whoever else asks how things stand. `at`: when, on the monotonic clock. `clock`: the
+    database's at the last look that could read it, and when that was, in s on the monotonic clock."""
+
+    look: Look
+    at: float
+    clock: tuple[datetime, float] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ ROAD: Final = (
     "heartbeats",
     "heartbeat_pings",
     "silent_sources",
+    "own_signs",
     "inhibition_sources",
     "suppression_counts",
     "storms",

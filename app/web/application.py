@@ -14,13 +14,26 @@ from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.settings import Settings
-from app.web import confirm, dependencies, devices, feeds, gateways, health, mail_http, ping, problems, respond, twilio
+from app.web import (
+    confirm,
+    dependencies,
+    devices,
+    feeds,
+    gateways,
+    health,
+    mail_http,
+    peer,
+    ping,
+    problems,
+    respond,
+    twilio,
+)  # fmt: skip
 from app.web.screens import refusals, static
 from app.web.screens.live import Live
 
 AT_ONCE: Final = (
     health.router, respond.router, confirm.router, twilio.router, gateways.router, mail_http.router, ping.router,
-    feeds.router, static.router, devices.router,
+    feeds.router, static.router, devices.router, peer.router,
 )  # fmt: skip
 """What is there from the first moment (see later.py)."""
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."

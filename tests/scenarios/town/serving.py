@@ -104,6 +104,7 @@ async def worker(settings: Settings, database_url: str) -> AsyncIterator[Tocsin]
         parts.push_async_callback(process.engine.dispose)
         parts.push_async_callback(process.second_path.close)
         parts.push_async_callback(process.calendars.close)
+        parts.push_async_callback(process.vigil.close)
         for channel in (*process.channels.values(), process.webhooks):
             parts.push_async_callback(channel.close)
         yield process
