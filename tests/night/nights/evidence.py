@@ -32,6 +32,8 @@ class Letter:
     told: str = "died"
     provider_id: str = ""
     unfindable: bool = False
+    carries: tuple[UUID, ...] = ()
+    """The notifications in it, its own first."""
 
     @property
     def repeat(self) -> bool:

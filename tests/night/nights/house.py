@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 from nights.ears import Ears
 from nights.evidence import Evidence
 from sqlalchemy import make_url, text
@@ -15,19 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.db import engine as db
 from app.notifications.due import NEXT_DUE
 
-SET_CLOCK = text("""
-    INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, statement_timestamp(), :at, 0)
+SET_CLOCK = """
+    INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, statement_timestamp(), $1, 0)
     ON CONFLICT (id) DO UPDATE SET anchor_real = excluded.anchor_real, anchor_virtual = excluded.anchor_virtual,
                                    speed = excluded.speed
-""")
-INCIDENTS = text("""
+"""
+INCIDENTS = """
     SELECT i.number, i.state, i.epoch,
            EXISTS (SELECT 1 FROM ladders l WHERE l.incident_id = i.id AND l.purpose = 'page'
                                              AND l.next_step_at IS NOT NULL) AS climbs,
            EXISTS (SELECT 1 FROM storms s WHERE s.id = i.storm_id AND s.ended_at IS NULL
                                             AND s.incident_id <> i.id) AS withheld
     FROM incidents i ORDER BY i.number
-""")
+"""
+LOOK = NEXT_DUE.text
+CARRIED = "SELECT id, carried_by_id FROM notifications WHERE state = 'sending' AND carried_by_id = ANY ($1::uuid[])"
 EMPTY = """
     DO $$
     DECLARE
@@ -74,9 +78,12 @@ class House:
         self.engine: AsyncEngine = db.create(url, size=4)
         self._admin = db.create(admin_url, size=1)
         self._name = str(make_url(url).database)
+        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._ready = False
+        self._clock: Any = None
 
     async def close(self) -> None:
+        await self._leave()
         await self.engine.dispose()
         await self._admin.dispose()
 
@@ -93,21 +100,31 @@ class House:
             yield
         evidence.errors += ears.errors()
 
-    async def empty(self, at: datetime) -> None:
-        """Nothing is left of the night before; it is `at`."""
-        async with self.engine.begin() as conn:
-            if not self._ready:
-                await conn.execute(text(KEEP))
-                self._ready = True
-            await conn.execute(text(EMPTY))
-            await conn.execute(SET_CLOCK, {"at": at})
+    async def empty(self) -> None:
+        """Nothing is left of the night before."""
+        if self._clock is None:
+            self._clock = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})
+        if not self._ready:
+            await self._clock.execute(KEEP)
+            self._ready = True
+        await self._clock.execute(EMPTY)
 
-    async def look(self, at: datetime | None) -> tuple[Any, list[Any]]:
-        """Sets the clock first, unless it is right already. Real seconds until the next row falls due; the incidents."""
-        async with self.engine.begin() as conn:
-            if at is not None:
-                await conn.execute(SET_CLOCK, {"at": at})
-            return (await conn.execute(NEXT_DUE)).scalar_one(), list((await conn.execute(INCIDENTS)).all())
+    async def set_clock(self, at: datetime) -> None:
+        """It is `at`, and stays so."""
+        await self._clock.execute(SET_CLOCK, at)
+
+    async def look(self) -> tuple[Any, list[Any]]:
+        """Seconds until the next row falls due; the incidents."""
+        return await self._clock.fetchval(LOOK), await self._clock.fetch(INCIDENTS)
+
+    async def carried(self, by: list[UUID]) -> list[tuple[UUID, UUID]]:
+        """(notification, by which) of what is on its way in the messages of these notifications."""
+        return [(UUID(int=a.int), UUID(int=b.int)) for a, b in await self._clock.fetch(CARRIED, by)]
+
+    async def _leave(self) -> None:
+        if self._clock is not None:
+            await self._clock.close()
+            self._clock = None
 
     async def _ask_admin(self, *statements: str) -> None:
         async with self._admin.connect() as conn:
@@ -117,6 +134,7 @@ class House:
 
     async def close_down(self) -> None:
         """Cuts every connection, and lets none in."""
+        await self._leave()
         await self._ask_admin(
             f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false",
             f"SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = '{self._name}'",
@@ -124,3 +142,4 @@ class House:
 
     async def open_up(self) -> None:
         await self._ask_admin(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
+        self._clock = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})

@@ -70,7 +70,8 @@ class Stage:
 
     async def play(self) -> Evidence:
         """Raises `Spins`; whatever else goes wrong is in the evidence."""
-        await self.house.empty(self.night.began)
+        await self.house.empty()
+        await self._set_clock()
         self._people: dict[str, str] = {}
         lines = self._lines(WORKERS)
         async with self.house.transaction() as (conn, now):
@@ -118,6 +119,7 @@ class Stage:
     async def _attempt(self, call: Callable[[], Awaitable[None]]) -> None:
         """What people, machines and providers do; while the database is away they come again a little later."""
         try:
+            await self._set_clock()
             await call()
         except SAID_NO as no:
             self.evidence.says(self.now, f"... refused: {no}")
@@ -138,8 +140,7 @@ class Stage:
                 return
             if turn == 0 and self._due < self.now:
                 self.evidence.late.append(Late(self._due, self.now))
-            for worker in self._order.sample(sorted(self.workers), len(self.workers)):
-                await self._tick(worker)
+            await self._tick(self._order.choice(sorted(self.workers)))
             if any(w.delivery.in_flight >= ROOM for w in self.workers.values()):
                 await self._look()
                 return
@@ -149,11 +150,20 @@ class Stage:
         worker = self.workers.get(number)
         if worker is None:
             return
+        known = len(self.evidence.letters)
         try:
             await worker.tick()
         except AWAY as e:
             self.evidence.says(self.now, f"a pass of worker {number} failed: {e!r}")
         await self._quiet()
+        await self._look_into(self.evidence.letters[known:])
+
+    async def _look_into(self, letters: list[Letter]) -> None:
+        """What each of them carries, while it is on its way."""
+        carried = await self.house.carried([x.notification_id for x in letters]) if letters else []
+        for letter in letters:
+            own = letter.notification_id
+            letter.carries = (own, *(n for n, by in carried if by == own))
 
     async def _quiet(self) -> None:
         """Until every task of every worker waits for something outside, or is done; then the dead are buried."""
@@ -163,11 +173,15 @@ class Stage:
             self.outside.dying.discard(number)
             await self._dies(number)
 
+    async def _set_clock(self) -> None:
+        if not self._database_away and self._clock_at != self.now:
+            await self.house.set_clock(self.now)
+            self._clock_at = self.now
+
     async def _look(self) -> None:
-        """Sets the clock, and sees how things stand."""
-        at = None if self._clock_at == self.now else self.now
-        wait_s, incidents = await self.house.look(at)
-        self._clock_at = self.now
+        """How things stand."""
+        await self._set_clock()
+        wait_s, incidents = await self.house.look()
         self._due = None
         if wait_s is not None:
             self._due = self.now + timedelta(microseconds=math.ceil(float(wait_s) * 1_000_000 - 0.01))
