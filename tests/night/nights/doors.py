@@ -8,9 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from nights.evidence import Letter
-from nights.furnishing import Furnished
-from nights.script import Alerts, Deed
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,6 +27,9 @@ from app.ingest.requests import Request
 from app.notifications import calls, replying
 from app.notifications.commands import report_delivery
 from app.standing import Standings
+from nights.evidence import Letter
+from nights.furnishing import Furnished
+from nights.script import Alerts, Deed
 
 OPEN = text("""SELECT id, number, service_id FROM incidents
                WHERE state IN ('triggered', 'acknowledged', 'mitigated') ORDER BY number""")

@@ -8,7 +8,6 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from nights.script import Organisation, Resident, Service
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.channels.channel import Channel
@@ -33,6 +32,7 @@ from app.oncall import commands as oncall
 from app.oncall import overriding
 from app.oncall.override_document import OverrideDocument
 from app.oncall.schedule_document import ScheduleDocument
+from nights.script import Organisation, Resident, Service
 
 ACTOR = "cli"
 OFFICE = {

@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from nights.ears import Ears
-from nights.evidence import Evidence
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db import engine as db
 from app.notifications.due import NEXT_DUE
+from nights.ears import Ears
+from nights.evidence import Evidence
 
 SET_CLOCK = """
     INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, statement_timestamp(), $1, 0)
@@ -137,7 +137,7 @@ class House:
         await self._leave()
         await self._ask_admin(
             f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE datname = '{self._name}'",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'",
         )
 
     async def open_up(self) -> None:

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
+from app.channels.channel import Capability, Message, SendFailed, Sent
 from nights.evidence import Letter
 from nights.outside import Outside
-
-from app.channels.channel import Capability, Message, SendFailed, Sent
 
 PROVIDERS = {"sms": "twilio", "voice": "twilio", "mail": "smtp"}
 FIRST_STATUS = {"sms": "queued", "voice": "queued", "mail": "delivered"}
@@ -89,14 +88,14 @@ class Line:
             self._will_report(letter, trouble, chance)
 
     def _will_report(self, letter: Letter, trouble: str, chance: Random) -> None:
-        """Callbacks of a text: usually `sent`, then `delivered`."""
-        told = ["sent"] if trouble == "lies" else ["sent", "delivered"]
+        """Callbacks of a text: usually that it was delivered."""
+        told = ["sent"] if trouble == "lies" else ["delivered"]
         if trouble == "mute":
             told = []
         elif trouble == "backwards":
             told = ["delivered", "sent", "queued"]
         elif trouble == "twice":
-            told = [*told, *told]
+            told = ["sent", "delivered", "sent", "delivered"]
         elif chance.random() < 0.06:
             told = ["sent", "undelivered"]
         at = letter.at

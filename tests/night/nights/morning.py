@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nights.evidence import Rows
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.incidents import timeline
 from app.notifications import reading
+from nights.evidence import Rows
 
 INCIDENTS = text("""
     SELECT i.id, i.number, i.state, i.epoch, i.title, i.priority, i.loudness, i.opened_at, i.storm_id,

@@ -26,9 +26,7 @@ def organisation(chance: Random, began: datetime) -> Organisation:
     schedules = [_schedule(chance, f"rota{n}", zone, keys, began) for n in range(chance.randint(1, 2))]
     overrides = [_override(chance, s["key"], keys, began) for s in schedules for _ in range(chance.randint(0, 2))]
     overrides = [o for n, o in enumerate(overrides) if all(o["schedule"] != x["schedule"] for x in overrides[:n])]
-    policies = [
-        _policy(chance, f"policy{n}", [s["key"] for s in schedules], keys) for n in range(chance.randint(1, 3))
-    ]
+    policies = [_policy(chance, f"policy{n}", [s["key"] for s in schedules], keys) for n in range(chance.randint(1, 3))]
     if len(policies) > 1 and chance.random() < 0.3:
         policies[0]["hand_over_to"] = policies[1]["key"]
     services = [_service(chance, f"service{n}", [p["key"] for p in policies]) for n in range(chance.randint(1, 3))]

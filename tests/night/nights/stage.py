@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,6 +10,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
+from sqlalchemy.exc import DBAPIError
+
+from app import clock
+from app.access.links import Links
+from app.access.secrets import Secrets
+from app.notifications.delivery import ROOM
+from app.worker import Worker
 from nights import morning
 from nights.doors import SAID_NO, Doors
 from nights.evidence import Evidence, Gone, Late, Letter, Seen
@@ -20,13 +26,6 @@ from nights.lines import Line, seconds
 from nights.outside import Outside
 from nights.reactions import reaction
 from nights.script import Alerts, Deed, Happening, Jump, Kill, Night, Outage, Trouble
-from sqlalchemy.exc import DBAPIError
-
-from app import clock
-from app.access.links import Links
-from app.access.secrets import Secrets
-from app.notifications.delivery import ROOM
-from app.worker import Worker
 
 PUBLIC_URL = "https://tocsin.test"
 WORKERS = 2
@@ -291,7 +290,11 @@ class Stage:
         self._heard[letter.person, letter.channel] += 1
         nth = self._heard[letter.person, letter.channel]
         resident = self.night.resident(letter.person)
-        answers = [] if letter.purpose != "page" or self.outside.silent else reaction(self.night, resident, letter.channel, nth)
+        answers = (
+            []
+            if letter.purpose != "page" or self.outside.silent
+            else reaction(self.night, resident, letter.channel, nth)
+        )
         if letter.channel == "voice":
             await self._called(letter, answers, nth)
             return
@@ -306,7 +309,9 @@ class Stage:
             await self._call_went(letter, status, machine)
             return
         await self.doors.picks_up(letter)
-        self.outside.plan(self.now + seconds(chance.uniform(3, 12)), partial(self._answers, letter, "key", answers[0][2]))
+        self.outside.plan(
+            self.now + seconds(chance.uniform(3, 12)), partial(self._answers, letter, "key", answers[0][2])
+        )
         self.outside.plan(self.now + seconds(20), partial(self._call_went, letter, "completed", False))
 
     async def _call_went(self, letter: Letter, status: str, machine: bool) -> None:
