@@ -31,7 +31,8 @@ def s(seconds: float) -> Any:
 
 def letter(notification: UUID = N1, number: int = 1, at: float = 10, **members: Any) -> Letter:
     known: dict[str, Any] = {
-        "channel": "sms", "to": "+491", "person": "ana", "purpose": "page", "loud": True, "subject": "Down", "text": "Down",
+        "channel": "sms", "to": "+491", "person": "ana", "purpose": "page", "loud": True, "subject": "Down",
+        "text": "Down",
         "link": "", "replies": (), "token": "t", "claimed_at": s(at), "at": s(at + 1), "taken": True, "told": "sent",
         "provider_id": f"SM{notification.int}-{number}", "carries": (notification,),
     }  # fmt: skip
@@ -40,7 +41,8 @@ def letter(notification: UUID = N1, number: int = 1, at: float = 10, **members: 
 
 def notification(id_: UUID = N1, **members: Any) -> Any:
     known: dict[str, Any] = {
-        "id": id_, "number": 1, "person": "ana", "channel": "sms", "purpose": "page", "loudness": "loud", "state": "sent",
+        "id": id_, "number": 1, "person": "ana", "channel": "sms", "purpose": "page", "loudness": "loud",
+        "state": "sent",
         "because": "", "finished_at": s(11), "epoch": 1, "round": 1, "step": 0, "ladder_id": LADDER, "content": {},
         "tries": 1,
     }  # fmt: skip

@@ -35,9 +35,10 @@ OPEN = text("""SELECT id, number, service_id FROM incidents
                WHERE state IN ('triggered', 'acknowledged', 'mitigated') ORDER BY number""")
 SAID_NO = (Conflict, Forbidden, Invalid, NotFound)
 TEXTS = {
-    "acknowledge": "{code}a", "acknowledge_bare": "a", "promise": "{code}a 15", "snooze": "{code}s 10", "escalate": "{code}e",
-    "resolve": "{code}c", "resolve_anyway": "{code}cc", "all": "{code}aa", "not_actionable": "{code}n", "why": "{code}?",
-    "wrong_code": "999a", "prose": "what is this? I am asleep", "runbook": "{code}r",
+    "acknowledge": "{code}a", "acknowledge_bare": "a", "promise": "{code}a 15", "snooze": "{code}s 10",
+    "escalate": "{code}e", "resolve": "{code}c", "resolve_anyway": "{code}cc", "all": "{code}aa",
+    "not_actionable": "{code}n", "why": "{code}?", "wrong_code": "999a", "prose": "what is this? I am asleep",
+    "runbook": "{code}r",
 }  # fmt: skip
 KEYS = {"acknowledge": "4", "escalate": "6", "resolve": "9", "again": "0", "wrong": "7"}
 
@@ -63,8 +64,11 @@ class Doors:
     async def alerts(self, said: Alerts, began: datetime) -> None:
         body = [
             {
-                "title": f"{name}{said.pod}", "status": "firing" if said.fires else "resolved", "severity": said.severity,
-                "dedup_key": f"{said.service}/{name}{said.pod}", "labels": {"alertname": name, "pod": said.pod or "none"},
+                "title": f"{name}{said.pod}",
+                "status": "firing" if said.fires else "resolved",
+                "severity": said.severity,
+                "dedup_key": f"{said.service}/{name}{said.pod}",
+                "labels": {"alertname": name, "pod": said.pod or "none"},
                 "starts_at": began.isoformat(),
             }
             for name in said.names

@@ -94,6 +94,8 @@ class Evidence:
     story: list[tuple[datetime, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
+    slack: timedelta = timedelta()
+    """How long something may have been in flight where time does not stand still: from a look to its commit."""
     troubled: bool = False
     """Some provider left workers without an answer, or some worker died, or the database was away."""
 

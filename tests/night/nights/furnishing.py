@@ -48,6 +48,8 @@ class Furnished:
     users: dict[str, int] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     doors: dict[str, Door] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
+    """Routing keys by service."""
 
 
 def address_of(resident: Resident, channel: str, nth: int) -> str:
@@ -108,6 +110,7 @@ async def _services(conn: AsyncConnection, now: datetime, town: Organisation, ma
             key=f"{service.key}-own", name="Own", source="generic", service=service.key, resolve_timeout_s=86_400
         )
         _, routing_key = await integrations.create(conn, now, integration, ADAPTERS, actor=ACTOR)
+        made.keys[service.key] = routing_key
         keys[sha256(routing_key.encode()).digest()] = service.key
     for row in (await conn.execute(store.ENTRANCES, {"now": now})).all():
         made.doors[keys[bytes(row.key_hash)]] = door_of(row)

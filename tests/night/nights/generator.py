@@ -30,9 +30,9 @@ def night(seed: int) -> Night:
     town = organisation(chance, began)
     lasts = chance.choice((45, 60, 75, 90, 120)) * 60.0
     happenings: list[Happening] = []
-    for _ in range(chance.randint(1, 4)):
+    for _ in range(chance.randint(1, 3)):
         happenings += _problem(chance, town, lasts)
-    for make, most in ((_trouble, 4), (_kill, 2), (_outage, 1), (_jump, 1), (_deed, 4)):
+    for make, most in ((_trouble, 5), (_kill, 3), (_outage, 2), (_jump, 1), (_deed, 5)):
         happenings += _some(make, chance, town, lasts, most)
     if chance.random() < 0.06:
         happenings.append(_storm(chance, town, lasts))

@@ -15,8 +15,8 @@ def script(night: Night) -> list[str]:
     lines = [f"Night {night.seed}, from {night.began:%Y-%m-%d %H:%M} UTC, {night.lasts / 60:.0f} minutes, {town.zone}"]
     for person in town.people:
         rules = ", ".join(f"{channel} after {delay} s" for _, delay, channel in person.rules)
-        lines.append(f"  {person.name} ({', '.join(person.channels) or 'cannot be reached'}; {rules or 'default plan'}) "
-                     f"answers: {person.temper}")  # fmt: skip
+        reached = f"{', '.join(person.channels) or 'cannot be reached'}; {rules or 'default plan'}"
+        lines.append(f"  {person.name} ({reached}) answers: {person.temper}")
     for schedule in town.schedules:
         (layer,) = schedule["layers"]
         turns = ", ".join(key for turn in layer["members"] for key in turn)
