@@ -44,7 +44,8 @@ EMPTY = """
             EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', t.name) INTO found;
             IF found THEN EXECUTE format('DELETE FROM %s', t.name); END IF;
         END LOOP;
-        FOR t IN SELECT k.relname, q.oid::regclass AS name FROM pg_class k JOIN pg_class q ON q.relname = 'kept_' || k.relname
+        FOR t IN SELECT k.relname, q.oid::regclass AS name FROM pg_class k
+                 JOIN pg_class q ON q.relname = 'kept_' || k.relname
                  JOIN pg_namespace n ON n.oid = q.relnamespace WHERE n.nspname = 'kept' AND k.relkind = 'r' LOOP
             EXECUTE format('INSERT INTO %I SELECT * FROM %s', t.relname, t.name);
         END LOOP;
@@ -64,7 +65,9 @@ KEEP = """
         FOR t IN SELECT c.oid::regclass AS name, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname <> 'alembic_version' LOOP
             EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', t.name) INTO found;
-            IF found THEN EXECUTE format('CREATE TABLE kept.%I AS SELECT * FROM %s', 'kept_' || t.relname, t.name); END IF;
+            IF found THEN
+                EXECUTE format('CREATE TABLE kept.%I AS SELECT * FROM %s', 'kept_' || t.relname, t.name);
+            END IF;
         END LOOP;
     END $$
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from nights.evidence import Evidence, Letter, Seen
@@ -19,6 +20,7 @@ FINAL = frozenset({"sent", "delivered", "undelivered", "failed", "cancelled"})
 OPEN = frozenset({"triggered", "acknowledged", "mitigated"})
 REASONS = frozenset({"nobody_reached", "last_resort_unreachable", "joined_storm", "silenced", "step_skipped"})
 """Why an incident pages nobody, as its timeline tells."""
+LOST = frozenset({"failed", "undelivered"})
 AT_ONCE = timedelta(seconds=1)
 
 
@@ -80,6 +82,27 @@ def the_same_page_is_planned_once(night: Night, seen: Evidence) -> Iterator[str]
             yield f"{person} got the same {purpose} of incident {number} {times} times by {channel} ({where[1:]})"
 
 
+def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
+    """Behaviour 8: a page that is known not to arrive is followed within 5 s by the next contact method or the next
+    person, unless another message of its step may still arrive; the last resort is tried again after a minute."""
+    pages = [n for n in seen.rows.notifications if n.purpose == "page" and n.ladder_id is not None]
+    last = {(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort"}
+    for n in pages:
+        if n.state not in LOST or n.person is None or n.finished_at is None:
+            continue
+        within = timedelta(seconds=65 if (n.number, n.created_at) in last else 5)
+        until = n.finished_at + within
+        until += seen.away(n.finished_at, until)
+        if {(s.state, s.epoch) for s in _during(seen, n.number, n.finished_at, until)} != {("triggered", n.epoch)}:
+            continue
+        others = [m for m in pages if m is not n and (m.ladder_id, m.epoch) == (n.ladder_id, n.epoch)]
+        place = n.round, n.step
+        hope = any((m.round, m.step) == place and _gave_hope(m, n.finished_at) for m in others)
+        moved = any((m.round, m.step) >= place and n.created_at < m.created_at <= until for m in others)
+        if not hope and not moved:
+            yield f"{_of(n)} was {n.state} at {n.finished_at}, and nothing followed"
+
+
 def nothing_is_late(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 7 and 9: what falls due is looked at, unless no worker lived, the database was away or the clock
     jumped; and then as soon as that is over."""
@@ -99,9 +122,9 @@ def every_notification_ends(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 8: in the morning nothing is left pending or in flight, and what did not arrive says why."""
     for n in seen.rows.notifications:
         if n.state not in FINAL or n.finished_at is None:
-            yield f"the {n.channel} to {n.person} about {n.number} ({n.purpose}) is {n.state} in the morning"
+            yield f"{_of(n)} is {n.state} in the morning"
         elif n.state in ("undelivered", "failed", "cancelled") and not n.because:
-            yield f"the {n.channel} to {n.person} about {n.number} ({n.purpose}) is {n.state} and nobody says why"
+            yield f"{_of(n)} is {n.state} and nobody says why"
 
 
 def what_a_provider_took_is_on_record(night: Night, seen: Evidence) -> Iterator[str]:
@@ -155,6 +178,7 @@ RULES: Sequence[Rule] = (
     nobody_is_paged_about_what_somebody_has,
     what_goes_out_again_is_marked,
     the_same_page_is_planned_once,
+    bad_news_moves_on,
     nothing_is_late,
     no_ladder_stands_still,
     every_notification_ends,
@@ -178,7 +202,7 @@ def _triggered(seen: Evidence) -> Iterator[tuple[int, int, datetime, datetime]]:
     for s in seen.seen:
         by_number[s.number].append(s)
     for number, all_of_it in by_number.items():
-        for s, after in zip(all_of_it, all_of_it[1:], strict=False):
+        for s, after in pairwise(all_of_it):
             if s.state == "triggered" and not s.withheld:
                 yield number, s.epoch, s.at, after.at
 
@@ -188,6 +212,16 @@ def _at(seen: Evidence, number: int, at: datetime) -> list[Seen]:
     of_it = [s for s in seen.seen if s.number == number]
     before = [s for s in of_it if s.at < at - seen.slack][-1:]
     return before + [s for s in of_it if at - seen.slack <= s.at <= at + seen.slack]
+
+
+def _during(seen: Evidence, number: int, since: datetime, until: datetime) -> list[Seen]:
+    of_it = [s for s in seen.seen if s.number == number]
+    return [s for s in of_it if s.at <= since][-1:] + [s for s in of_it if since < s.at <= until]
+
+
+def _gave_hope(n: Any, at: datetime) -> bool:
+    """It was on its way then, or had arrived as far as anybody knew."""
+    return n.created_at <= at and (n.state not in LOST or n.finished_at is None or n.finished_at > at)
 
 
 def _by_notification(seen: Evidence) -> dict[Any, list[Letter]]:
@@ -226,3 +260,7 @@ def _rules_for(night: Night, person: str, channel: str, loudness: str) -> int:
 
 def _told(letter: Letter) -> str:
     return f"the {letter.channel} {letter.subject!r} to {letter.person}"
+
+
+def _of(n: Any) -> str:
+    return f"the {n.channel} ({n.purpose}) to {n.person} about incident {n.number}"

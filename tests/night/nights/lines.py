@@ -43,8 +43,8 @@ class Line:
         chance = outside.night.chance(self._channel, message.to, outside.nth(self._channel, message.to))
         letter = Letter(
             UUID(message.notification_id), message.attempt, self._channel, message.to, person, message.purpose,
-            message.loud, message.subject, message.text, message.link, message.replies, message.token, outside.now, outside.now,
-            unfindable=self._channel == "mail",
+            message.loud, message.subject, message.text, message.link, message.replies, message.token, outside.now,
+            outside.now, unfindable=self._channel == "mail",
         )  # fmt: skip
         outside.evidence.letters.append(letter)
         if outside.doomed.get(self._worker) == "claimed":

@@ -17,7 +17,7 @@ ZONES = ("Europe/Berlin", "America/New_York", "UTC")
 
 
 def organisation(chance: Random, began: datetime) -> Organisation:
-    """For a night that begins at `began`. The last resort is Cara, by text and by mail; in one night of ten by neither."""
+    """For a night that begins at `began`. The last resort is Cara, by text and by mail; in one of ten by neither."""
     people = [_resident(chance, key) for key in PEOPLE[: chance.randint(3, 6)]]
     lost = chance.random() < 0.1
     people[2] = Resident("cara", () if lost else ("sms", "mail"), (), "prompt" if chance.random() < 0.7 else "never")

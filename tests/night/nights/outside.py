@@ -1,7 +1,7 @@
 """The world outside while a night is played: its instants in order, and who waits for them.
 
-Nothing here takes real time. A worker that waits for a provider waits for a virtual instant; the stage lets one wait end
-at a time and looks on until everything that follows is recorded, so that a night is the same whenever it is played.
+Nothing here takes real time. A worker that waits for a provider waits for a virtual instant; the stage lets one wait
+end at a time and looks on until everything that follows is recorded, so that a night is the same whenever it is played.
 """
 
 from __future__ import annotations

@@ -16,14 +16,6 @@ from random import Random
 from typing import Any
 
 import httpx
-from nights import morning
-from nights.evidence import Evidence
-from nights.furnishing import Furnished, address_of, furnish
-from nights.lines import Line
-from nights.organisations import organisation
-from nights.outside import Outside
-from nights.reading_back import read_back
-from nights.script import Night
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -38,6 +30,14 @@ from app.dev.mailbox import Mailbox
 from app.dev.program import Service, free_port
 from app.incidents import commands
 from app.incidents.commands import Responder
+from nights import morning
+from nights.evidence import Evidence
+from nights.furnishing import Furnished, address_of, furnish
+from nights.lines import Line
+from nights.organisations import organisation
+from nights.outside import Outside
+from nights.reading_back import read_back
+from nights.script import Night
 
 SPEED = 40.0
 """A minute of the night takes 1.5 s."""
