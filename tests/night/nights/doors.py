@@ -14,10 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app import flow
 from app.access import links
 from app.access.links import Links
+from app.alerts import silences
 from app.channels import twilio_faults
 from app.channels.channel import UNDONE, CallProgress, Channel, DeliveryReport, Inbound
 from app.db.engine import dumps, transaction
 from app.db.hot import together
+from app.directory import people
+from app.directory.documents import UserEdit
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.escalation import commands as escalation
 from app.incidents import commands
@@ -33,12 +36,13 @@ from nights.script import Alerts, Deed
 
 OPEN = text("""SELECT id, number, service_id FROM incidents
                WHERE state IN ('triggered', 'acknowledged', 'mitigated') ORDER BY number""")
+SILENCED = ("HighErrorRate", "DiskFull", "Latency", "QueueGrows")
 SAID_NO = (Conflict, Forbidden, Invalid, NotFound)
 TEXTS = {
     "acknowledge": "{code}a", "acknowledge_bare": "a", "promise": "{code}a 15", "snooze": "{code}s 10",
     "escalate": "{code}e", "resolve": "{code}c", "resolve_anyway": "{code}cc", "all": "{code}aa",
     "not_actionable": "{code}n", "why": "{code}?", "wrong_code": "999a", "prose": "what is this? I am asleep",
-    "runbook": "{code}r",
+    "runbook": "{code}r", "stop": "STOP", "start": "START",
 }  # fmt: skip
 KEYS = {"acknowledge": "4", "escalate": "6", "resolve": "9", "again": "0", "wrong": "7"}
 
@@ -122,6 +126,9 @@ class Doors:
 
     async def acts(self, deed: Deed) -> None:
         async with transaction(self._engine) as (conn, now):
+            if deed.what in ("silence", "leave"):
+                await self._configures(conn, now, deed)
+                return
             found = (await conn.execute(OPEN)).all()
             if not found:
                 return
@@ -135,6 +142,19 @@ class Doors:
                 return
             who = self.responder(deed.person)
             await _does(conn, now, incident.id, who, deed.what, self._furnished, deed.minutes)
+
+    async def _configures(self, conn: AsyncConnection, now: datetime, deed: Deed) -> None:
+        """Silences alerts of a name for a while, or leaves the company."""
+        if deed.what == "silence":
+            name = SILENCED[deed.nth % len(SILENCED)]
+            matchers = [{"name": "alertname", "value": name, "isRegex": False, "isEqual": True}]
+            until = now + timedelta(minutes=deed.minutes)
+            wanted = silences.Wanted(matchers, now, until, deed.person.capitalize(), "known", deed.person)
+            await silences.create(conn, now, wanted, actor=f"user:{deed.person}")
+            return
+        user = (await people.read_user(conn, deed.person)).document
+        gone = UserEdit(**user.model_dump(exclude={"key", "active"}), active=False)
+        await people.edit_user(conn, now, deed.person, gone, actor="cli")
 
     async def resolves_all(self, person: str) -> int:
         """What is still open; how many there were."""

@@ -20,7 +20,7 @@ NAMES = ("HighErrorRate", "DiskFull", "Latency", "QueueGrows", "CertExpires")
 SEVERITIES = ("critical", "critical", "error", "warning", "info")
 TROUBLES = ("down", "slow", "hangs", "limits", "lies", "refuses", "broken", "mute", "twice", "backwards")
 DEEDS = ("acknowledge", "resolve", "resolve_anyway", "unacknowledge", "escalate", "raise", "reassign", "mitigate",
-         "snooze", "close")  # fmt: skip
+         "snooze", "close", "silence", "silence", "leave")  # fmt: skip
 
 
 def night(seed: int) -> Night:

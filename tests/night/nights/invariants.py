@@ -47,7 +47,7 @@ def nobody_is_paged_about_what_somebody_has(night: Night, seen: Evidence) -> Ite
         states = {s.state for s in _at(seen, n.number, letter.claimed_at)}
         allowed = OPEN if n.content.get("until") == "resolved" else {"triggered"}
         if states and not states & allowed:
-            yield f"{_told(letter)} was claimed at {letter.claimed_at} while incident {n.number} was {sorted(states)}"
+            yield f"{_told(letter)}, claimed at {letter.claimed_at}: incident {n.number} was {sorted(states)}"
 
 
 def what_goes_out_again_is_marked(night: Night, seen: Evidence) -> Iterator[str]:
@@ -112,7 +112,7 @@ def nothing_is_late(night: Night, seen: Evidence) -> Iterator[str]:
 
 
 def no_ladder_stands_still(night: Night, seen: Evidence) -> Iterator[str]:
-    """Behaviour 7: the ladder of a triggered incident always has a next step, unless a storm's incident speaks for it."""
+    """Behaviour 7: the ladder of a triggered incident has a next step, unless a storm's incident speaks for it."""
     for s in seen.seen:
         if s.state == "triggered" and not s.climbs and not s.withheld:
             yield f"incident {s.number} was triggered at {s.at} and its ladder had no next step"

@@ -40,7 +40,7 @@ _BUSY = {
 
 def _wrong(chance: Random, door: str) -> str:
     if door == "text":
-        return chance.choice(("wrong_code", "prose", "why", "runbook"))
+        return chance.choice(("wrong_code", "prose", "why", "runbook", "stop", "start"))
     return chance.choice(("again", "wrong")) if door == "key" else "resolve"
 
 
