@@ -31,6 +31,8 @@ PUBLIC_URL = "https://tocsin.test"
 WORKERS = 2
 PASSES_AT_MOST = 60
 STEPS_AT_MOST = 5000
+TICK_AT_MOST_S = 45.0
+"""Of real time: a pass takes hundredths of a second; one that goes on and on never ends."""
 AGAIN_S = 20.0
 """So long after an error somebody tries again."""
 LINGER = timedelta(minutes=90)
@@ -151,8 +153,11 @@ class Stage:
             return
         known = len(self.evidence.letters)
         try:
-            await worker.tick()
+            async with asyncio.timeout(TICK_AT_MOST_S) as patience:
+                await worker.tick()
         except AWAY as e:
+            if patience.expired():
+                raise Spins(f"a pass of worker {number} at {self.now} does not end") from e
             self.evidence.says(self.now, f"a pass of worker {number} failed: {e!r}")
         await self._quiet()
         await self._look_into(self.evidence.letters[known:])
