@@ -1,6 +1,6 @@
 """Which nights are played: by environment, so that `./tocsin test` stays quick and CI goes on where it stopped.
 
-TOCSIN_NIGHTS=1000        so many, in place of 40
+TOCSIN_NIGHTS=1000        so many, in place of 24
 TOCSIN_NIGHTS_FROM=5000   from this seed on, in place of 0
 TOCSIN_NIGHTS_FOR=300     and no longer than so many seconds; what is left is named
 TOCSIN_NIGHT=4711         this one alone, with its story
@@ -31,5 +31,5 @@ def asked(share: int, environment: Mapping[str, str] = os.environ) -> Asked:
     if one := environment.get("TOCSIN_NIGHT"):
         return Asked(range(int(one), int(one) + (share == 0)), for_s, alone=True)
     first = int(environment.get("TOCSIN_NIGHTS_FROM") or 0)
-    number = int(environment.get("TOCSIN_NIGHTS") or 40)
+    number = int(environment.get("TOCSIN_NIGHTS") or 24)
     return Asked(range(first + share, first + number, SHARES), for_s, alone=False)
