@@ -1,0 +1,116 @@
+"""What was seen of a night: at the providers, at the clock, in the rows that it left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(slots=True)
+class Letter:
+    """One message that was handed to a provider. `claimed_at`: when the worker took it up; `at`: when the provider
+    answered. `taken`: the provider has it. `told`: what the worker heard: `sent`, `failed`, `unknown` (no answer in
+    time) or `died` (nobody was there any more). `unfindable`: this provider cannot be asked about it afterwards."""
+
+    notification_id: UUID
+    number: int
+    channel: str
+    to: str
+    person: str
+    purpose: str
+    loud: bool
+    subject: str
+    text: str
+    link: str
+    replies: tuple[str, ...]
+    token: str
+    claimed_at: datetime
+    at: datetime
+    taken: bool = False
+    told: str = "died"
+    provider_id: str = ""
+    unfindable: bool = False
+    carries: tuple[UUID, ...] = ()
+    """The notifications in it, its own first."""
+
+    @property
+    def repeat(self) -> bool:
+        return "(repeat)" in self.text or "(repeat)" in self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An incident from `at` on. `climbs`: its ladder has a next step; `withheld`: another incident speaks for it."""
+
+    at: datetime
+    number: int
+    state: str
+    epoch: int
+    climbs: bool
+    withheld: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """`[since, until)`: nobody could work, or the database could not be asked."""
+
+    since: datetime
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What was due at `due` was looked at only at `at`."""
+
+    due: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is on record in the morning, as lists of rows."""
+
+    incidents: tuple[Any, ...] = ()
+    timeline: tuple[Any, ...] = ()
+    notifications: tuple[Any, ...] = ()
+    attempts: tuple[Any, ...] = ()
+    told: tuple[Any, ...] = ()
+    """What the API tells about the notifications of each incident: (incident id, mapping)."""
+    rules: tuple[Any, ...] = ()
+
+
+@dataclass(slots=True)
+class Evidence:
+    """`story`: what happened, in words, by instant. `errors`: of the log."""
+
+    began: datetime
+    letters: list[Letter] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    gone: list[Gone] = field(default_factory=list)
+    late: list[Late] = field(default_factory=list)
+    story: list[tuple[datetime, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    rows: Rows = field(default_factory=Rows)
+    slack: timedelta = timedelta()
+    """How long something may have been in flight where time does not stand still: from a look to its commit."""
+    troubled: bool = False
+    """Some provider left workers without an answer, or some worker died, or the database was away."""
+
+    def says(self, at: datetime, words: str) -> None:
+        self.story.append((at, words))
+
+    def away(self, since: datetime, until: datetime) -> timedelta:
+        """How long nobody could work within `[since, until)`; what overlaps counts twice, which is lenient."""
+        parts = (min(g.until, until) - max(g.since, since) for g in self.gone)
+        return sum((p for p in parts if p > timedelta()), timedelta())
+
+    def pages(self) -> list[tuple[Any, ...]]:
+        """What was sent to whom and when, without what is drawn by chance for each message."""
+        return sorted(
+            ((x.claimed_at - self.began).total_seconds(), (x.at - self.began).total_seconds(), x.person, x.channel,
+             x.purpose, x.subject, x.text, x.taken, x.told)
+            for x in self.letters
+        )  # fmt: skip
