@@ -64,7 +64,7 @@ class WebhookChannel:
 
     async def send(self, message: Message) -> Sent:
         if not message.to:
-            said = "its address was sealed under another secret key: give it again"
+            said = "it has no address, or one that was sealed under another secret key: give it again"
             raise SendFailed(said, permanent=True, code="sealed", configuration=True)
         body = msgspec.json.encode(message.data)
         headers = signed(message.notification_id, message.at, body, message.signing_key)

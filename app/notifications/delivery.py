@@ -174,7 +174,10 @@ class Delivery:
         return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, rendering.has_answer(row))
 
     def _webhook_address(self, row: Any) -> str:
-        """Empty, which the channel refuses: its address was sealed under another secret key."""
+        """Empty, which the channel refuses: it was sealed under another secret key, or the webhook was removed while
+        another worker sent this."""
+        if row.sealed_address is None:
+            return ""
         return self._links.unsealed(label(row.webhook_id), bytes(row.sealed_address)) or ""
 
     def _link(self, row: Any, attempt_id: UUID) -> str:

@@ -69,7 +69,7 @@ async def test_one_without_an_address_is_not_called_and_that_is_said(conn: Async
 async def test_one_that_was_sealed_under_another_key_fails_for_good(tmp_path: Path) -> None:
     channel = WebhookChannel(Settings(data_dir=tmp_path))
     try:
-        with pytest.raises(SendFailed, match="another secret key: give it again") as failed:
+        with pytest.raises(SendFailed, match="sealed under another secret key: give it again") as failed:
             await channel.send(replace(message(1), to=""))
         assert failed.value.permanent
     finally:
