@@ -1,5 +1,6 @@
 """A replica is killed with `kill -9` while it writes down what people are to be told; the others tell it. Nobody is
-told twice, and nobody not at all: handoffs, handshakes, edits, swaps, the next 48 hours, drills, weekly mails."""
+told twice, and nobody not at all: handoffs with their handshake, edits, swaps, the next 48 hours, drills, weekly
+mails."""
 
 from __future__ import annotations
 
