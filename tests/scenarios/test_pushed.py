@@ -146,8 +146,9 @@ async def test_a_page_that_waits_goes_to_the_topic_of_now(pushed: Pushed) -> Non
     await town.build.notification_rules(ana, [("loud", minutes(5), "ntfy")])
     await town.service("checkout", policy=[ana, minutes(60)])
     await town.alertmanager.fires("HighErrorRate")
+    await town.wait(minutes(2))
     after = await pushed.moves(ana, "after")
-    await town.wait(minutes(5))
+    await town.wait(minutes(3))
     await after.expects("HighErrorRate")
     pushed.nothing_else(before, after)
 
