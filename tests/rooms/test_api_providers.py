@@ -164,7 +164,7 @@ async def test_costs_are_told_where_they_are_known(house: Whole) -> None:
     month, last = datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 10, 31, 23, 59, tzinfo=UTC)
     await sent(house, month, "t1", price="0.0750", currency="EUR", status="delivered")
     await sent(house, month + timedelta(days=27, hours=23), "t2", price="0.0250", currency="EUR")
-    await sent(house, month, "t3")
+    await sent(house, month + timedelta(minutes=1), "t3")
     await sent(house, last, "t4", price="9", currency="EUR")
     costs = (await get(house, "/api/v1/costs?month=2026-11")).json()
     fields = ("team", "provider", "messages", "priced", "total", "currency")
