@@ -57,7 +57,7 @@ CLAIM = text(f"""
         WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[]))
         ORDER BY n.due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
-    {_DETAILED.format(notifications="due")} ORDER BY n.due_at
+    {_DETAILED.format(notifications="due")} ORDER BY n.due_at, n.id
 """)
 """Pending notifications that are due on channels with room, with all that rendering and cancelling need. Locked first
 and looked up after: however many wait, only those that are claimed are joined and sorted."""
