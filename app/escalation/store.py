@@ -35,10 +35,10 @@ CLAIM = text("""
                                 ELSE s.incident_id <> i.id END AS withheld
     FROM due l JOIN incidents i ON i.id = l.incident_id
     LEFT JOIN storms s ON s.id = i.storm_id AND s.ended_at IS NULL
-    ORDER BY l.next_step_at
+    ORDER BY l.next_step_at, l.id
 """)
-"""Ladders that are due, each for one worker only. Locked first and looked up after: however many are due, only those
-that are claimed are joined."""
+"""Ladders that are due, each for one worker only, and of those due together the older first. Locked first and looked up
+after: however many are due, only those that are claimed are joined."""
 
 STARTING = text("""
     SELECT l.incident_id FROM ladders l JOIN incidents i ON i.id = l.incident_id

@@ -72,7 +72,7 @@ _DUE = """
         WHERE n.state = 'pending' AND n.due_at <= :now AND n.channel = ANY (CAST(:channels AS text[])) {unless}
         ORDER BY n.due_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
-    {detailed} ORDER BY n.due_at
+    {detailed} ORDER BY n.due_at, n.id
 """
 CLAIM = text(_DUE.format(unless="", detailed=_DETAILED.format(notifications="due", delayed=_DELAYED)))
 """Pending notifications that are due on channels with room, with all that rendering and cancelling need. Locked first
