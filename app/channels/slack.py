@@ -168,6 +168,4 @@ def _refused(error: str, wait_s: float | None) -> SendFailed:
     said = f"Slack refused it: {error}"
     if error in _LATER:
         return SendFailed(said, code=error, retry_after_s=wait_s, maybe_sent=error in _PERHAPS)
-    return SendFailed(
-        said, permanent=True, code=error, configuration=error in _OURS, broken_address=error in _NOBODY
-    )
+    return SendFailed(said, permanent=True, code=error, configuration=error in _OURS, broken_address=error in _NOBODY)

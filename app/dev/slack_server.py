@@ -1,6 +1,6 @@
-"""A Slack workspace with people in it: it keeps direct messages of one app, checks its token and its blocks, and presses
-buttons as Slack does, signed. Facts from docs.slack.dev (Web API, Block Kit, interactivity, verifying requests). For
-development only."""
+"""A Slack workspace with people in it: it keeps direct messages of one app, checks its token and its blocks, and
+presses buttons as Slack does, signed. Facts from docs.slack.dev (Web API, Block Kit, interactivity, verifying
+requests). For development only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from secrets import token_hex, token_urlsafe
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -47,11 +48,9 @@ class Said:
 class SlackServer:
     """`url` takes the place of https://slack.com; `interactions_url` is what the app's page at Slack names."""
 
-    def __init__(
-        self, *, token: str = "xoxb-stand-in", secret: str = "8f742231b10e", clock: Callable[[], float] = time.time
-    ) -> None:
-        self.token = token
-        self.secret = secret
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self.token = f"xoxb-{token_urlsafe(12)}"
+        self.secret = token_hex(16)
         self.interactions_url = ""
         self.requests: list[wire.Request] = []
         self.members: set[str] = set()

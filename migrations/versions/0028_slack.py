@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("incident_id", sa.Uuid(), nullable=False),
         sa.Column("shown", sa.Text(), nullable=False),
         sa.Column("told", sa.Text(), server_default="", nullable=False),
+        sa.Column("told_for", sa.Text(), server_default="", nullable=False),
         sa.Column("asks", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("due_at", INSTANT, nullable=False),
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),

@@ -112,7 +112,8 @@ async def test_what_an_error_of_slack_means(
 
 
 @pytest.mark.parametrize(
-    ("status", "permanent", "after", "perhaps"), [(429, False, 30.0, False), (503, False, None, True), (404, True, None, False)]
+    ("status", "permanent", "after", "perhaps"),
+    [(429, False, 30.0, False), (503, False, None, True), (404, True, None, False)],
 )  # fmt: skip
 async def test_what_a_status_of_slack_means(
     server: SlackServer, channel: SlackChannel, status: int, permanent: bool, after: float | None, perhaps: bool
