@@ -95,11 +95,11 @@ class ChatUpdates:
         async with transaction(self._engine) as (conn, now):
             claimed = await chat_store.claim(conn, now, LEASE, AT_ONCE)
             changes = await self._changes(conn, now, claimed) if claimed else []
-        for change in changes:
+        for n, change in enumerate(changes):
             try:
                 await self._channels[change.channel].update(change.provider_id, change.message)
             except SendFailed as failed:
-                if await self._failed(change, failed):
+                if await self._failed(change, failed, changes[n + 1 :]):
                     break
             else:
                 async with transaction(self._engine) as (conn, now):
@@ -109,8 +109,8 @@ class ChatUpdates:
                         await chat_store.shown(conn, now, change.attempt_id, change.shows)
         return len(claimed)
 
-    async def _failed(self, change: Change, failed: SendFailed) -> bool:
-        """Tried again later, a few times. True: nobody is to write now."""
+    async def _failed(self, change: Change, failed: SendFailed, waiting: Sequence[Change]) -> bool:
+        """Tried again later, a few times. True: nobody is to write now, nor what is `waiting`."""
         metrics.provider_error(change.channel, failed.code)
         log.warning("chat_update_failed", channel=change.channel, code=failed.code, attempt=str(change.attempt_id))
         async with transaction(self._engine) as (conn, now):
@@ -120,6 +120,8 @@ class ChatUpdates:
             asked = timedelta(seconds=failed.retry_after_s or 0)
             await chat_store.later(conn, change.attempt_id, now + max(asked, wait(change.tries)))
             if failed.retry_after_s is not None:
+                for other in waiting:
+                    await chat_store.later(conn, other.attempt_id, now + asked)
                 await chat_store.all_later(conn, now + asked)
         return failed.retry_after_s is not None
 

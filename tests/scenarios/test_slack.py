@@ -10,6 +10,10 @@ import pytest
 from slack_town import SlackTown, slack_town
 from town import minutes, seconds
 
+from app.db.engine import transaction
+from app.notifications import chat_store
+from app.notifications.chat_updates import LEASE
+
 
 @pytest.fixture
 async def there(database_url: str, tmp_path: Path) -> AsyncIterator[SlackTown]:
@@ -175,3 +179,36 @@ async def test_an_expired_acknowledgement_brings_the_buttons_back(there: SlackTo
         assert sorted(shown.buttons) == ["Acknowledge", "Escalate", "Resolve"]
     assert "Nobody has" in str(page)
     there.nothing_else(hers)
+
+
+async def test_what_a_worker_that_died_was_to_update_another_one_updates(there: SlackTown) -> None:
+    town = there.town
+    ana, ben = await there.person("Ana"), await there.person("Ben")
+    hers, his = await there.joins(ana), await there.joins(ben)
+    await town.service("checkout", policy=[[ana, ben], minutes(60)])
+    await town.alertmanager.fires("HighErrorRate")
+    page, other = await hers.expects("HighErrorRate"), await his.expects("HighErrorRate")
+    await ben.acknowledges()
+    async with transaction(town.engine) as (conn, now):
+        assert len(await chat_store.claim(conn, now, LEASE, 10)) == 2  # and nothing came of it
+    await there.settle()
+    assert (page.updates, other.updates) == (0, 0), "the other worker may still be at it"
+    await town.clock.stop_at(town.now + LEASE)
+    await there.settle()
+    assert (page.updates, other.updates) == (1, 1)
+    assert "Ben has" in str(page)
+    assert "You have" in str(other)
+
+
+async def test_a_message_that_slack_does_not_know_any_more_is_left(there: SlackTown) -> None:
+    town = there.town
+    ana, ben = await there.person("Ana"), await there.person("Ben")
+    hers, his = await there.joins(ana), await there.joins(ben)
+    await town.service("checkout", policy=[[ana, ben], minutes(60)])
+    await town.alertmanager.fires("HighErrorRate")
+    page, other = await hers.expects("HighErrorRate"), await his.expects("HighErrorRate")
+    del there.slack.messages[page.channel, page.ts]
+    await ben.acknowledges()
+    await there.settle()
+    assert (page.updates, other.updates) == (0, 1), "one failure keeps no other message from being updated"
+    assert len(await town.rows("SELECT 1 FROM chat_messages")) == 1
