@@ -22,6 +22,7 @@ from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.db.notify import Listener
 from app.notifications import handoff_notices, polling
+from app.notifications.chat_updates import ChatUpdates
 from app.notifications.delivery import Delivery
 from app.notifications.due import Climbed, together
 from app.proof import watching
@@ -72,6 +73,7 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         outward = dict(channels) | ({webhooks.capability.channel: webhooks} if webhooks is not None else {})
         self.delivery = Delivery(engine, outward, links, public_url, self.wake)
+        self.chat = ChatUpdates(engine, channels, links, public_url)
         self._stopping = False
         self._cleaning: asyncio.Task[None] | None = None
         self._proving: asyncio.Task[None] | None = None
@@ -100,7 +102,7 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
-        for task in filter(None, (self._cleaning, self._proving, self._asking, self._running_errands)):
+        for task in filter(None, (self._cleaning, self._proving, self._asking, self._running_errands, self.chat.task)):
             task.cancel()
             await asyncio.wait({task})
         self._stopping = True
@@ -235,6 +237,7 @@ class Worker:
                 return
             self._due.clear()
             self._run_errands()
+            self.chat.look()
             started = clock.elapsed()
             try:
                 wait_s = await self.tick()
