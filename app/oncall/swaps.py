@@ -16,7 +16,7 @@ from app.oncall.commands import MAX_WINDOW, invalid, lock, record
 from app.oncall.intervals import joined, without
 from app.oncall.override_document import OverrideDocument, SwapDocument
 from app.oncall.places import Override
-from app.oncall.shifts import difference
+from app.oncall.shifts import by_user, final
 from app.oncall.swap_notice_store import Kind
 from app.oncall.swap_store import StoredSwap
 
@@ -119,12 +119,13 @@ async def _carry_out(
 
 
 async def _without_others(conn: AsyncConnection, schedule_id: int, wanted: Override) -> list[Window]:
-    """The time of an override, less that in which it would take hours from people whom it does not name."""
+    """The time of an override, less that in which it would take from people whom it does not name what an override gave
+    them. What layers do by it (`order: rested`) is theirs to decide."""
     window = (wanted.starts_at, wanted.ends_at)
     schedule = (await store.schedules(conn, [schedule_id], window=window))[schedule_id]
-    changes = difference(schedule, replace(schedule, overrides=(*schedule.overrides, wanted)), *window)
-    lost = [hours for change in changes if change.user_id != wanted.replaces_user_id for hours in change.lost]
-    return without([window], joined(lost))
+    given = by_user(s for s in final(schedule, *window) if s.override_id and s.user_id != wanted.replaces_user_id)
+    after = by_user(final(replace(schedule, overrides=(*schedule.overrides, wanted)), *window))
+    return without([window], joined(lost for user in given for lost in without(given[user], after.get(user, []))))
 
 
 async def _remind(
