@@ -13,7 +13,7 @@ import typer
 
 from app import logs, settings
 from app.cli import running, telling
-from app.cli.front import ProbesOnly, Server, Signals, address, bind
+from app.cli.front import ProbesOnly, Server, Signals, address, bind, claim
 from app.cli.release import VERSION
 from app.db import clock_control, migrate
 from app.db import engine as db
@@ -68,6 +68,7 @@ async def _serve(s: Settings, speed: float | None) -> None:
                 await _check_clock(s, url, speed)
                 tocsin = (await program)(s, url)
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)
+                claim(socket)
                 async with tocsin.running():
                     greeting = await _greeting(tocsin, address(socket))
                     started = asyncio.Event()

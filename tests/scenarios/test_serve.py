@@ -16,12 +16,13 @@ from time import monotonic
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.cli.front import FINISH_WITHIN_S
+from app.cli.front import FINISH_WITHIN_S, bind, claim
 from app.db import clock_control, partition_store
 from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
 from app.dev.program import NotReady, Service, free_port, tocsin, tocsin_json
 from app.dev.senders import Alertmanager
+from app.errors import Invalid
 
 PATIENCE = 30.0
 FOUNDING = ("--organisation", "Example Inc", "--time-zone", "UTC", "--name", "Ana", "--email", "ana@example.org",
@@ -262,3 +263,11 @@ async def test_an_address_that_is_taken_is_said_before_anything_starts(place: Pa
         code, _, err = await tocsin({"data_dir": str(place / "data"), "listen": listen}, "serve")
     assert (code, err) == (1, f"tocsin: TOCSIN_LISTEN: cannot listen on {listen}: {os.strerror(98)}\n")
     assert not (place / "data").exists()
+
+
+def test_of_two_that_have_bound_one_address_one_serves_and_the_other_learns_it() -> None:
+    """They started in the same second: neither listened when the other bound."""
+    with bind("127.0.0.1", 0) as first, bind(*first.getsockname()) as second:
+        claim(first)
+        with pytest.raises(Invalid, match=f"cannot listen on 127.0.0.1:{first.getsockname()[1]}: "):
+            claim(second)
