@@ -80,7 +80,7 @@ class Capability:
     can_reply: bool
     """A person can answer on the channel itself, so a reply code makes sense."""
     can_tell_delivery: bool
-    """The provider reports later what became of a message."""
+    """The provider reports later that a message arrived. That one did not, others may tell as well."""
     missing: tuple[str, ...] = ()
     """Names of the settings this channel lacks."""
     typed: bool = True
