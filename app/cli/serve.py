@@ -44,7 +44,8 @@ def serve(
     """Run Tocsin: take alerts in, page people, answer browsers and programs.
 
     Without TOCSIN_DATABASE_URL it brings its own PostgreSQL, in the data directory. Any number of processes may
-    share a database; the role `web` answers HTTP, the role `worker` escalates and sends. Migrations run first.
+    share a database; the role `web` answers HTTP, the role `worker` escalates and sends. Migrations run first. An
+    external database that is away is waited for, for a minute.
 
     SIGTERM or Ctrl-C ends it gracefully: no new requests, what was accepted is committed, what is being sent is
     recorded. A second one ends it at once; nothing that was answered is lost even then.
@@ -64,7 +65,7 @@ async def _serve(s: Settings, speed: float | None) -> None:
     with signals.heard(), bind(*s.host_and_port) as socket:
         try:
             program = asyncio.create_task(asyncio.to_thread(_program))
-            async with running.database(s) as url:
+            async with running.database(s, patience=running.AWAITED) as url:
                 await _check_clock(s, url, speed)
                 tocsin = (await program)(s, url)
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.front import FINISH_WITHIN_S, bind, claim
 from app.db import clock_control, partition_store
+from app.db import engine as db
 from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
 from app.dev.program import NotReady, Service, free_port, tocsin, tocsin_json
@@ -233,6 +234,46 @@ async def test_web_and_worker_may_be_processes_of_their_own(
             assert await working.stop() == 0
     finally:
         await exchange.stop()
+
+
+def behind_a_door(database_url: str, place: Path) -> tuple[str, Callable[[], None]]:
+    """The address of the database under another directory for its socket, and what puts the socket there."""
+    url = db.normalise(database_url)
+    there, name = Path(str(url.query["host"])), f".s.PGSQL.{url.query.get('port') or url.port or 5432}"
+    here = url.set(drivername="postgresql").update_query_dict({"host": str(place)})
+    return here.render_as_string(hide_password=False), lambda: (place / name).symlink_to(there / name)
+
+
+async def test_a_start_waits_for_its_database(place: Path, database_url: str) -> None:
+    address, open_the_door = behind_a_door(database_url, place)
+    service = Service(settings_for(place, roles="worker", database_url=address), place / "serve.log")
+    starting = asyncio.create_task(service.start())
+    try:
+        await until(lambda: "waiting for the database" in service.tail(), "it says what it waits for")
+        open_the_door()
+        await starting
+        assert service.tail() == "tocsin: waiting for the database of TOCSIN_DATABASE_URL: No such file or directory"
+    finally:
+        starting.cancel()
+        assert await service.stop() == 0
+
+
+async def test_a_start_that_waits_is_stopped_at_once(place: Path, database_url: str) -> None:
+    address, _ = behind_a_door(database_url, place)
+    service = Service(settings_for(place, roles="worker", database_url=address), place / "serve.log")
+    starting = asyncio.create_task(service.start())
+    await until(lambda: "waiting for the database" in service.tail(), "it says what it waits for")
+    assert await service.stop() == 0
+    assert service.tail(1) == "tocsin: stopped before it was ready"
+    with pytest.raises(NotReady):
+        await starting
+
+
+async def test_a_command_says_at_once_that_the_database_is_away(place: Path, database_url: str) -> None:
+    address, _ = behind_a_door(database_url, place)
+    code, _, err = await tocsin(settings_for(place, database_url=address), "user", "link", "ana@example.org")
+    why = "the database of TOCSIN_DATABASE_URL cannot be reached: No such file or directory"
+    assert (code, err) == (1, f"tocsin: {why}\n")
 
 
 async def partitions_are_made(engine: AsyncEngine) -> None:

@@ -82,11 +82,16 @@ def the_same_page_is_planned_once(night: Night, seen: Evidence) -> Iterator[str]
             yield f"{person} got the same {purpose} of incident {number} {times} times by {channel} ({where[1:]})"
 
 
+SAID_EVERY = timedelta(hours=1)
+
+
 def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 8: a page that is known not to arrive is followed within 5 s by the next contact method or the next
-    person, unless another message of its step may still arrive; the last resort is tried again after a minute."""
+    person, unless another message of its step may still arrive; the last resort is tried again after a minute, also
+    where nobody of it can be reached, which the timeline says once an hour (7)."""
     pages = [n for n in seen.rows.notifications if n.purpose == "page" and n.ladder_id is not None]
     last = {(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort"}
+    nobody_left = [(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort_unreachable"]
     for n in pages:
         if n.state not in LOST or n.person is None or n.finished_at is None:
             continue
@@ -99,7 +104,8 @@ def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
         place = n.round, n.step
         hope = any((m.round, m.step) == place and _gave_hope(m, n.finished_at) for m in others)
         moved = any((m.round, m.step) >= place and n.created_at < m.created_at <= until for m in others)
-        if not hope and not moved:
+        tried = any(number == n.number and until - SAID_EVERY <= at <= until for number, at in nobody_left)
+        if not hope and not moved and not tried:
             yield f"{_of(n)} was {n.state} at {n.finished_at}, and nothing followed"
 
 
