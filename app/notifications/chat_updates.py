@@ -3,7 +3,6 @@ page waits; a row says what a message shows, so it survives a restart, and a cla
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import metrics
@@ -71,24 +69,14 @@ class ChatUpdates:
 
     def __init__(self, engine: AsyncEngine, channels: Mapping[str, Channel], links: Links, public_url: str) -> None:
         self._engine = engine
-        self._channels = {name: c for name, c in channels.items() if isinstance(c, Updatable)}
+        self.channels = {name: c for name, c in channels.items() if isinstance(c, Updatable)}
         self._links = links
         self._public_url = public_url
-        self.task: asyncio.Task[None] | None = None
 
-    def look(self) -> None:
-        """Starts a pass, unless one is under way or there is no such channel."""
-        if self._channels and (self.task is None or self.task.done()):
-            self.task = asyncio.create_task(self._pass(), name="chat updates")
-
-    async def _pass(self) -> None:
-        try:
-            while await self.update_due() == AT_ONCE:
-                pass
-        except (DBAPIError, OSError, TimeoutError) as e:
-            log.warning("chat_updates_failed", error=repr(e))
-        except Exception as e:  # the next pass must come, whatever this one died of
-            log.error("chat_updates_failed", error=repr(e), exc_info=e)
+    async def follow(self) -> None:
+        """Updates whatever is due."""
+        while await self.update_due() == AT_ONCE:
+            pass
 
     async def update_due(self) -> int:
         """Updates what says something else than how it stands, a few at a time. Returns how many it claimed."""
@@ -97,7 +85,7 @@ class ChatUpdates:
             changes = await self._changes(conn, now, claimed) if claimed else []
         for n, change in enumerate(changes):
             try:
-                await self._channels[change.channel].update(change.provider_id, change.message)
+                await self.channels[change.channel].update(change.provider_id, change.message)
             except SendFailed as failed:
                 if await self._failed(change, failed, changes[n + 1 :]):
                     break
@@ -133,7 +121,7 @@ class ChatUpdates:
         for c in claimed:
             row = rows[c.notification_id]
             seen = await answering.standing(conn, row.incident_id, row.user_id)
-            if seen is None or row.channel not in self._channels:
+            if seen is None or row.channel not in self.channels:
                 await chat_store.forget(conn, c.attempt_id)
                 continue
             message = self._message(c, row, seen, wording, now)
