@@ -84,7 +84,8 @@ def test_a_reminder_says_that_an_update_is_due() -> None:
 
 def test_what_is_about_no_incident_says_as_well_that_it_may_have_been_sent() -> None:
     code = texts.verification({"code": "123456"}, repeated=True)
-    assert code.text == code.text_long == "(repeat) Your Tocsin verification code is 123456. It is valid for 15 minutes."
+    assert code.text == code.text_long
+    assert code.text == "(repeat) Your Tocsin verification code is 123456. It is valid for 15 minutes."
     told = texts.notice({"text": "The storm is over.", "text_long": "It is over:\nat last."}, repeated=True)
     assert (told.text, told.text_long) == ("(repeat) The storm is over.", "(repeat) It is over:\nat last.")
     assert texts.notice({"text": "The storm is over."}, repeated=True).text_long == "(repeat) The storm is over."
