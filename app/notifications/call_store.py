@@ -15,7 +15,7 @@ LASTS = timedelta(hours=1)
 
 _CALL = text("""
     SELECT n.id AS notification_id, n.user_id, u.key AS user_key, u.name AS user_name, n.purpose, n.content, n.address,
-           n.incident_id
+           n.incident_id, a.number > 1 AS again
     FROM attempts a JOIN notifications n ON n.id = a.notification_id JOIN users u ON u.id = n.user_id
     WHERE a.callback_hash = :hash AND n.channel = 'voice' AND u.active AND a.started_at > :since
 """)
@@ -33,6 +33,8 @@ class Call:
     content: dict[str, Any]
     address: str
     incident_id: UUID | None
+    again: bool
+    """It is not the first try: what came of an earlier one may not be known."""
 
     @property
     def asks(self) -> bool:

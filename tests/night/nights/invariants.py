@@ -59,7 +59,7 @@ def what_goes_out_again_is_marked(night: Night, seen: Evidence) -> Iterator[str]
             if any(x.taken for x in before):
                 if not letter.loud:
                     yield f"{_told(letter)} is quiet and went out again (notification {notification})"
-                elif not letter.repeat:
+                elif letter.heard and not letter.repeat:
                     yield f"{_told(letter)} went out again at {letter.claimed_at} and does not say so"
             before.append(letter)
     for letter in seen.letters:
