@@ -43,8 +43,8 @@ class Letter:
 
     @property
     def heard(self) -> bool:
-        """Whether anybody knows what it said: not of a call that nobody picked up."""
-        return self.text != RANG
+        """Whether anybody knows what it said: not of what never arrived, nor of a call that nobody picked up."""
+        return self.text not in ("", RANG)
 
 
 @dataclass(frozen=True, slots=True)
