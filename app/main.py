@@ -31,6 +31,7 @@ from app.db import engine as db
 from app.db import migrate
 from app.db.notify import Notifier
 from app.db.partitions import keep_house, partitioned
+from app.db.waiting import AWAITED, patiently
 from app.escalation import webhooks
 from app.ingest.entrances import Entrances
 from app.ingest.expiry import forget_quarantined
@@ -160,14 +161,17 @@ class Tocsin:
     def _seen_at(self) -> float | None:
         return None if self.worker is None else self.worker.seen_at
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Migrates, starts; at the end commits what waits and records what is in flight."""
+    async def _prepare(self) -> None:
+        """Before anybody writes: attaching a partition to a busy table makes its writers try again."""
         await migrate.upgrade(self.engine)
         async with db.transaction(self.engine) as (conn, now):
             await webhooks.seal_plain(conn, now, self.secrets)
-        # Before anybody writes: attaching a partition to a busy table makes its writers try again.
         await self._keep_house()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Migrates, starts; at the end commits what waits and records what is in flight."""
+        await patiently(self._prepare, AWAITED)
         stop = asyncio.Event()
         async with AsyncExitStack() as parts:
             parts.push_async_callback(self.engine.dispose)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -17,6 +18,7 @@ from app.cli.front import ProbesOnly, Server, Signals, address, bind, claim
 from app.cli.release import VERSION
 from app.db import clock_control, migrate
 from app.db import engine as db
+from app.db.waiting import AWAITED, patiently
 from app.directory import store as directory
 from app.errors import Conflict, Invalid
 from app.settings import Settings
@@ -65,13 +67,13 @@ async def _serve(s: Settings, speed: float | None) -> None:
     with signals.heard(), bind(*s.host_and_port) as socket:
         try:
             program = asyncio.create_task(asyncio.to_thread(_program))
-            async with running.database(s, patience=running.AWAITED) as url:
-                await _check_clock(s, url, speed)
+            async with running.database(s, patience=AWAITED) as url:
+                await patiently(partial(_check_clock, s, url, speed), AWAITED, running.waits)
                 tocsin = (await program)(s, url)
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)
                 claim(socket)
                 async with tocsin.running():
-                    greeting = await _greeting(tocsin, address(socket))
+                    greeting = await patiently(partial(_greeting, tocsin, address(socket)), AWAITED)
                     started = asyncio.Event()
                     server = Server(front, s.trusted_proxies, started.set, tocsin.api.state.live.close)
                     signals.server = server

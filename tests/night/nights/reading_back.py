@@ -23,10 +23,13 @@ async def read_back(played: RealNight) -> None:
     carried: defaultdict[Any, list[Any]] = defaultdict(list)
     for n in rows.notifications:
         if n.carried_by_id is not None:
-            carried[n.carried_by_id].append(n.id)
+            carried[n.carried_by_id].append(n)
+    alone = {a.notification_id: a.started_at for a in rows.attempts}
     for attempt in rows.attempts:
-        n = notifications[attempt.notification_id]
-        played.evidence.letters.append(_letter(played, attempt, n, carried[n.id]))
+        n, at = notifications[attempt.notification_id], attempt.started_at
+        # The rows tell who carried it last: before that it had messages of its own, or was not there.
+        with_it = [c.id for c in carried[n.id] if c.created_at <= at and alone.get(c.id, c.created_at) <= at]
+        played.evidence.letters.append(_letter(played, attempt, n, with_it))
     played.evidence.seen = _states(rows.timeline)
 
 
