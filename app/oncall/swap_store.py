@@ -91,6 +91,13 @@ _DECIDE = text("""
 """)
 
 
+_VIEWER = text("SELECT 1 FROM users WHERE id = :id AND role = 'viewer'")
+
+
+async def may_only_read(conn: AsyncConnection, user_id: int) -> bool:
+    return (await conn.execute(_VIEWER, {"id": user_id})).first() is not None
+
+
 async def swaps(
     conn: AsyncConnection, schedule: str, *, state: State | None = None, before: int | None = None, limit: int
 ) -> list[StoredSwap]:

@@ -179,6 +179,9 @@ async def _people(conn: AsyncConnection, now: datetime, wanted: SwapDocument, us
     ]
     if wanted.to == user:
         errors.append({"field": "to", "message": "nobody swaps with themselves"})
+    if wanted.to in users and await swap_store.may_only_read(conn, users[wanted.to]):
+        message = f"{wanted.to!r} is a viewer, who may only read, and could not take it"
+        errors.append({"field": "to", "message": message})
     for at, part in (("ends_at", wanted), ("in_return.ends_at", wanted.in_return)):
         if part is not None and part.ends_at <= now:
             errors.append({"field": at, "message": "that is over already"})

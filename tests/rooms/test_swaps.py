@@ -115,6 +115,15 @@ async def test_an_offer_is_for_one_person_who_may_decline(client: httpx.AsyncCli
     assert await on_friday(client) == [("ana", "layer base")]
 
 
+async def test_nothing_is_offered_to_whoever_may_only_read(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE users SET role = 'viewer' WHERE key = 'dan'"))
+    answer = (await as_person(client, "ana").post(PATH, json=FRIDAY | {"to": "dan"})).json()
+    (error,) = answer["errors"]
+    assert (error["field"], error["message"]) == ("to", "'dan' is a viewer, who may only read, and could not take it")
+    assert (await client.get(PATH)).json()["items"] == []
+
+
 async def test_who_asked_withdraws(client: httpx.AsyncClient) -> None:
     swap = await asked(client)
     path = f"{PATH}/{swap['id']}"
