@@ -19,16 +19,25 @@ from app.db.engine import transaction
 from app.notifications.template_cache import Templates
 from app.web.api import configuration, message_templates, organisation
 
-ALERTS = text("""
-    WITH i AS (
-        INSERT INTO integrations (key, name, source, service_id, routing_key_hash, created_at, updated_at)
-        SELECT 'prom', 'Prometheus', 'alertmanager', s.id, 'x', :now, :now FROM services s WHERE s.key = 'checkout'
-        RETURNING id, service_id),
-    c AS (
-        INSERT INTO incidents (id, number, service_id, state, title, correlation_key, epoch, priority, impact, urgency,
-                               loudness, opened_at, last_occurrence_at, firing, updated_at)
-        SELECT :incident, 7, i.service_id, 'triggered', 'Disk', 'k', 1, 2, 2, 2, 'loud', :now, :now, 1, :now FROM i)
-    SELECT i.id, i.service_id FROM i
+INTEGRATION = text("""
+    INSERT INTO integrations (key, name, source, service_id, created_at, updated_at)
+    SELECT 'prom', 'Prometheus', 'alertmanager', s.id, :now, :now FROM services s WHERE s.key = 'checkout'
+    RETURNING id, service_id
+""")
+INCIDENT = text("""
+    INSERT INTO incidents (id, service_id, correlation_key, title, state, priority, impact, urgency, verdict, loudness,
+                           opened_at, triggered_at, last_occurrence_at, firing, occurrences)
+    VALUES (:id, :service, 'k', 'Disk', 'triggered', 2, 2, 2, '{}', 'loud', :now, :now, :now, 1, 1)
+""")
+ALERT = text("""
+    INSERT INTO alerts (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity, digest,
+                        labels, annotations, links, starts_at, first_seen_at, last_seen_at)
+    VALUES (:alert, :integration, :title, 'firing', :occurrence, :service, :title, 'error', 0,
+            CAST(:labels AS jsonb), '{}', '[]', :now, :now, :now)
+""")
+OCCURRENCE = text("""
+    INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, severity)
+    VALUES (:occurrence, :alert, :incident, :service, :now, 'error')
 """)
 
 
@@ -176,7 +185,7 @@ async def test_the_organisation_says_what_it_does_not_send(client: httpx.AsyncCl
 
 async def test_apply_and_export_carry_them(client: httpx.AsyncClient) -> None:
     await client.put("/message-templates/sms", json={"text": "{title}"})
-    document = (await client.get("/configuration", headers={"Accept": "application/json"})).json()
+    document = (await client.get("/configuration/export")).json()
     assert document["message_templates"] == [{"key": "sms", "text": "{title}"}]
     wanted = {
         "format": 1,
@@ -227,27 +236,12 @@ async def test_a_worker_reads_them_once_for_each_version_of_the_configuration(
 async def _alerts(engine: AsyncEngine, many: int) -> None:
     """Every third has the label `team`."""
     async with transaction(engine) as (conn, now):
+        integration = (await conn.execute(INTEGRATION, {"now": now})).one()
         incident = ids.new(now)
-        integration = (await conn.execute(ALERTS, {"now": now, "incident": incident})).one()
+        await conn.execute(INCIDENT, {"id": incident, "service": integration.service_id, "now": now})
         for n in range(many):
-            occurrence, alert = ids.new(now), ids.new(now)
-            await conn.execute(
-                text("""
-                    INSERT INTO alerts (id, integration_id, dedup_key, state, occurrence_id, service_id, title, severity,
-                                        digest, labels, annotations, links, starts_at, first_seen_at, last_seen_at)
-                    VALUES (:id, :integration, :key, 'firing', :occurrence, :service, :title, 'error', 0,
-                            CAST(:labels AS jsonb), '{}', '[]', :now, :now, :now)
-                """),
-                {
-                    "id": alert, "integration": integration.id, "key": f"k{n}", "occurrence": occurrence,
-                    "service": integration.service_id, "title": f"Disk {n:02}", "now": now,
-                    "labels": "{}" if n % 3 else '{"team": "payments"}',
-                },
-            )  # fmt: skip
-            await conn.execute(
-                text("""
-                    INSERT INTO occurrences (id, alert_id, incident_id, service_id, starts_at, severity)
-                    VALUES (:id, :alert, :incident, :service, :now, 'error')
-                """),
-                {"id": occurrence, "alert": alert, "incident": incident, "service": integration.service_id, "now": now},
-            )
+            labels = "{}" if n % 3 else '{"team": "payments"}'
+            made = {"alert": ids.new(now), "occurrence": ids.new(now), "service": integration.service_id, "now": now}
+            said = {"integration": integration.id, "title": f"Disk {n:02}", "labels": labels}
+            await conn.execute(ALERT, made | said)
+            await conn.execute(OCCURRENCE, made | {"incident": incident})
