@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from app.notifications.template_values import Page, Sent
+from app.notifications.template_values import CODE, Page, Sent
 from app.notifications.texts import About
 
 _AT: Final = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
-CODE: Final = 12
-"""Reply codes have one or two digits."""
 
 
 def _page(

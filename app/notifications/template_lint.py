@@ -21,7 +21,7 @@ from app.errors import Invalid
 from app.notifications import speech, template_parts, texts
 from app.notifications.template_language import Template
 from app.notifications.template_parts import Part
-from app.notifications.template_values import ADDRESS, Page, said
+from app.notifications.template_values import ADDRESS, Page, Price, said
 
 SHOWN: Final = 3
 """So many of the longest are shown."""
@@ -50,15 +50,6 @@ class Spread:
     least: int
     median: float
     most: int
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a text message cost lately: the average of so many."""
-
-    amount: Decimal
-    currency: str
-    messages: int
 
 
 @dataclass(frozen=True, slots=True)

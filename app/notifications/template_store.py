@@ -13,9 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.channels import countries
 from app.channels.banned import BANNED
 from app.db import ids
-from app.notifications.template_examples import CODE
-from app.notifications.template_lint import Price
-from app.notifications.template_values import Page, Sent
+from app.notifications.template_values import CODE, Page, Price, Sent
 from app.notifications.texts import About
 
 SAMPLES: Final = 100

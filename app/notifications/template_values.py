@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from app.channels import sms
@@ -22,6 +23,19 @@ from app.notifications.texts import About, Words
 Values = Callable[[str], str]
 ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S", re.IGNORECASE)
 """The beginning of a link, as carriers see one."""
+
+
+CODE: Final = 12
+"""A reply code for pages that are only shown; codes have one to three digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a text message cost lately: the average of so many."""
+
+    amount: Decimal
+    currency: str
+    messages: int
 
 
 @dataclass(frozen=True, slots=True)

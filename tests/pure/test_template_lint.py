@@ -9,8 +9,9 @@ import pytest
 
 from app.channels import banned
 from app.notifications.template_examples import EXAMPLES
-from app.notifications.template_lint import Ground, Lint, Price, lint
+from app.notifications.template_lint import Ground, Lint, lint
 from app.notifications.template_parts import PARTS
+from app.notifications.template_values import Price
 
 GROUND = Ground(EXAMPLES, recorded=len(EXAMPLES))
 
