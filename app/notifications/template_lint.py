@@ -28,6 +28,8 @@ SHOWN: Final = 3
 _TO: Final = "+15550100000"
 """Of a country that carries links and answers: the longest messages."""
 LINK: Final = "https://tocsin.example.org/l/AAAAAAAAAAAAAAAAAAAAAA"
+_HELD: Final = {"gsm7": 320, "ucs2": 140}
+"""More characters than two segments hold."""
 _UNBOUNDED: Final = 20_000
 _PERSONAL: Final = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+|(?<![\w.])\+\d[\d ()-]{7,}\d")
 _MAY_BE_ABSENT: Final = frozenset({"team", "severity", "runbook"})
@@ -232,6 +234,9 @@ def _default(part: Part, page: Page) -> str:
 
 
 def _body(page: Page, text: str, link: str) -> str:
+    """What two segments cannot hold in any case is left out before it is made to fit, which takes its time."""
+    plain = gsm7.transliterate(text).strip()
+    text = plain[: _HELD[gsm7.size(plain).encoding]]
     replies = texts.replies_to_one(page.about)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     message = Message(

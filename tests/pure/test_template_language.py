@@ -198,3 +198,18 @@ def test_keys_name_a_part_and_perhaps_a_service():
     for key in ("fax", "sms:", ":checkout", ""):
         with pytest.raises(NotFound):
             template_parts.split(key)
+
+
+def test_a_push_notification_has_a_title_and_lines_of_its_own():
+    page = EXAMPLES[0]
+    words = texts.page(page.about, {"why": page.why}, "UTC", NOW, repeated=False)
+    templates = {
+        "push-title": template_parts.parse(PARTS["push-title"], "{severity|upper} {title}"),
+        "push-body": template_parts.parse(PARTS["push-body"], "{annotations.summary}"),
+    }
+    made = worded(words, templates, page, "push.example.org 12345678")
+    message = Message(
+        notification_id="", attempt=1, purpose="page", to="", at=NOW, subject=made.subject, text=made.text,
+        facts=made.facts, thread="incident-1", brief=made.brief,
+    )  # fmt: skip
+    assert headline(message) == ("CRITICAL HighErrorRate", f"Why you: {page.why}\n5.2 % of requests fail")

@@ -13,10 +13,14 @@ from api_client import api, as_person
 from rows import audited
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from app.db import ids
 from app.db.engine import transaction
-from app.notifications.template_cache import Templates
+from app.notifications import texts
+from app.notifications.template_cache import InForce, Templates
+from app.notifications.template_examples import EXAMPLES
+from app.notifications.template_language import Filter, Place, Template
 from app.web.api import configuration, message_templates, organisation
 
 INTEGRATION = text("""
@@ -54,6 +58,19 @@ async def client(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[httpx.Asy
                 {"now": now},
             )
         yield client
+
+
+def test_a_rendering_that_goes_wrong_leaves_tocsins_own_words() -> None:
+    broken = Template((Place("title", (Filter("of a later version"),), 0),))
+    row = SimpleNamespace(
+        service_id=1, channel="sms", content={}, incident_id=None, time_zone="UTC", address="+4915112345678"
+    )
+    about = EXAMPLES[0].about
+    words = texts.page(about, {}, "UTC", about.opened_at, repeated=False)
+    with capture_logs() as lines:
+        made = InForce({"sms": broken}).worded(words, row, about, about.opened_at, repeated=False)
+    assert made == words
+    assert [(line["event"], line["parts"]) for line in lines] == [("message_template_failed", ["sms"])]
 
 
 def codes(lint: dict[str, Any]) -> list[tuple[str, str]]:
