@@ -50,9 +50,11 @@ class InForce:
         templates = self.own.get(row.service_id, self.of_all)
         return {key: t for key, t in templates.items() if row.channel in PARTS[key].channels}
 
-    def worded(self, words: Words, row: Any, about: About, now: datetime, *, repeated: bool) -> Words:
-        """A page about one incident in the words of its templates."""
-        if not (templates := self.of(row)):
+    def worded(
+        self, words: Words, row: Any, about: About, now: datetime, *, repeated: bool, parts: Collection[str] = PARTS
+    ) -> Words:
+        """A page about one incident in the words of its templates; only these parts of it."""
+        if not (templates := {key: t for key, t in self.of(row).items() if key in parts}):
             return words
         why = str(row.content.get("why", ""))
         page = Page(about, self.sent.get(row.incident_id, NOTHING), why, row.time_zone, now, repeated)
@@ -83,7 +85,7 @@ class Templates:
         wanted = {
             row.incident_id
             for row in rows
-            if row.purpose == "page" and row.incident_id is not None and _asks(self._read.of(row).values())
+            if row.purpose in ("page", "nudge") and row.incident_id is not None and _asks(self._read.of(row).values())
         }
         sent = await template_store.sent(conn, wanted)
         return InForce(self._read.of_all, self._read.own, sent) if sent else self._read

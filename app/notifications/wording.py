@@ -20,6 +20,9 @@ from app.incidents.storms import Storm
 from app.notifications import storm_texts, template_cache, texts
 from app.notifications.claiming import Parcel
 
+THREAD = ("mail-subject",)
+"""The part that reminders share with pages, so that their mails are in one thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -61,9 +64,11 @@ class Wording:
         if row.purpose == "notice":
             return texts.shadow(about[0], row.content, row.time_zone, repeated=repeated)
         if "expires_at" in row.content:
-            return texts.expires_soon(about[0], row.content, row.time_zone, repeated=repeated)
+            words = texts.expires_soon(about[0], row.content, row.time_zone, repeated=repeated)
+            return self.templates.worded(words, row, about[0], now, repeated=repeated, parts=THREAD)
         if row.purpose == "nudge":
-            return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
+            words = texts.update_is_due(about[0], row.time_zone, repeated=repeated)
+            return self.templates.worded(words, row, about[0], now, repeated=repeated, parts=THREAD)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
             return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)
         if len(parcel) > 1:

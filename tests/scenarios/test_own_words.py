@@ -55,6 +55,10 @@ async def test_a_mail_keeps_its_facts_and_its_thread(town: Town) -> None:
     await town.alertmanager.fires("HighErrorRate", instance="web-14")
     mail = await ana.expects_mail("HighErrorRate", "https://tocsin.test/l/", "Why you:", "Service: Checkout")
     assert mail.subject == "HighErrorRate (web-14)"
+    await ana.acknowledges()
+    await town.wait(minutes(56))
+    reminder = await ana.expects_mail("your acknowledgement ends at")
+    assert reminder.subject == mail.subject
 
 
 async def test_a_template_that_cannot_be_read_stops_no_page(town: Town) -> None:
