@@ -53,6 +53,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
     "drills.start": Permission("manager", "respond", of_team=True),
     "policies.read": Permission("viewer", "read"),
     "policies.edit": Permission("manager", "configure", of_team=True),
+    "message_templates.read": Permission("viewer", "read"),
+    "message_templates.edit": Permission("admin", "configure"),
     "webhooks.read": Permission("viewer", "read"),
     "webhooks.edit": Permission("admin", "configure"),
     "support_tiers.edit": Permission("admin", "configure"),

@@ -123,6 +123,8 @@ class Message:
     replies: tuple[str, ...] = ()
     """How to answer on the channel itself, the longest form first; the last one is always there, others where they cost
     nothing."""
+    brief: str = ""
+    """The lines below the title of a notification on a phone; empty: made of the facts."""
     asides: tuple[str, ...] = ()
     """What is good to know too, the longest form first, for SMS: one of them where it costs no segment more."""
     link: str = ""

@@ -23,7 +23,7 @@ def headline(message: Message) -> tuple[str, str]:
     """Title and body. A page about one incident says all that matters in its title, as its text message does."""
     if message.thread and message.purpose in ("page", "drill"):
         facts = dict(message.facts)
-        lines = "\n".join(f"{label}: {facts[label]}" for label in _SHOWN if facts.get(label))
+        lines = message.brief or "\n".join(f"{label}: {facts[label]}" for label in _SHOWN if facts.get(label))
         return cut(message.text, TITLE), cut(lines, BODY)
     rest = message.text.removeprefix(message.subject).lstrip(": ")
     return cut(message.subject, TITLE), cut(rest or message.subject, BODY)

@@ -25,6 +25,7 @@ from app.errors import Invalid
 from app.escalation import lists, policies, webhooks
 from app.heartbeats import commands as heartbeats
 from app.ingest import mappings
+from app.notifications import templates
 from app.oncall import commands as schedules
 from app.priority import commands as priority
 from app.rules import commands as rules
@@ -215,6 +216,7 @@ _BY_KIND: dict[Kind, _Carry] = {
     "maintenance_window": _suppression(suppression.WINDOWS),
     "inhibition_rule": _suppression(suppression.INHIBITIONS),
     "time_interval": _suppression(suppression.TIME_INTERVALS),
+    "message_template": _by_key(templates.create, templates.edit, templates.delete),
     "last_resort": _last_resort,
     "support_tiers": _support_tiers,
     "escalation_matrix": _escalation_matrix,

@@ -25,6 +25,7 @@ from app.directory.contact_methods import Channels
 from app.errors import Conflict, Invalid
 from app.escalation import list_store, policy_store, webhook_store
 from app.heartbeats import store as heartbeats
+from app.notifications import templates
 from app.oncall import store as oncall
 from app.priority import store as priority
 from app.rules import store as rules
@@ -82,6 +83,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "maintenance_windows": [_json(w) for w in await suppression_rules.listed(conn, WINDOWS)],
             "inhibition_rules": [_json(r) for r in await suppression_rules.listed(conn, INHIBITIONS)],
             "time_intervals": [_json(i) for i in await suppression_rules.listed(conn, TIME_INTERVALS)],
+            "message_templates": [_json(t) for t in await templates.listed(conn)],
             "last_resort": [t.model_dump() for t in targets] or None,
             "support_tiers": [t.model_dump() for t in await list_store.tiers(conn)],
             "escalation_matrix": [r.model_dump() for r in await list_store.matrix(conn)],

@@ -37,6 +37,7 @@ from app.escalation.list_documents import MatrixRows, SupportTiers, WebhookDocum
 from app.escalation.policy_document import PeopleTargets, PolicyDocument
 from app.heartbeats.documents import HeartbeatDocument
 from app.incidents.correlation_documents import CorrelationRule
+from app.notifications.template_document import MessageTemplateDocument
 from app.oncall.schedule_document import ScheduleDocument
 from app.priority.documents import PriorityRule, Row
 from app.rules.documents import RULE_LIMIT, only_whole
@@ -112,6 +113,7 @@ class ConfigurationDocument(Document):
     services: Annotated[list[ServiceEntry], Field(max_length=MAX_ENTRIES)] | None = None
     integrations: Annotated[list[IntegrationDocument], Field(max_length=MAX_ENTRIES)] | None = None
     heartbeats: Annotated[list[HeartbeatDocument], Field(max_length=MAX_ENTRIES)] | None = None
+    message_templates: Annotated[list[MessageTemplateDocument], Field(max_length=MAX_ENTRIES)] | None = None
     maintenance_windows: Annotated[list[MaintenanceWindowDocument], Field(max_length=MAX_ENTRIES)] | None = None
     inhibition_rules: Annotated[list[InhibitionRuleDocument], Field(max_length=MAX_ENTRIES)] | None = None
     time_intervals: Annotated[list[TimeIntervalDocument], Field(max_length=MAX_ENTRIES)] | None = None
@@ -127,7 +129,7 @@ class ConfigurationDocument(Document):
 
     @field_validator(
         "users", "teams", "calendars", "schedules", "policies", "services", "integrations", "heartbeats",
-        "maintenance_windows", "inhibition_rules", "time_intervals", "webhooks",
+        "maintenance_windows", "inhibition_rules", "time_intervals", "webhooks", "message_templates",
     )  # fmt: skip
     @classmethod
     def _each_once(cls, entries: list[Any] | None) -> list[Any] | None:

@@ -38,6 +38,7 @@ Kind = Literal[
     "maintenance_window",
     "inhibition_rule",
     "time_interval",
+    "message_template",
     "last_resort",
     "support_tiers",
     "escalation_matrix",
@@ -58,6 +59,7 @@ SECTIONS: dict[Kind, str] = {
     "maintenance_window": "maintenance_windows",
     "inhibition_rule": "inhibition_rules",
     "time_interval": "time_intervals",
+    "message_template": "message_templates",
 }
 """In the order in which they are made; they are removed in the opposite one."""
 

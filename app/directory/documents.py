@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from app import hours
+from app.channels.banned import BANNED
 from app.directory.mapping_document import MappingDocument
 from app.errors import Invalid
 
@@ -14,6 +15,7 @@ Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["che
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 Text = Annotated[str, Field(max_length=10_000)]
+Banned = Annotated[str, Field(min_length=2, max_length=100, pattern=r"^[^\s{}|\"]*[^\s{}|\"*]+[^\s{}|\"]*$")]
 Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 Email = Annotated[
     str,
@@ -61,6 +63,8 @@ class OrganisationEdit(Document):
     catch_all_policy: Key | None = None
     storm_threshold: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """More new incidents than this in a minute are a storm."""
+    banned_in_messages: Annotated[list[Banned], Field(max_length=200)] = list(BANNED)
+    """What message templates may not hold; found anywhere in a word, `*` stands for any characters of it."""
 
 
 class Member(Document):

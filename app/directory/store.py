@@ -9,24 +9,28 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.channels.banned import BANNED
 from app.db.engine import dumps
 from app.directory.changes import Stored
 from app.directory.documents import Member, OrganisationEdit, TeamDocument, TeamEdit, UserDocument, UserEdit
 
 _ORGANISATION = """
-    SELECT o.id, o.name, o.time_zone, p.key AS catch_all_policy, o.storm_threshold, o.version, o.created_at,
-           o.updated_at
+    SELECT o.id, o.name, o.time_zone, p.key AS catch_all_policy, o.storm_threshold,
+           o.banned_in_messages, o.version, o.created_at, o.updated_at
     FROM organisation o LEFT JOIN escalation_policies p ON p.id = o.catch_all_policy_id
 """
 _READ_ORGANISATION = text(_ORGANISATION)
 _LOCK_ORGANISATION = text(_ORGANISATION + " FOR UPDATE OF o")
 _INSERT_ORGANISATION = text("""
-    INSERT INTO organisation (id, name, time_zone, catch_all_policy_id, storm_threshold, created_at, updated_at)
-    VALUES (1, :name, :time_zone, :policy_id, :storm_threshold, :now, :now) ON CONFLICT (id) DO NOTHING RETURNING id
+    INSERT INTO organisation (id, name, time_zone, catch_all_policy_id, storm_threshold, banned_in_messages, created_at,
+        updated_at)
+    VALUES (1, :name, :time_zone, :policy_id, :storm_threshold, CAST(:banned_in_messages AS jsonb), :now, :now)
+    ON CONFLICT (id) DO NOTHING RETURNING id
 """)
 _UPDATE_ORGANISATION = text("""
     UPDATE organisation SET name = :name, time_zone = :time_zone, catch_all_policy_id = :policy_id,
-        storm_threshold = :storm_threshold, version = version + 1, updated_at = :now
+        storm_threshold = :storm_threshold, banned_in_messages = CAST(:banned_in_messages AS jsonb),
+        version = version + 1, updated_at = :now
 """)
 _POLICY = text("SELECT id FROM escalation_policies WHERE key = :key")
 
@@ -101,7 +105,10 @@ _USER_PLACES = text("""
 
 async def organisation(conn: AsyncConnection, *, lock: bool = False) -> Stored[OrganisationEdit] | None:
     row = (await conn.execute(_LOCK_ORGANISATION if lock else _READ_ORGANISATION)).mappings().one_or_none()
-    return None if row is None else _stored(row, OrganisationEdit)
+    if row is None:
+        return None
+    banned = row["banned_in_messages"]
+    return _stored(row, OrganisationEdit, banned_in_messages=list(BANNED) if banned is None else banned)
 
 
 async def insert_organisation(
@@ -109,7 +116,7 @@ async def insert_organisation(
 ) -> bool:
     """False when there is one."""
     values = {"name": edit.name, "time_zone": edit.time_zone, "policy_id": policy_id, "now": now}
-    values["storm_threshold"] = edit.storm_threshold
+    values |= {"storm_threshold": edit.storm_threshold, "banned_in_messages": _banned(edit)}
     return (await conn.execute(_INSERT_ORGANISATION, values)).one_or_none() is not None
 
 
@@ -117,8 +124,13 @@ async def update_organisation(
     conn: AsyncConnection, now: datetime, edit: OrganisationEdit, policy_id: int | None
 ) -> None:
     values = {"name": edit.name, "time_zone": edit.time_zone, "policy_id": policy_id, "now": now}
-    values["storm_threshold"] = edit.storm_threshold
+    values |= {"storm_threshold": edit.storm_threshold, "banned_in_messages": _banned(edit)}
     await conn.execute(_UPDATE_ORGANISATION, values)
+
+
+def _banned(edit: OrganisationEdit) -> str | None:
+    """Not kept while it is Tocsin's own list, which may grow."""
+    return None if edit.banned_in_messages == list(BANNED) else dumps(edit.banned_in_messages)
 
 
 async def policy_id(conn: AsyncConnection, key: str) -> int | None:

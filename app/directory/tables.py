@@ -28,6 +28,8 @@ class Organisation(Base):
     )
     storm_threshold: Mapped[int] = mapped_column(server_default="20")
     """A storm is more new incidents than this in a minute."""
+    banned_in_messages: Mapped[list[Any] | None]
+    """None: `channels.banned.BANNED`."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]

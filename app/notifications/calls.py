@@ -22,7 +22,7 @@ from app.escalation import commands as escalation
 from app.incidents import commands
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder, StillFiring
-from app.notifications import call_store, reading, reply_store, speech
+from app.notifications import call_store, reading, reply_store, speech, template_cache
 from app.notifications.call_store import Call
 from app.notifications.commands import report_delivery
 
@@ -53,7 +53,7 @@ async def pick_up(conn: AsyncConnection, now: datetime, token_hash: bytes, actio
     if not waiting:
         await _heard(conn, now, token_hash, progress, ())
         return twiml.say(speech.over(await reading.carried(conn, call.notification_id)))
-    return twiml.ask(speech.page(waiting, again=call.again), action)
+    return twiml.ask(await _page(conn, now, call, waiting), action)
 
 
 async def press(
@@ -78,7 +78,9 @@ async def press(
     key = progress.digits[:1]
     if key in AGAIN or (key not in "469" or not key):
         metrics.key_pressed("again")
-        return twiml.ask(speech.page(waiting), action) if waiting else twiml.say(await _told(conn, call))
+        if not waiting:
+            return twiml.say(await _told(conn, call))
+        return twiml.ask(await _page(conn, now, call, waiting), action)
     once = f"{progress.provider_id}/{key}{'!' if sure else ''}"
     if await reply_store.keep(conn, now, once, call.address, f"key {key}", b""):
         metrics.key_pressed(key)
@@ -111,6 +113,15 @@ async def _waiting(conn: AsyncConnection, call: Call) -> list[Any]:
     """The incidents of the call for which its person may still be needed: nobody has them, or this person does not
     count as one of all who must acknowledge."""
     return [one for one in await reading.carried(conn, call.notification_id) if one.state == "triggered"]
+
+
+async def _page(conn: AsyncConnection, now: datetime, call: Call, waiting: Sequence[Any]) -> str:
+    """What is said of the incidents that wait, and the keys; in the words of a template where there is one."""
+    if len(waiting) == 1 and waiting[0].notification_id == call.notification_id:
+        words = await template_cache.spoken(conn, waiting[0], str(call.content.get("why", "")), now)
+        if words:
+            return f"{speech.AGAIN} {words} {speech.KEYS}" if call.again else f"{words} {speech.KEYS}"
+    return speech.page(waiting, again=call.again)
 
 
 async def _told(conn: AsyncConnection, call: Call) -> str:

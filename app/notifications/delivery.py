@@ -30,6 +30,7 @@ from app.notifications.chat_updates import Press, presses
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
 from app.notifications.health import is_its_own
+from app.notifications.template_cache import Templates
 from app.notifications.ways import ROOM, Way, Ways
 from app.notifications.wording import Wording
 
@@ -81,6 +82,7 @@ class Delivery:
         self._public_url = public_url
         self._ways = Ways(channels, freed)
         self._wake = freed
+        self._templates = Templates()
         self._tasks: set[asyncio.Task[None]] = set()
         self._mine: set[UUID] = set()
 
@@ -91,7 +93,7 @@ class Delivery:
             claimed = await claim(conn, now, room, list(self._channels)) if room.channels else Claim()
             ways = await self._ways.choose(conn, now, claimed.parcels)
             codes = await reply_codes.give(conn, now, claimed.parcels)
-            wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes)
+            wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes, self._templates)
             jobs = [
                 self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way)
                 for p, way in zip(claimed.parcels, ways, strict=True)
@@ -157,6 +159,7 @@ class Delivery:
             text=words.text,
             text_long=words.text_long,
             facts=words.facts,
+            brief=words.brief,
             asides=words.asides,
             replies=rendering.replies(parcel, words.replies),
             link=self._link(row, attempt_id),
@@ -238,7 +241,7 @@ class Delivery:
         lost = (await conn.execute(store.LOST_DETAILS, named)).all()
         await conn.execute(store.RECLAIM, named)
         codes = await reply_codes.give(conn, now, list(parcels.values()))
-        wording = await Wording.of(conn, list(parcels.values()), codes=codes)
+        wording = await Wording.of(conn, list(parcels.values()), codes=codes, templates=self._templates)
         jobs = []
         for r in lost:
             way = self._ways.way_of(parcels[r.id][0].channel, r.provider, parcels[r.id][0].address)

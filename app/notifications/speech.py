@@ -15,6 +15,7 @@ from app.escalation.answering import Standing
 
 KEYS: Final = "Press 4 to acknowledge, 6 to escalate, 9 to resolve, or 0 to hear this again."
 KEYS_OF_SEVERAL: Final = "Press 4 to acknowledge all of them, 6 to escalate them, or 0 to hear this again."
+AGAIN: Final = "Tocsin tries again."
 NAMED: Final = 3
 _AT_MOST: Final = 160
 _LINK: Final = re.compile(r"https?://\S+")
@@ -51,7 +52,7 @@ def one(incident: Any) -> str:
 
 
 def _calls(again: bool) -> str:
-    return "Tocsin tries again" if again else "Tocsin calls"
+    return AGAIN.rstrip(".") if again else "Tocsin calls"
 
 
 def page(incidents: Sequence[Any], *, again: bool = False) -> str:

@@ -56,7 +56,7 @@ _DETAILED = """
                  AND l.next_step_at > CAST(:now AS timestamptz) - interval '3 seconds') ELSE false END AS step_is_due,
            i.number, i.title, i.priority, i.state AS incident_state, i.epoch AS incident_epoch, i.opened_at, i.firing,
            i.reopened, i.storm_id, i.acknowledged_by_id, i.wakes_at, s.name AS service, s.key AS service_key,
-           s.runbook_url
+           s.runbook_url, i.service_id, (SELECT v.version FROM configuration_version v) AS configuration_version
     FROM {notifications} n
     LEFT JOIN users u ON u.id = n.user_id
     LEFT JOIN webhooks w ON w.id = n.webhook_id

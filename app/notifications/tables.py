@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Instant, RoadId
+from app.db.base import Base, Instant, RoadId, RowId, Version
 
 
 class Notification(Base):
@@ -199,3 +199,25 @@ class Reply(Base):
     verb: Mapped[str]
     text_hash: Mapped[bytes] = mapped_column(LargeBinary)
     answered: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class MessageTemplate(Base):
+    """How a part of a page is worded, instead of by Tocsin: for the organisation, or for one service."""
+
+    __tablename__ = "message_templates"
+    __table_args__ = (
+        CheckConstraint(
+            "part IN ('sms', 'voice', 'mail-subject', 'mail-text', 'push-title', 'push-body')", name="part"
+        ),
+        UniqueConstraint("part", "service_id", postgresql_nulls_not_distinct=True),
+    )
+
+    id: Mapped[RowId]
+    part: Mapped[str]
+    service_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("services.id", ondelete="CASCADE"), index=True
+    )
+    text: Mapped[str]
+    version: Mapped[Version]
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]

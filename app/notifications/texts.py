@@ -45,6 +45,7 @@ class Words:
     link_label: str
     asides: tuple[str, ...] = ()
     replies: tuple[str, ...] = ()
+    brief: str = ""
 
 
 def page(about: About, content: Mapping[str, Any], time_zone: str, now: datetime, *, repeated: bool) -> Words:

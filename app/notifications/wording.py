@@ -17,8 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.incidents import recurrence_store
 from app.incidents.recurrence_store import Known
 from app.incidents.storms import Storm
-from app.notifications import storm_texts, texts
+from app.notifications import storm_texts, template_cache, texts
 from app.notifications.claiming import Parcel
+
+THREAD = ("mail-subject",)
+"""The part that reminders share with pages, so that their mails are in one thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Wording:
     storm: Storm | None
     codes: Mapping[UUID, int] = field(default_factory=dict)
     """Reply codes by notification."""
+    templates: template_cache.InForce = template_cache.NONE
 
     @classmethod
     async def of(
@@ -37,9 +41,13 @@ class Wording:
         parcels: Sequence[Parcel],
         storm: Storm | None = None,
         codes: Mapping[UUID, int] | None = None,
+        templates: template_cache.Templates | None = None,
     ) -> Wording:
         alone = {p[0].incident_id for p in parcels if len(p) == 1 and p[0].incident_id is not None}
-        return cls(await recurrence_store.known(conn, alone), storm, codes or {})
+        known = await recurrence_store.known(conn, alone)
+        if templates is None:
+            return cls(known, storm, codes or {})
+        return cls(known, storm, codes or {}, await templates.of(conn, [p[0] for p in parcels if len(p) == 1]))
 
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
         row, repeated = parcel[0], any(r.repeated for r in parcel)
@@ -56,14 +64,17 @@ class Wording:
         if row.purpose == "notice":
             return texts.shadow(about[0], row.content, row.time_zone, repeated=repeated)
         if "expires_at" in row.content:
-            return texts.expires_soon(about[0], row.content, row.time_zone, repeated=repeated)
+            words = texts.expires_soon(about[0], row.content, row.time_zone, repeated=repeated)
+            return self.templates.worded(words, row, about[0], now, repeated=repeated, parts=THREAD)
         if row.purpose == "nudge":
-            return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
+            words = texts.update_is_due(about[0], row.time_zone, repeated=repeated)
+            return self.templates.worded(words, row, about[0], now, repeated=repeated, parts=THREAD)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
             return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)
         if len(parcel) > 1:
             return texts.several(about, repeated=repeated)
-        return texts.page(about[0], row.content, row.time_zone, now, repeated=repeated)
+        words = texts.page(about[0], row.content, row.time_zone, now, repeated=repeated)
+        return self.templates.worded(words, row, about[0], now, repeated=repeated)
 
     def _about(self, row: Any) -> texts.About:
         known = self.known.get(row.incident_id)

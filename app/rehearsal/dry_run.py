@@ -26,6 +26,7 @@ from app.ingest.entrances import door_of
 from app.ingest.event import Event, Parsed
 from app.ingest.requests import Door, Request
 from app.notifications.claiming import Parcel, Room, claim
+from app.notifications.template_cache import Templates
 from app.notifications.wording import Wording
 from app.rehearsal import shadow_store
 from app.rehearsal.aside import GIVEN_S, alone, taken_back
@@ -184,8 +185,9 @@ class _Post:
     left_out: bool = False
 
     async def deliver(self, conn: AsyncConnection, now: datetime) -> None:
+        templates = Templates()
         while (claimed := await claim(conn, now, Room(self.channels, CLAIM), self.channels)).looked:
-            wording = await Wording.of(conn, claimed.parcels, claimed.storm)
+            wording = await Wording.of(conn, claimed.parcels, claimed.storm, templates=templates)
             for parcel in claimed.parcels:
                 if len(self.messages) < MOST_MESSAGES:
                     self.messages.append(_message(parcel, now, wording.words(parcel, now)))

@@ -27,6 +27,7 @@ from app.web.api import (
     integration_trial,
     integrations,
     maintenance_windows,
+    message_templates,
     notification_rules,
     on_call,
     organisation,
@@ -159,6 +160,7 @@ router.include_router(feeds.router)
 router.include_router(policies.router)
 router.include_router(webhooks.router)
 router.include_router(escalation_lists.router)
+router.include_router(message_templates.router)
 router.include_router(dry_runs.router)
 router.include_router(rule_sets.router)
 router.include_router(priority_matrix.router)

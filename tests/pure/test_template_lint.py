@@ -1,0 +1,126 @@
+"""What is said of a template before it is saved: an error for what it says itself, a warning for what alerts bring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.channels import banned
+from app.notifications.template_examples import EXAMPLES
+from app.notifications.template_lint import Ground, Lint, lint
+from app.notifications.template_parts import PARTS
+from app.notifications.template_values import Price
+
+GROUND = Ground(EXAMPLES, recorded=len(EXAMPLES))
+
+
+def found(lint: Lint) -> dict[str, str]:
+    return {f"{f.level} {f.code}": f.message for f in lint.findings}
+
+
+def sms(text: str, ground: Ground = GROUND) -> Lint:
+    return lint(PARTS["sms"], text, ground)
+
+
+@pytest.mark.parametrize("key", PARTS)
+def test_tocsins_own_words_hold_against_its_own_lint(key):
+    told = lint(PARTS[key], PARTS[key].default, GROUND)
+    assert told.errors == []
+    assert (told.samples, told.recorded) == (10, 10)
+    assert set(found(told)) <= {"warning ucs2", "warning too_long", "warning personal_data", "warning cut"}
+
+
+def test_what_cannot_be_parsed_says_where():
+    told = sms("P{priority} {titel}")
+    assert [(f.level, f.code) for f in told.findings] == [("error", "syntax")]
+    assert told.findings[0].message.startswith("line 1, column 14: there is no {titel} here")
+    assert (told.samples, told.longest) == (0, ())
+
+
+def test_what_alerts_lack_is_counted():
+    told = found(sms('{title} {labels.instance} {labels.host|default "?"}{annotations.summary|before ": "}'))
+    assert told["warning absent"] == "{labels.instance} is empty in 8 of 10 alerts"
+
+
+def test_segments_and_encodings_over_the_samples():
+    told = sms("{title|truncate 30} on {service|truncate 10}")
+    assert told.segments is not None
+    assert (told.segments.least, told.segments.most) == (1, 2)
+    assert (told.ucs2, len(told.longest)) == (2, 3)
+    assert found(told)["warning ucs2"].startswith("it takes UCS-2 in 2 of 10 alerts")
+    assert told.longest[0].text.endswith(
+        "\nReply 12a to acknowledge\nhttps://tocsin.example.org/l/AAAAAAAAAAAAAAAAAAAAAA"
+    )
+
+
+def test_its_own_text_in_another_script():
+    assert "warning ucs2" in found(sms("Тревога: {number}", Ground(EXAMPLES[:1])))
+    assert "its own text holds 'Т'" in next(f.message for f in sms("Т {number}", Ground(())).findings)
+    assert "warning ucs2" not in found(sms("“{number}” — ¡ojo!", Ground(EXAMPLES[:1])))
+
+
+def test_a_template_after_which_nothing_fits_is_refused():
+    told = sms("x" * 310 + "{title}")
+    assert found(told)["error too_long"].startswith("no alert fits into two segments")
+    assert "in 10 of 10 alerts" in found(lint(PARTS["push-title"], "x" * 160 + "{title}", GROUND))["warning cut"]
+
+
+def test_the_price_goes_with_the_segments():
+    ground = replace(GROUND, pages=EXAMPLES[:1], price=Price(Decimal("0.08"), "EUR", 40))
+    told = sms("{title}" + " very long" * 12, ground)
+    assert told.cost is not None
+    assert (told.cost.amount, told.cost.before, told.cost.currency) == (Decimal("0.16"), Decimal("0.08"), "EUR")
+    assert sms("{title}", ground).cost == replace(told.cost, amount=Decimal("0.08"))
+    other = sms("{title}", replace(ground, current="{title}" + " very long" * 12)).cost
+    assert other is not None
+    assert other.amount == Decimal("0.04")
+    assert sms("{title}").cost is None
+
+
+@pytest.mark.parametrize(
+    "text", ["{title} {labels.db_password}", "{annotations.Api_Token|upper}{title}", "{title} see https://BIT.ly/x"]
+)
+def test_what_is_banned_is_refused_in_the_template(text):
+    assert "error banned" in found(sms(text))
+
+
+def test_what_alerts_bring_is_banned_by_a_warning():
+    told = found(sms("{title}", replace(GROUND, banned=["queue*depth", "login"])))
+    assert told == told | {"warning banned": "what alerts bring holds 'login' in 1 of 10 alerts"}
+    assert "error banned" not in told
+
+
+def test_links_where_carriers_refuse_them():
+    plain = "{title} https://wiki.example.org/"
+    assert found(sms(plain))["warning link"].startswith("it holds a link of its own")
+    china = replace(GROUND, unlinked=("China",))
+    assert "carriers refuse any: China" in found(sms(plain, china))["error link"]
+    brought = found(sms("{title} {runbook}", china))
+    assert brought["warning link"].startswith("it holds a link in 1 of 10 alerts; to numbers in China")
+
+
+def test_what_says_nothing_of_the_alert():
+    assert found(sms("Look at your pager"))["warning constant"].startswith("it says the same of every alert")
+    assert "warning unnamed" in found(sms("P{priority} on {service}"))
+    assert "error empty" in found(sms("  "))
+    told = found(sms("{labels.queue}"))
+    assert told["warning empty"].startswith("it says nothing in 9 of 10 alerts: Tocsin's own words go out there")
+
+
+def test_personal_data_is_a_hint():
+    assert found(sms("{title}"))["warning personal_data"].endswith("in 1 of 10 alerts")
+    assert "warning personal_data" not in found(lint(PARTS["mail-text"], "{title}", GROUND))
+
+
+def test_a_call_is_shown_with_its_keys():
+    told = lint(PARTS["voice"], "{service}: {title}", GROUND)
+    assert told.longest[0].text.endswith("or 0 to hear this again.")
+    assert told.segments is None
+
+
+def test_patterns_are_found_inside_words_only():
+    assert banned.found_in("{labels.a} {token}", banned.BANNED) == []
+    assert banned.found_in("{labels.my_TOKEN}", banned.BANNED) == ["labels.*token"]
+    assert banned.found_in("http://bit.ly/x", ["bit.ly/", "http://*/x", "ly*http"]) == ["bit.ly/", "http://*/x"]
