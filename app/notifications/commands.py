@@ -59,10 +59,11 @@ async def queue_message(
     purpose: str,
     content: Mapping[str, Any],
     key: str,
+    loudness: str = "loud",
 ) -> None:
     """One message that is about no incident: a verification code, a notice. `key` makes it unique."""
     planned = Planned(
-        ids.new(now), key, purpose, "loud", user_id, contact_method_id, channel, address, now, content=content
+        ids.new(now), key, purpose, loudness, user_id, contact_method_id, channel, address, now, content=content
     )
     await store.insert(conn, [planned], now)
 

@@ -61,6 +61,7 @@ async function acknowledge(notification) {
 }
 
 function words(stands) {
+  if (stands.numbers) return stands.told; // a message about several says of each
   if (stands.mine && stands.open) return `You have it. ${stands.told}`.trim();
   if (!stands.open) return stands.told || "It is over.";
   return stands.told || (stands.holder ? `${stands.holder} has it.` : "");
