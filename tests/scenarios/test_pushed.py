@@ -103,7 +103,9 @@ async def test_a_subscription_that_is_gone_fails_over_within_the_same_pass(pushe
     before = town.now
     await town.alertmanager.fires("HighErrorRate")
     await ana.phone.expects_sms("HighErrorRate")
-    await ana.phone.expects_sms("push", "not subscribed any more")
+    await ana.phone.expects_sms("push", "not subscribed any more", "add the device anew")
+    shown = await ana.asks("GET", f"/api/v1/users/ana/contact-methods/{ana.methods['push']}")
+    assert shown["broken_at"]
     assert town.now == before
     (method,) = await town.rows("SELECT broken_at, broken_because FROM contact_methods WHERE channel = 'push'")
     assert method.broken_at == town.now
@@ -293,3 +295,58 @@ async def test_ntfy_acknowledges_all_and_is_written_what_was_not(pushed: Pushed)
     said = await topic.expects("1 of 3 incidents you do not have", f"Ben has #{last}")
     assert said.priority == 3
     pushed.nothing_else(topic)
+
+
+async def test_a_browser_that_renews_its_subscription_goes_on_being_paged(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    phone = await pushed.device(ana)
+    before = (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"]
+    await town.build.notification_rules(ana, [("loud", minutes(5), "push")])
+    await town.service("checkout", policy=[ana, minutes(60)])
+    await town.alertmanager.fires("HighErrorRate")
+    renewed, status = await pushed.renews(phone)
+    assert status == 204
+    assert (await pushed.renews(phone))[1] == 404, "the old one is nobody's any more"
+    (method,) = (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"]
+    assert (method["id"], method["label"], method["verified_at"]) == tuple(
+        before[0][name] for name in ("id", "label", "verified_at")
+    )
+    assert method["address"] != before[0]["address"]
+    await town.wait(minutes(5))
+    await renewed.inbox.expects("HighErrorRate")
+    pushed.nothing_else(phone.inbox, renewed.inbox)
+    (record,) = await town.rows("SELECT actor, after FROM audit_records WHERE action = 'contact_method.renewed'")
+    assert (record.actor, record.after) == ("user:ana", {"address": method["address"]})
+
+
+async def test_only_who_knows_the_whole_old_subscription_may_replace_it(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    phone = await pushed.device(ana)
+    known = json.loads(phone.subscription)
+    (method,) = (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"]
+    another = "A" * 22
+    guess = json.dumps(known | {"keys": known["keys"] | {"auth": another}})
+    for told, status in ((guess, 404), (method["address"], 422), ("{}", 422), ("x" * 5000, 422)):
+        assert (await pushed.renews(phone, told))[1] == status, told[:80]
+    answer = await town.http.post("/v1/push/renewed", json={"before": phone.subscription, "after": "http://x"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "after")
+    assert (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"] == [method]
+
+
+async def test_a_device_that_was_given_up_works_again_and_says_so(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana", "sms")
+    phone = await pushed.device(ana)
+    await town.build.notification_rules(ana, [("loud", seconds(0), "push")])
+    await town.service("checkout", policy=[ana, minutes(60)])
+    phone.gone = True
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.phone.expects_sms("HighErrorRate")
+    await ana.phone.expects_sms("add the device anew")
+    renewed, status = await pushed.renews(phone)
+    assert status == 204
+    assert (await renewed.inbox.expects("works again", "phone")).urgency == "normal"
+    await town.alertmanager.fires("DiskFills")
+    await renewed.inbox.expects("DiskFills")
