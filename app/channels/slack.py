@@ -89,7 +89,8 @@ class SlackChannel:
         return Sent(PROVIDER, f"{told.get('channel', '')}:{told.get('ts', '')}", "sent")
 
     async def find(self, message: Message, since: datetime) -> Sent | None:
-        """Nobody can be asked: that would need the right to read people's direct messages."""
+        """Nobody can be asked: that would need the right to read people's direct messages, and what is not found there
+        may have been sent all the same (docs/decisions/0021)."""
         return None
 
     async def update(self, provider_id: str, message: Message) -> None:

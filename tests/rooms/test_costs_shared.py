@@ -165,7 +165,7 @@ async def test_the_csv_says_what_the_api_says(client: httpx.AsyncClient, engine:
     assert (await client.get("/costs.csv?month=2026-13")).status_code == 422
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="module")
 async def month(house: Whole) -> AsyncIterator[Whole]:
     """The house is everybody's: what is made here goes with the test."""
     yield house
@@ -174,7 +174,7 @@ async def month(house: Whole) -> AsyncIterator[Whole]:
     await house.execute("DELETE FROM teams WHERE key IN ('shop', 'bank')")
 
 
-@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_manager_finds_the_screen(month: Whole) -> None:
     house = month
 
