@@ -117,6 +117,9 @@ _database_readable = _gauge("database_readable", "1 while this process can read 
 _second_path_fired = _counter("second_path_fired_total", "Messages sent on the second path, by reason.", "reason")
 _second_path_failed = _counter("second_path_failures_total", "Messages the second path could not send, by way.", "way")
 _second_path_active = _gauge("second_path_active", "1 while the second path holds something to be wrong.", "reason")
+_second_path_last = _gauge(
+    "second_path_last_timestamp_seconds", "When the second path of this process looked last, Unix time."
+)
 
 _outgoing_heartbeats = _counter(
     "outgoing_heartbeats_total", "Pings of the outgoing heartbeat, by what they said.", "said"
@@ -316,6 +319,10 @@ def second_path_fired(reason: str) -> None:
 
 def second_path_failed(way: Literal["url", "mail"]) -> None:
     _second_path_failed.labels(way).inc()
+
+
+def second_path_looked() -> None:
+    _second_path_last.set_to_current_time()
 
 
 def second_path_active(reason: str, active: bool) -> None:

@@ -8,6 +8,7 @@ An address is the subscription that a browser made, as JSON: a secret, see secre
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -95,6 +96,13 @@ class PushChannel:
         if NAME.fullmatch(address):
             raise Invalid("A device is added in its own browser: My account, Let this device be paged")
         return self._keeper.seal(self.normalise(address), _text(self._read(address)))
+
+    def is_held(self, name: str, sealed: bytes, address: str) -> bool:
+        """Whether this is the whole subscription that was sealed under its name: who can tell it is its browser, or we.
+        Compares in constant time. Raises Invalid for what is no subscription."""
+        kept = self._keeper.unsealed(name, sealed)
+        told = _text(self._read(address))
+        return kept is not None and hmac.compare_digest(kept.encode(), told.encode())
 
     def _read(self, address: str) -> Subscription:
         """Raises Invalid."""

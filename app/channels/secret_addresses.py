@@ -54,9 +54,13 @@ class Keeper:
     def seal(self, name: str, address: str) -> bytes:
         return self._sealing.seal(f"{self._channel}/{name}", address)
 
+    def unsealed(self, name: str, sealed: bytes) -> str | None:
+        """The address of this name; None: it was sealed under another key."""
+        return self._sealing.unseal(f"{self._channel}/{name}", sealed) if sealed else None
+
     def open(self, message: Message) -> str:
         """The address that `message.to` names. Raises `SendFailed` when it was sealed under another key."""
-        found = self._sealing.unseal(f"{self._channel}/{message.to}", message.sealed) if message.sealed else None
+        found = self.unsealed(message.to, message.sealed)
         if found is None:
             lost = "its address cannot be read any more: it was kept under another TOCSIN_SECRET_KEY"
             raise SendFailed(lost, permanent=True, code="sealed", broken_address=True)

@@ -89,7 +89,8 @@ class SlackChannel:
         return Sent(PROVIDER, f"{told.get('channel', '')}:{told.get('ts', '')}", "sent")
 
     async def find(self, message: Message, since: datetime) -> Sent | None:
-        """Nobody can be asked: that would need the right to read people's direct messages."""
+        """Nobody can be asked: that would need the right to read people's direct messages, and what is not found there
+        may have been sent all the same (docs/decisions/0021)."""
         return None
 
     async def update(self, provider_id: str, message: Message) -> None:
@@ -137,7 +138,7 @@ def _section(text: str) -> dict[str, Any]:
 
 def _button(label: str, action: str, value: str) -> dict[str, Any]:
     told = {"type": "button", "text": {"type": "plain_text", "text": label}, "action_id": action, "value": value}
-    return told | ({"style": "primary"} if action == "acknowledge" else {})
+    return told | ({"style": "primary"} if action.startswith("acknowledge") else {})
 
 
 def _escaped(text: str) -> str:

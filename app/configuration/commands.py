@@ -22,6 +22,7 @@ from app.configuration.rule_set_plan import RULES, Section
 from app.directory import contact_methods, service_store, subscriptions
 from app.directory import store as directory
 from app.directory.contact_methods import Channels
+from app.directory.integrations import OWN
 from app.errors import Conflict, Invalid
 from app.escalation import list_store, policy_store, webhook_store
 from app.heartbeats import store as heartbeats
@@ -78,7 +79,7 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
             "webhooks": [_json(w) for w in await webhook_store.webhooks(conn)],
             "policies": [_json(p) for p in await policy_store.policies(conn)],
             "services": [_service(s, sets) for s in await service_store.services(conn)],
-            "integrations": [_json(i) for i in await service_store.integrations(conn)],
+            "integrations": [_json(i) for i in await service_store.integrations(conn) if i.document.key != OWN],
             "heartbeats": [_json(h) for h in await heartbeats.heartbeats(conn)],
             "maintenance_windows": [_json(w) for w in await suppression_rules.listed(conn, WINDOWS)],
             "inhibition_rules": [_json(r) for r in await suppression_rules.listed(conn, INHIBITIONS)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,6 +35,18 @@ _READDRESS = text("""
         broken_at = NULL, broken_because = NULL, opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL,
         code_tries = 0, version = version + 1, updated_at = :now
     WHERE id = :id
+""")
+_HELD = text("""
+    SELECT m.id, m.user_id, u.key AS user_key, m.address, m.sealed_address, m.label, m.broken_at
+    FROM contact_methods m JOIN users u ON u.id = m.user_id
+    WHERE m.channel = :channel AND m.address = :address ORDER BY m.id FOR UPDATE OF m
+""")
+_RENEW = text("""
+    UPDATE contact_methods SET address = :address, sealed_address = :sealed_address, broken_at = NULL,
+        broken_because = NULL, version = version + 1, updated_at = :now
+    WHERE id = :id AND NOT EXISTS (SELECT 1 FROM contact_methods other
+        WHERE other.user_id = :user_id AND other.channel = :channel AND other.address = :address)
+    RETURNING id
 """)
 _DELETE = text("DELETE FROM contact_methods WHERE id = :id")
 _PUT_CODE = text("""
@@ -140,6 +153,21 @@ async def readdress(
     """Another address: no longer verified, no longer broken."""
     named = {"id": method_id, "address": address, "sealed_address": sealed_address, "label": label, "now": now}
     await conn.execute(_READDRESS, named)
+
+
+async def held(conn: AsyncConnection, channel: str, address: str) -> Sequence[Any]:
+    """Whose contact methods have this address, locked: rows with `id`, `user_id`, `user_key`, `address`,
+    `sealed_address`, `label`, `broken_at`."""
+    return (await conn.execute(_HELD, {"channel": channel, "address": address})).all()
+
+
+async def renew(
+    conn: AsyncConnection, now: datetime, method_id: int, user_id: int, channel: str, address: str, sealed: bytes
+) -> bool:
+    """The same device under another address: as verified as before, no longer broken. False: the user has that one
+    already."""
+    named = {"id": method_id, "user_id": user_id, "channel": channel, "address": address, "sealed_address": sealed}
+    return (await conn.execute(_RENEW, named | {"now": now})).first() is not None
 
 
 async def delete_method(conn: AsyncConnection, method_id: int) -> None:

@@ -216,6 +216,7 @@ _SERVICE: dict[str, Any] = {
     "runbook_url": "https://wiki.example.org/checkout",
     "runbook_text": "Look at the queue first.",
     "recovery_delay_s": 0,
+    "acknowledgement_minutes": {"P1": 15},
     "depends_on": ["payments"],
 }
 
@@ -223,8 +224,10 @@ _SERVICE: dict[str, Any] = {
 class ServiceEdit(Document):
     """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on;
     in them `holidays` may name a calendar, whose days are no support time.
-    `recovery_delay_s`: how long all alerts must be gone before its incidents resolve. `depends_on`: services whose
-    incidents explain its own; together they have no cycle."""
+    `recovery_delay_s`: how long all alerts must be gone before its incidents resolve.
+    `acknowledgement_minutes`: by priority, how long an acknowledgement lasts until it pages again, 0 for ever; what is
+    not named lasts as usual, 30 for P1, 60 for P2, others for ever. `depends_on`: services whose incidents explain its
+    own; together they have no cycle."""
 
     model_config = _example(**_SERVICE)
 
@@ -238,12 +241,23 @@ class ServiceEdit(Document):
     runbook_url: Annotated[str, Field(max_length=2000, pattern=r"^$|^https?://[^\s/]+\S*$")] = ""
     runbook_text: Text = ""
     recovery_delay_s: Seconds = 0
+    acknowledgement_minutes: dict[
+        Literal["P1", "P2", "P3", "P4", "P5"], Annotated[int, Field(ge=0, le=10_080, strict=True)]
+    ] = {}
     depends_on: Annotated[list[Key], Field(max_length=100)] = []
 
     @field_validator("tags", "depends_on")
     @classmethod
     def _sorted(cls, tags: list[str]) -> list[str]:
         return sorted(set(tags))
+
+    @field_validator("acknowledgement_minutes")
+    @classmethod
+    def _by_priority(cls, minutes: dict[str, int]) -> dict[str, int]:
+        """6 at least, so that the reminder 5 minutes before the end comes after the acknowledgement."""
+        if short := [priority for priority, lasts in minutes.items() if 0 < lasts < 6]:
+            raise ValueError(f"{', '.join(sorted(short))}: 6 minutes or more, or 0 for ever")
+        return dict(sorted(minutes.items()))
 
     @field_validator("support_hours")
     @classmethod

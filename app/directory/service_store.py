@@ -18,8 +18,8 @@ from app.directory.mapping_document import MappingDocument
 
 _SERVICES = text("""
     SELECT s.id, s.key, s.name, s.description, t.key AS team, p.key AS policy, s.criticality, s.tags,
-        s.support_hours - 'days_off' AS support_hours, s.runbook_url, s.runbook_text, s.recovery_delay_s, s.team_id,
-        s.version, s.created_at, s.updated_at,
+        s.support_hours - 'days_off' AS support_hours, s.runbook_url, s.runbook_text, s.recovery_delay_s,
+        s.acknowledgement_minutes, s.team_id, s.version, s.created_at, s.updated_at,
         ARRAY(SELECT u.key FROM service_dependencies d JOIN services u ON u.id = d.upstream_id
               WHERE d.service_id = s.id ORDER BY u.key) AS depends_on
     FROM services s LEFT JOIN teams t ON t.id = s.team_id LEFT JOIN escalation_policies p ON p.id = s.policy_id
@@ -30,16 +30,17 @@ _SERVICES = text("""
 _LOCK_SERVICE = text("SELECT id, version FROM services WHERE key = :key FOR UPDATE")
 _INSERT_SERVICE = text("""
     INSERT INTO services (key, name, description, team_id, policy_id, criticality, tags, support_hours, runbook_url,
-        runbook_text, recovery_delay_s, created_at, updated_at)
+        runbook_text, recovery_delay_s, acknowledgement_minutes, created_at, updated_at)
     VALUES (:key, :name, :description, :team_id, :policy_id, :criticality, CAST(:tags AS text[]),
-        CAST(:support_hours AS jsonb), :runbook_url, :runbook_text, :recovery_delay_s, :now, :now)
+        CAST(:support_hours AS jsonb), :runbook_url, :runbook_text, :recovery_delay_s,
+        CAST(:acknowledgement_minutes AS jsonb), :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
 _UPDATE_SERVICE = text("""
     UPDATE services SET name = :name, description = :description, team_id = :team_id, policy_id = :policy_id,
         criticality = :criticality, tags = CAST(:tags AS text[]), support_hours = CAST(:support_hours AS jsonb),
         runbook_url = :runbook_url, runbook_text = :runbook_text, recovery_delay_s = :recovery_delay_s,
-        version = version + 1, updated_at = :now
+        acknowledgement_minutes = CAST(:acknowledgement_minutes AS jsonb), version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 # Holidays are written into the support hours that name them: whoever reads those needs nothing else.
@@ -247,6 +248,7 @@ async def _delete(conn: AsyncConnection, statement: Any, row_id: int) -> bool:
 def _service(edit: ServiceEdit, now: datetime, team_id: int | None, policy_id: int | None) -> dict[str, Any]:
     values = ServiceEdit.model_dump(edit, exclude={"key", "team", "policy", "depends_on"})
     hours = None if edit.support_hours is None else dumps(edit.support_hours)
+    values["acknowledgement_minutes"] = dumps(edit.acknowledgement_minutes)
     return values | {"support_hours": hours, "team_id": team_id, "policy_id": policy_id, "now": now}
 
 

@@ -162,6 +162,7 @@ class Service(Base):
         CheckConstraint(KEY_CHECK, name="key"),
         CheckConstraint("criticality BETWEEN 1 AND 3", name="criticality"),
         CheckConstraint("recovery_delay_s BETWEEN 0 AND 86400", name="recovery_delay_s"),
+        CheckConstraint("jsonb_typeof(acknowledgement_minutes) = 'object'", name="acknowledgement_minutes"),
     )
 
     id: Mapped[RowId]
@@ -178,6 +179,9 @@ class Service(Base):
     runbook_url: Mapped[str] = mapped_column(server_default="")
     runbook_text: Mapped[str] = mapped_column(server_default="")
     recovery_delay_s: Mapped[int] = mapped_column(server_default="0")
+    acknowledgement_minutes: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """How long an acknowledgement lasts, where that differs from what is usual: `{"P1": 15, "P3": 120}`; 0: for
+    ever."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]

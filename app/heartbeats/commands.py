@@ -9,6 +9,7 @@ from secrets import token_urlsafe
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.directory.changes import Stored, check_version, in_use, invalid, missing, record, taken
+from app.directory.integrations import OWN
 from app.heartbeats import beat_store, states, store
 from app.heartbeats.beat_store import Known
 from app.heartbeats.documents import SOURCE, HeartbeatDocument, HeartbeatEdit
@@ -113,6 +114,8 @@ async def resolve(conn: AsyncConnection, edit: HeartbeatEdit, integration: str) 
     wrong = []
     if (own := found.get(integration)) is None:
         wrong.append(("integration", f"there is no integration {integration!r}"))
+    elif integration == OWN:
+        wrong.append(("integration", f"{OWN!r} is Tocsin's own; make another of the source {SOURCE}"))
     elif own.source != SOURCE:
         wrong.append(("integration", f"{integration!r} is of the source {own.source}; make one of the source {SOURCE}"))
     if fed_by is not None and fed_by not in found:

@@ -16,13 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.directory import service_store
 from app.directory.changes import record
 from app.directory.documents import IntegrationDocument
-from app.directory.integrations import read, service_id_of
+from app.directory.integrations import OWN, read, service_id_of
 from app.heartbeats import own_store
 from app.heartbeats.documents import SOURCE
 from app.ingest.adapters.labels import fingerprint
 from app.ingest.event import Event, Noticed, Severity
 
-INTEGRATION: Final = "tocsin-vigil"
+INTEGRATION: Final = OWN
 _ACTOR: Final = "tocsin"
 
 

@@ -26,7 +26,7 @@ from app.priority.matrix import Matrix
 EXPIRES_AFTER = {1: timedelta(minutes=30), 2: timedelta(minutes=60)}
 KEPT_FOR = timedelta(minutes=30)
 """A promise about what is less important, when it is renewed."""
-"""How long an acknowledgement lasts, by priority; others last (behaviour.md 5)."""
+"""How long an acknowledgement lasts, by priority; others last (behaviour.md 5). A service may say otherwise."""
 LOOK_AGAIN_AFTER = timedelta(minutes=15)
 SNOOZE_AT_MOST = timedelta(days=7)
 
@@ -141,7 +141,7 @@ async def acknowledge(
             said = {"name": who.name, "via": who.via, "missing": list(missing)}
             await store.write_timeline(conn, [Entry(incident.id, "acknowledged_partly", who.actor, said)], now)
         return PartlyAcknowledged(incident, missing)
-    lasts = EXPIRES_AFTER.get(incident.priority)
+    lasts = await _lasts(conn, incident)
     after = states.acknowledge(
         incident, now, who.person(), now + lasts if lasts else None, "expires" if lasts else None
     )
@@ -151,9 +151,17 @@ async def acknowledge(
     return Acknowledged(await _keep(conn, now, after, who, "acknowledged", name=who.name, via=who.via, after_s=after_s))
 
 
+async def _lasts(conn: AsyncConnection, incident: Incident) -> timedelta | None:
+    """Until an acknowledgement made now expires; None: never."""
+    minutes = await store.acknowledgement_minutes(conn, incident.service_id, f"P{incident.priority}")
+    if minutes is None:
+        return EXPIRES_AFTER.get(incident.priority)
+    return timedelta(minutes=minutes) if minutes else None
+
+
 async def _renew(conn: AsyncConnection, now: datetime, incident: Incident, who: Responder) -> Acknowledged:
     """Whoever was reminded still has it: the acknowledgement lasts as long again."""
-    until = now + EXPIRES_AFTER.get(incident.priority, KEPT_FOR)
+    until = now + (await _lasts(conn, incident) or KEPT_FOR)
     after = replace(incident, wakes_at=until)
     kept = {"name": who.name, "via": who.via, "until": until.isoformat(timespec="minutes")}
     return Acknowledged(await _keep(conn, now, after, who, "kept", **kept))

@@ -102,6 +102,9 @@ LOCK_WITH_REASONS = Hot(f"""{_FOR_BATCH}
 """)
 """And what it may be a symptom of: open incidents of the services that its own depend on."""
 
+_ACKNOWLEDGEMENT_MINUTES = text("""
+    SELECT CAST(acknowledgement_minutes ->> CAST(:priority AS text) AS int) FROM services WHERE id = :id
+""")
 LOCK = text(f"SELECT {_ALL} FROM incidents i WHERE i.id = ANY (CAST(:ids AS uuid[])) ORDER BY i.id FOR NO KEY UPDATE")
 
 LOCK_FREE = text(f"""
@@ -256,6 +259,13 @@ async def lock(
     """`only_free`: those that nobody else is about to change."""
     rows = await conn.execute(LOCK_FREE if only_free else LOCK, {"ids": list(incident_ids)})
     return {r.id: Incident(*r) for r in rows}
+
+
+async def acknowledgement_minutes(conn: AsyncConnection, service_id: int, priority: str) -> int | None:
+    """How long acknowledgements last for this service, 0 for ever; None: as usual."""
+    found = await conn.execute(_ACKNOWLEDGEMENT_MINUTES, {"id": service_id, "priority": priority})
+    minutes: int | None = found.scalar_one_or_none()
+    return minutes
 
 
 async def read(conn: AsyncConnection, incident_ids: Collection[UUID]) -> list[Incident]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,10 +46,7 @@ async def act(
 ) -> list[str]:
     """Does it, and tells in as many texts as it takes. `these` are one, or for `acknowledge_all` several."""
     if said.verb == "acknowledge_all":
-        for one in sorted(these, key=lambda c: c.incident_id):  # locks in one order, whoever else takes several
-            await commands.acknowledge(conn, now, one.incident_id, responder(one, via))
-        seen = [await _seen(conn, one) for one in these]
-        return [texts.taken_all(seen, these[0].user_id, now)]
+        return [await take_all(conn, now, [(c.incident_id, responder(c, via)) for c in these], these[0].user_id)]
     (one,) = these
     if said.verb == "runbook" and via == "mail":
         return [mail_words.runbook(await _seen(conn, one))]
@@ -62,10 +60,28 @@ async def act(
     return [await _one(conn, now, said, one, via)]
 
 
-async def _seen(conn: AsyncConnection, one: Candidate) -> Standing:
-    seen = await answering.standing(conn, one.incident_id, one.user_id)
-    assert seen is not None, "a candidate is an incident"
+async def take_all(
+    conn: AsyncConnection, now: datetime, these: Sequence[tuple[UUID, Responder]], reader_id: int
+) -> str:
+    """Acknowledges what nobody has of these incidents, each as its own responder. What became of each, in words."""
+    for incident_id, who in sorted(these, key=lambda one: one[0]):  # locks in one order, whoever else takes several
+        await commands.acknowledge(conn, now, incident_id, who)
+    return await told_of(conn, now, [incident_id for incident_id, _ in these], reader_id)
+
+
+async def told_of(conn: AsyncConnection, now: datetime, incidents: Sequence[UUID], reader_id: int) -> str:
+    """Which of these incidents the reader has, and how the others stand."""
+    return texts.taken_all([await _standing(conn, i, reader_id) for i in incidents], reader_id, now)
+
+
+async def _standing(conn: AsyncConnection, incident_id: UUID, reader_id: int) -> Standing:
+    seen = await answering.standing(conn, incident_id, reader_id)
+    assert seen is not None, "somebody was paged about it"
     return seen
+
+
+async def _seen(conn: AsyncConnection, one: Candidate) -> Standing:
+    return await _standing(conn, one.incident_id, one.user_id)
 
 
 async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate, via: Via) -> str:

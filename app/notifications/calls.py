@@ -71,7 +71,7 @@ async def press(
     The same key of the same call, handed over again by the provider, acts once.
     """
     call = await call_store.find(conn, now, token_hash)
-    if call is None or not call.asks:
+    if call is None or not call.asks or progress.machine:  # greetings have tones in them; nobody would be woken
         return twiml.hang_up()
     await _heard(conn, now, token_hash, progress, channels)
     waiting = await _waiting(conn, call)

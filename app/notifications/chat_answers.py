@@ -20,7 +20,8 @@ from app.notifications.delivery import LINK_LASTS
 from app.notifications.replies import Candidate, Said, Verb
 
 VERBS: Final[dict[str, Verb]] = {
-    "acknowledge": "acknowledge", "escalate": "escalate", "resolve": "resolve", "resolve_anyway": "resolve_anyway",
+    "acknowledge": "acknowledge", "acknowledge_all": "acknowledge_all", "escalate": "escalate", "resolve": "resolve",
+    "resolve_anyway": "resolve_anyway",
 }  # fmt: skip
 TOO_OLD: Final = "Nothing was done: this message is more than a day old. Open the incident instead."
 
@@ -35,16 +36,22 @@ async def press(conn: AsyncConnection, now: datetime, links: Links, pressed: Pre
     if attempt_id is None:
         raise Forbidden("this button is none of ours", code="wrong_button")
     found = await chat_store.pressed(conn, attempt_id, PROVIDER, pressed.member)
-    if found is None:
+    if not found:
         raise Forbidden("this message was sent to somebody else", code="not_yours")
+    first = found[0]
     verb = VERBS[pressed.action]
     hash_ = sha256(pressed.value.encode()).digest()
-    if not await reply_store.keep(conn, now, f"slack:{identity}", found.address, verb, hash_):
+    if not await reply_store.keep(conn, now, f"slack:{identity}", first.address, verb, hash_):
         return _count("repeated")
-    if found.started_at + LINK_LASTS <= now:
+    if len(found) > 1:  # it follows no incident; from now on it is to say how they all stand
+        await chat_store.keep(conn, now, attempt_id, first.incident_id, "")
+    if first.started_at + LINK_LASTS <= now:
         await chat_store.tell(conn, attempt_id, TOO_OLD, asks=False)
         return _count("expired")
-    one = Candidate(*found[:-1])
+    if verb == "acknowledge_all":
+        await acting.act(conn, now, Said(verb), [Candidate(*one[:-1]) for one in found], via="slack")
+        return _count(verb)
+    one = Candidate(*first[:-1])
     (said,) = await acting.act(conn, now, Said(verb), [one], via="slack")
     seen = await answering.standing(conn, one.incident_id, one.user_id)
     assert seen is not None, "a candidate is an incident"

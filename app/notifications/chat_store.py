@@ -53,12 +53,15 @@ _PRESSED = text("""
            n.id AS notification_id, i.number, i.title, i.priority, i.state, i.service_id, s.name AS service, m.address,
            a.started_at
     FROM attempts a
-    JOIN notifications n ON n.id = a.notification_id JOIN contact_methods m ON m.id = n.contact_method_id
+    JOIN notifications n ON n.id = a.notification_id OR n.carried_by_id = a.notification_id
+    JOIN contact_methods m ON m.id = n.contact_method_id
     JOIN users u ON u.id = n.user_id JOIN incidents i ON i.id = n.incident_id JOIN services s ON s.id = i.service_id
     WHERE a.id = :attempt_id AND m.user_id = n.user_id AND m.channel = :channel AND m.address = :address
       AND m.verified_at IS NOT NULL AND m.broken_at IS NULL AND u.active
+    ORDER BY n.carried_by_id NULLS FIRST, i.priority, i.number LIMIT 500
 """)
-"""The page of an attempt, where it went to this very address, which still counts."""
+"""The pages that an attempt's message carried, its own first, where it went to this very address, which still
+counts."""
 
 _TELL = text(f"""
     UPDATE chat_messages c SET told = :told, asks = :asks, told_for = {_STAND}
@@ -101,10 +104,10 @@ async def all_later(conn: AsyncConnection, at: datetime) -> None:
     await conn.execute(_ALL_LATER, {"at": at})
 
 
-async def pressed(conn: AsyncConnection, attempt_id: UUID, channel: str, address: str) -> Any:
-    """The columns of a `Candidate` and `started_at`; None: it is nobody's who may answer so."""
+async def pressed(conn: AsyncConnection, attempt_id: UUID, channel: str, address: str) -> Sequence[Any]:
+    """Rows with the columns of a `Candidate` and `started_at`; none: it is nobody's who may answer so."""
     named = {"attempt_id": attempt_id, "channel": channel, "address": address}
-    return (await conn.execute(_PRESSED, named)).first()
+    return (await conn.execute(_PRESSED, named)).all()
 
 
 async def tell(conn: AsyncConnection, attempt_id: UUID, told: str, *, asks: bool) -> None:

@@ -18,7 +18,8 @@ from app.channels.channel import Channel, Message, SendFailed, Updatable
 from app.db.engine import transaction
 from app.escalation import answering
 from app.escalation.answering import Standing
-from app.notifications import chat_store, reply_texts, store
+from app.incidents import storm_store
+from app.notifications import acting, chat_store, reading, reply_texts, store
 from app.notifications.wording import Wording
 
 AT_ONCE: Final = 10
@@ -124,11 +125,36 @@ class ChatUpdates:
             if seen is None or row.channel not in self.channels:
                 await chat_store.forget(conn, c.attempt_id)
                 continue
-            message = self._message(c, row, seen, wording, now)
-            changes.append(
-                Change(c.attempt_id, row.channel, c.provider_id, message, c.shows, c.tries, over=not seen.is_open)
-            )
+            message = await self._of_several(conn, c, row, now) or self._message(c, row, seen, wording, now)
+            over = not seen.is_open or not message.thread
+            changes.append(Change(c.attempt_id, row.channel, c.provider_id, message, c.shows, c.tries, over=over))
         return changes
+
+    async def _of_several(self, conn: AsyncConnection, claimed: Any, row: Any, now: datetime) -> Message | None:
+        """A message about several incidents, once its button for all was pressed: what its reader has of them and what
+        not. It says so once, and follows none of them. None: it is about one."""
+        carried = [one.notification_id for one in await reading.carried(conn, row.id)]
+        if len(carried) < 2:
+            return None
+        rows = (await conn.execute(store.DETAILS, {"ids": carried, "now": now})).all()
+        parcel = sorted(rows, key=lambda r: (r.id != row.id, r.priority, r.number))
+        wording = await Wording.of(conn, [parcel], await storm_store.running(conn))
+        words = wording.words(parcel, now)
+        told = await acting.told_of(conn, now, [r.incident_id for r in parcel], row.user_id)
+        return Message(
+            notification_id=str(row.id),
+            attempt=row.tries,
+            purpose=row.purpose,
+            to=row.address,
+            at=now,
+            subject=words.subject,
+            text=words.text,
+            text_long=words.text_long,
+            facts=words.facts,
+            link=f"{self._public_url}/l/{self._links.token(claimed.attempt_id)}",
+            link_label=words.link_label,
+            standing=claimed.told or told,
+        )
 
     def _message(self, claimed: Any, row: Any, seen: Standing, wording: Wording, now: datetime) -> Message:
         words, paging = wording.words([row], now), row.purpose in ("page", "drill")

@@ -59,10 +59,11 @@ async def queue_message(
     purpose: str,
     content: Mapping[str, Any],
     key: str,
+    loudness: str = "loud",
 ) -> None:
     """One message that is about no incident: a verification code, a notice. `key` makes it unique."""
     planned = Planned(
-        ids.new(now), key, purpose, "loud", user_id, contact_method_id, channel, address, now, content=content
+        ids.new(now), key, purpose, loudness, user_id, contact_method_id, channel, address, now, content=content
     )
     await store.insert(conn, [planned], now)
 
@@ -213,7 +214,8 @@ async def _tell_owner(
         return
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
     for method in person.calls_last[:1] if person is not None and person.active else ():
-        text = f"Your {lost.channel} address on Tocsin does not work any more ({because}). Please mend and verify it."
+        mend = "add the device anew in its own browser" if lost.channel == "push" else "mend and verify it"
+        text = f"Your {lost.channel} address on Tocsin does not work any more ({because}). Please {mend}."
         await queue_message(
             conn,
             now,

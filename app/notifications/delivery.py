@@ -164,8 +164,8 @@ class Delivery:
             replies=rendering.replies(parcel, words.replies),
             link=self._link(row, attempt_id),
             link_label=words.link_label,
-            button=self._button(attempt_id) if alone and row.channel in PUSHES and rendering.has_answer(row) else None,
-            presses=self._presses(row, attempt_id) if alone else (),
+            button=self._button(parcel, attempt_id) if row.channel in PUSHES else None,
+            presses=self._presses(parcel, attempt_id),
             sealed=row.sealed_address or b"",
             thread=f"incident-{row.number}" if alone else row.content.get("thread", ""),
             loud=any(r.loudness == "loud" for r in parcel),
@@ -178,7 +178,7 @@ class Delivery:
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
         repeated = any(r.repeated for r in parcel)
-        shows = chat_store.stand(row) if message.presses else ""
+        shows = chat_store.stand(row) if message.presses and alone else ""
         linked = rendering.has_answer(row)
         return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, shows)
 
@@ -198,15 +198,23 @@ class Delivery:
             return f"{self._public_url}/h/{self._links.handshake(handshake, row.user_id)}"
         return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
 
-    def _presses(self, row: Any, attempt_id: UUID) -> tuple[Press, ...]:
+    def _presses(self, parcel: Parcel, attempt_id: UUID) -> tuple[Press, ...]:
         """Buttons that come back to us, where the channel has them."""
+        row = parcel[0]
         if not rendering.has_answer(row) or not isinstance(self._channels[row.channel], Updatable):
             return ()
+        if len(parcel) > 1:
+            return presses(self._links, attempt_id, "acknowledge_all")
         others = () if row.purpose == "drill" else ("escalate", "resolve")
         return presses(self._links, attempt_id, "acknowledge", *others)
 
-    def _button(self, attempt_id: UUID) -> Button:
-        return Button("Acknowledge", self._links.acknowledges(self._links.token(attempt_id)))
+    def _button(self, parcel: Parcel, attempt_id: UUID) -> Button | None:
+        if not rendering.has_answer(parcel[0]):
+            return None
+        token = self._links.token(attempt_id)
+        if len(parcel) > 1:
+            return Button("Acknowledge all", self._links.acknowledges(token, "acknowledge_all"))
+        return Button("Acknowledge", self._links.acknowledges(token))
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
         if not jobs:

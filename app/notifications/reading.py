@@ -29,10 +29,12 @@ for once."""
 
 CARRIED = text("""
     SELECT n.id AS notification_id, i.id AS incident_id, i.number, i.title, i.priority, i.state, i.epoch, i.firing,
-           i.acknowledged_by_id, h.name AS holder, i.opened_at, s.name AS service,
+           i.acknowledged_by_id, h.name AS holder, i.opened_at, s.name AS service, n.channel, n.contact_method_id,
+           m.address,
            coalesce(u.time_zone, o.time_zone) AS time_zone
     FROM notifications n JOIN incidents i ON i.id = n.incident_id JOIN services s ON s.id = i.service_id
     JOIN users u ON u.id = n.user_id CROSS JOIN organisation o LEFT JOIN users h ON h.id = i.acknowledged_by_id
+    LEFT JOIN contact_methods m ON m.id = n.contact_method_id
     WHERE n.id = :id OR n.carried_by_id = :id
     ORDER BY (i.state = 'triggered') DESC, i.priority, i.number LIMIT 500
 """)

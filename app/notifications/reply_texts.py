@@ -19,6 +19,7 @@ PART: Final = 280
 """Septets of one part of a runbook: with its number it fits two segments."""
 PARTS: Final = 3
 _NAMED: Final = 6
+_NUMBERED: Final = 20
 
 
 def clock_of(at: datetime | None, seen: Standing, now: datetime) -> str:
@@ -61,13 +62,23 @@ def what(seen: Standing) -> str:
 
 
 def taken_all(several: Sequence[Standing], reader_id: int, now: datetime) -> str:
-    """After `aa`."""
+    """After `aa` and "Acknowledge all": what the reader has, and what not and why."""
     if len(several) == 1:
         return taken(several[0], reader_id, now)
     mine = [s for s in several if s.is_open and s.acknowledged_by_id == reader_id]
-    others = [standing(s, reader_id, now) for s in several if s not in mine]
-    head = f"You have {', '.join(f'#{s.number}' for s in mine)} ({mine[0].service})." if mine else ""
-    return " ".join(filter(None, [head, *others]))
+    others = [s for s in several if s not in mine]
+    told = [standing(s, reader_id, now) for s in others[:_NAMED]]
+    more = f"And {len(others) - _NAMED} more that you do not have." if len(others) > _NAMED else ""
+    return " ".join(filter(None, [_have(mine), *told, more]))
+
+
+def _have(mine: Sequence[Standing]) -> str:
+    if not mine:
+        return ""
+    numbers = ", ".join(f"#{s.number}" for s in mine[:_NUMBERED])
+    more = f" and {len(mine) - _NUMBERED} more" if len(mine) > _NUMBERED else ""
+    services = {s.service for s in mine}
+    return f"You have {numbers}{more}{f' ({services.pop()})' if len(services) == 1 else ''}."
 
 
 def still_firing_here(firing: int) -> str:

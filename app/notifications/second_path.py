@@ -109,6 +109,7 @@ class SecondPath:
             await clock.pause(self._confirm_s)
             look = await self._look()
         self.seen = Seen(look, self._elapsed(), self._clock)
+        metrics.second_path_looked()
         decision = watch.decide(look, self._state, self._elapsed())
         after = dict(decision.state)
         for word in decision.words:

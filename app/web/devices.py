@@ -7,13 +7,18 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from app.access.links import Links
 from app.channels import push
 from app.channels.channel import DeliveryReport
-from app.notifications.commands import report_delivery
+from app.channels.push import PushChannel
+from app.directory import renewing
+from app.directory.renewing import Renewed
+from app.errors import NotFound
+from app.notifications.commands import queue_message, report_delivery
 from app.web.auth import public
-from app.web.dependencies import ChannelsGiven, Tx
+from app.web.dependencies import ChannelsGiven, Transaction, Tx
 from app.web.screens.rendering import STATIC, static_url
 
 router = APIRouter(include_in_schema=False)
@@ -60,3 +65,39 @@ async def shown(token: Token, request: Request, tx: Tx, channels: ChannelsGiven)
     if await report_delivery(tx.conn, tx.now, Links.hash(token), report, list(channels)):
         tx.after_commit(request.app.state.wake)
     return Response(status_code=204)
+
+
+class Renewal(BaseModel):
+    """Two subscriptions, each as `JSON.stringify` of a browser gives it."""
+
+    before: str = Field(min_length=1, max_length=4000)
+    after: str = Field(min_length=1, max_length=4000)
+
+
+@router.post(
+    "/v1/push/renewed", status_code=204, dependencies=[public("the old subscription, a secret, is the credential")]
+)
+async def renewed(renewal: Renewal, request: Request, tx: Tx, channels: ChannelsGiven) -> Response:
+    """The browser of a device has another subscription now. 404 where the old one is nobody's contact method, 422 for
+    what is no subscription."""
+    channel = channels.get("push")
+    if not isinstance(channel, PushChannel):
+        raise NotFound("push is not configured here")
+    found = await renewing.renew(tx.conn, tx.now, renewal.before, renewal.after, channel)
+    if not found:
+        raise NotFound("no contact method has this subscription")
+    for one in found:
+        if one.was_broken:
+            await _say_so(tx, one)
+    tx.after_commit(request.app.state.wake)
+    return Response(status_code=204)
+
+
+async def _say_so(tx: Transaction, one: Renewed) -> None:
+    """To the device itself: its owner was told that it does not work."""
+    text = f"This device ({one.label}) can be paged again." if one.label else "This device can be paged again."
+    await queue_message(
+        tx.conn, tx.now, user_id=one.user_id, contact_method_id=one.id, channel="push", address=one.address,
+        purpose="notice", loudness="quiet", key=f"renewed:{one.id}:{one.address}",
+        content={"subject": "A contact method of yours works again", "text": text},
+    )  # fmt: skip

@@ -4,13 +4,15 @@ Both post the form that their message carried, and are told how things are then 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from app.access.links import Link
 from app.escalation.answering import Standing
+from app.incidents.states import OPEN
 from app.web.screens.rendering import LINK_HEADERS
 
 _HEADERS: Final = {**LINK_HEADERS, "Access-Control-Allow-Origin": "*", "Vary": "Accept"}
@@ -36,6 +38,24 @@ def how_it_stands(seen: Standing, link: Link, told: str, status: int) -> Respons
             "mine": mine,
             "since": seen.acknowledged_at.isoformat() if seen.acknowledged_at else None,
             "told": told,
+        },
+        status,
+        dict(_HEADERS),
+    )
+
+
+def how_they_stand(carried: Sequence[Any], link: Link, told: str, status: int) -> Response:
+    """The incidents of a message about several: `state` is `triggered` while nobody has one of them. `told`: what
+    became of the button for all."""
+    still_open = [one for one in carried if one.state in OPEN]
+    waiting = any(one.state == "triggered" for one in still_open)
+    return JSONResponse(
+        {
+            "numbers": sorted(one.number for one in carried),
+            "state": "triggered" if waiting else "acknowledged" if still_open else "resolved",
+            "open": bool(still_open),
+            "mine": bool(still_open) and all(one.acknowledged_by_id == link.user_id for one in still_open),
+            "told": told or ("" if waiting else "Somebody has each of them." if still_open else "They are over."),
         },
         status,
         dict(_HEADERS),

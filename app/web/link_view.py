@@ -23,7 +23,8 @@ from app.escalation.answering import Standing
 from app.incidents.states import ends_soon
 
 Action = Literal["acknowledge", "escalate", "resolve", "resolve_anyway"]
-ACTIONS: tuple[Action, ...] = ("acknowledge", "escalate", "resolve", "resolve_anyway")
+ForAll = Literal["acknowledge_all"]
+"""Of a message about several incidents; whatever changed, it is right as *acknowledge* is."""
 
 
 @dataclass(frozen=True, slots=True)

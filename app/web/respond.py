@@ -29,8 +29,8 @@ from app.notifications.commands import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
 from app.web.link_json import as_json, how_it_stands
-from app.web.link_view import Action, View, offered, said
-from app.web.respond_several import several
+from app.web.link_view import Action, ForAll, View, offered, said
+from app.web.respond_several import acknowledge_all, several, told_of
 from app.web.screens.rendering import LINK_HEADERS, link_screen
 from app.web.twilio import signed_form
 
@@ -53,7 +53,8 @@ async def open_link(token: str, request: Request, tx: Tx, pressed: str = "") -> 
     if link is not None and link.active and link.expires_at > tx.now:
         carried = await reading.carried(tx.conn, link.notification_id)
         if len(carried) > 1:
-            return several(request, tx.now, link, token, carried)
+            told = await told_of(tx.conn, tx.now, link, carried) if pressed == "acknowledge_all" else ""
+            return several(request, tx.now, link, token, carried, told)
     return await _open(request, tx, link, token, pressed)
 
 
@@ -86,12 +87,30 @@ async def press(
     token: str,
     request: Request,
     tx: Tx,
-    action: Annotated[Action, Form()],
+    action: Annotated[Action | ForAll, Form()],
     view: Annotated[str, Form(max_length=200)],
     signature: Annotated[str, Form(max_length=100)],
 ) -> Response:
     """What a button does, once it is certain that our screen showed it. Pressing again is harmless."""
-    return await _press(request, tx, await links.find(tx.conn, token), token, action, view, signature)
+    link = await links.find(tx.conn, token)
+    if action == "acknowledge_all":
+        return await _press_all(request, tx, link, token, view, signature)
+    return await _press(request, tx, link, token, action, view, signature)
+
+
+async def _press_all(
+    request: Request, tx: Transaction, link: Link | None, token: str, view: str, signature: str
+) -> Response:
+    """The button for all incidents of a message."""
+    if link is None or not link.active or link.expires_at <= tx.now:
+        return await _open(request, tx, link, token, "")
+    carried = await reading.carried(tx.conn, link.notification_id)
+    given: Links = request.app.state.links
+    if not given.allows(token, "acknowledge_all", view, signature):
+        return several(request, tx.now, link, token, carried, "Nothing was done: please press again.", 403)
+    if await acknowledge_all(tx.conn, tx.now, link, carried):
+        tx.after_commit(request.app.state.wake)
+    return await _done(request, tx, link, token, "acknowledge_all" if len(carried) > 1 else "acknowledge")
 
 
 @router.post("/l/{token}/{number}", dependencies=[public("the token and the button's own token are the credential")])
@@ -145,8 +164,10 @@ async def _act(request: Request, tx: Transaction, link: Link, token: str, seen: 
     return await _done(request, tx, link, token, action)
 
 
-async def _done(request: Request, tx: Transaction, link: Link, token: str, action: Action) -> Response:
+async def _done(request: Request, tx: Transaction, link: Link, token: str, action: Action | ForAll) -> Response:
     """To the screen by GET, so that loading it again sends nothing again; a program is told at once."""
+    if as_json(request) and action == "acknowledge_all":
+        return await open_link(token, request, tx, action)
     if as_json(request):
         return await _open(request, tx, link, token, action)
     return RedirectResponse(f"/l/{token}?pressed={action}", 303, dict(LINK_HEADERS))

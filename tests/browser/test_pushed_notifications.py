@@ -183,6 +183,38 @@ async def test_somebody_else_was_faster_and_what_is_over_goes_with_the_next_push
         assert f"incident-{second}" not in await alarm.tags()
 
 
+RENEWS = """async ([before, after]) => {
+    await renew({ oldSubscription: before && JSON.parse(before), newSubscription: JSON.parse(after) });
+}"""
+
+
+async def test_a_renewed_subscription_is_told_by_the_service_worker_and_kept_for_the_next_time(
+    paging_house: House, service: PushService, browser: Browser
+) -> None:
+    house = paging_house
+    async with allowed(browser, house) as context:
+        page = await context.new_page()
+        first = await added(house, service, page)
+        alarm = await Alarm.of(page, house)
+        second, third = (service.subscribe("Ana's browser", first.server_key) for _ in range(2))
+        await alarm.worker.evaluate(RENEWS, [first.subscription, second.subscription])
+        await alarm.worker.evaluate(RENEWS, [None, third.subscription])  # some browsers do not say what it was
+        await house.fires("HighErrorRate")
+        await third.inbox.expects("HighErrorRate", within_s=15)
+        assert first.inbox.unexpected() == second.inbox.unexpected() == []
+
+
+async def test_what_became_of_a_message_about_several_is_said_on_it(
+    paging_house: House, service: PushService, browser: Browser
+) -> None:
+    async with allowed(browser, paging_house) as context:
+        page = await context.new_page()
+        await added(paging_house, service, page)
+        alarm = await Alarm.of(page, paging_house)
+        told = {"numbers": [1, 2], "open": True, "mine": True, "told": "You have #1, #2 (Checkout)."}
+        assert await alarm.worker.evaluate("(told) => words(told)", told) == told["told"]
+
+
 async def test_what_cannot_be_read_is_shown_all_the_same(
     paging_house: House, service: PushService, browser: Browser
 ) -> None:

@@ -282,3 +282,16 @@ def test_a_runbook_comes_in_three_parts_at_most_and_ends_with_its_link() -> None
     assert reply_texts.runbook(seen(runbook_text="Call Bob."), links=False) == ["Call Bob."]
     cyrillic = reply_texts.runbook(seen(runbook_text="слово " * 100), links=False)
     assert all(size(p).segments <= 2 for p in cyrillic)
+
+
+def test_what_was_acknowledged_and_what_not_is_told_in_short() -> None:
+    mine = [seen(number=n, service=f"s{n % 2}") for n in range(1, 26)]
+    others = [seen(number=n, acknowledged_by_id=2, holder="Ben") for n in range(30, 40)]
+    told = reply_texts.taken_all([*mine, *others], 1, NOW)
+    assert told.startswith("You have #1, #2, ")
+    assert "#20 and 5 more. Ben has #30 since " in told
+    assert told.endswith("And 4 more that you do not have.")
+    assert (
+        reply_texts.taken_all([seen(number=1, service="Checkout"), seen(number=2, service="Checkout")], 1, NOW)
+        == "You have #1, #2 (Checkout)."
+    )

@@ -175,8 +175,8 @@ async def test_costs_are_told_where_they_are_known(house: Whole) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     lines = answer.text.splitlines()
     assert len(lines) == 4
-    assert lines[1] == "2026-11-03T00:00:00Z,,,,ana,notice,sms,bird,m-t1,delivered,0.0750,EUR"
-    assert lines[2].endswith(",accepted,,")
+    assert lines[1] == "2026-11-03T00:00:00Z,,,,ana,notice,sms,bird,m-t1,delivered,0.0750,EUR,"
+    assert lines[2].endswith(",accepted,,,")
     for bad in ("2026-13", "2026", "x", "0001-01", "9999-12"):
         refused = await get(house, f"/api/v1/costs?month={bad}")
         assert refused.status_code == 422, bad

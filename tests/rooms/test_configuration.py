@@ -109,6 +109,7 @@ services:
     policy: checkout
     criticality: 1
     tags: [revenue, pci]
+    acknowledgement_minutes: {P1: 15, P3: 120}
     support_hours: {time_zone: Europe/Berlin, spans: [{days: [fri, mon], from: 09:00, to: 17:00}]}
     runbook_text: |
       Look at the queue.

@@ -215,6 +215,24 @@ async def test_a_machine_is_hung_up_on(house: Whole) -> None:
     assert "<Hangup" in said.text
 
 
+async def test_a_tone_of_a_machine_is_no_key_and_the_next_method_follows(house: Whole) -> None:
+    await ringing(house, "token-8")
+    machine = CALL | {"AnsweredBy": "machine_end_beep"}
+    told = await post(house, "/v1/twilio/voice/token-8/key", machine | {"Digits": "4"})
+    assert "<Hangup" in told.text
+    assert await state(house) == "triggered"
+    await post(house, "/v1/twilio/voice/token-8/status", machine | {"CallStatus": "completed"})
+    assert await house.one("SELECT because FROM notifications WHERE key = 'k'") == "an answering machine picked up"
+
+
+async def test_a_key_that_is_told_after_the_end_of_its_call_counts(house: Whole) -> None:
+    await ringing(house, "token-9")
+    await post(house, "/v1/twilio/voice/token-9/status", CALL | {"CallStatus": "completed"})
+    assert await house.one("SELECT state FROM notifications WHERE key = 'k'") == "undelivered"
+    await post(house, "/v1/twilio/voice/token-9/key", CALL | {"Digits": "4"})
+    assert await state(house) == "acknowledged"
+
+
 @pytest.mark.parametrize("path", ["", "/key", "/status"])
 async def test_a_call_that_is_not_ours_or_long_over_is_nothing(house: Whole, path: str) -> None:
     await ringing(house, "token-5")

@@ -39,6 +39,14 @@ class Pushed:
         await self._verified(owner, method, device.inbox, lambda push: push.data["body"])
         return device
 
+    async def renews(self, device: Device, before: str = "") -> tuple[Device, int]:
+        """The browser has another subscription, and its service worker says so; the device of now, and the status."""
+        after = self.service.subscribe(device.name, device.server_key)
+        told = {"before": before or device.subscription, "after": after.subscription}
+        answer = await self.town.http.post("/v1/push/renewed", json=told)
+        await self.town.settle()
+        return after, answer.status_code
+
     async def topic(self, owner: Resident, topic: str) -> Inbox[Published]:
         method = await self._added(owner, {"channel": "ntfy", "address": f"{self.ntfy.url}/{topic}"})
         inbox = self.ntfy.topic(topic)

@@ -156,3 +156,32 @@ async def test_whoever_is_on_call_is_paged_when_the_acknowledgement_of_an_assign
     await dan.expects_mail("I still have it")
     await dan.expects_mail("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
+
+
+async def test_a_service_says_how_long_acknowledgements_last(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="sms")
+    lasts = {"P1": 10, "P2": 0, "P3": 120}
+    await town.service("checkout", policy=[ana, minutes(600)], acknowledgement_minutes=lasts, criticality=1)
+    await town.alertmanager.fires("HighErrorRate", severity="critical")
+    await ana.phone.expects_sms("P1 #1")
+    await ana.acknowledges()
+    await town.wait(minutes(5))
+    await ana.phone.expects_sms("your acknowledgement ends at")
+    await ana.acknowledges()  # as long again as this service says
+    await town.wait(minutes(5))
+    await ana.phone.expects_sms("your acknowledgement ends at")
+    await town.wait(minutes(5))
+    await ana.phone.expects_sms("P1 #1")
+    assert (await town.incident()).state == "triggered"
+    await ana.resolves()
+
+
+async def test_a_service_may_let_an_acknowledgement_of_p2_last_for_ever(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="sms")
+    await town.service("checkout", policy=[ana, minutes(600)], acknowledgement_minutes={"P2": 0})
+    await town.alertmanager.fires("HighErrorRate", severity="critical")
+    await ana.phone.expects_sms("P2 #1")
+    await ana.acknowledges()
+    await town.wait(minutes(180))
+    assert (await town.incident()).state == "acknowledged"
+    town.nothing_else_arrived()

@@ -103,7 +103,9 @@ async def test_a_subscription_that_is_gone_fails_over_within_the_same_pass(pushe
     before = town.now
     await town.alertmanager.fires("HighErrorRate")
     await ana.phone.expects_sms("HighErrorRate")
-    await ana.phone.expects_sms("push", "not subscribed any more")
+    await ana.phone.expects_sms("push", "not subscribed any more", "add the device anew")
+    shown = await ana.asks("GET", f"/api/v1/users/ana/contact-methods/{ana.methods['push']}")
+    assert shown["broken_at"]
     assert town.now == before
     (method,) = await town.rows("SELECT broken_at, broken_because FROM contact_methods WHERE channel = 'push'")
     assert method.broken_at == town.now
@@ -195,3 +197,156 @@ async def test_the_secrets_of_an_address_stand_nowhere(pushed: Pushed) -> None:
         assert not [text for text in told if secret in text], f"{secret} is told"
     assert f"{pushed.service.url.removeprefix('http://')} #" in told[0]
     phone.inbox.items.clear()
+
+
+async def _fires(pushed: Pushed, names: int) -> None:
+    """New alerts in one request."""
+    sender = pushed.town.alertmanager
+    titles = [f"Trouble{n}" for n in range(names)]
+    alerts = [sender.alert(title, sender.labels(title, "checkout", "critical", {})) for title in titles]
+    await sender.post("checkout", sender.body(*alerts))
+
+
+async def test_a_push_about_several_acknowledges_all_of_them_and_says_what_was_not(pushed: Pushed) -> None:
+    town = pushed.town
+    ana, ben = await pushed.person("Ana"), await pushed.person("Ben", "sms")
+    phone = await pushed.device(ana)
+    await town.service("checkout", policy=[[ana, ben], minutes(60)])
+    await _fires(pushed, 9)
+    ben.phone.inbox.items.clear()
+    for _ in range(4):
+        assert (await phone.inbox.expects("Why you")).data["button"]["label"] == "Acknowledge"
+    bundle = await phone.inbox.expects("5 new incidents on Checkout")
+    assert bundle.data["button"]["label"] == "Acknowledge all"
+    looked = (await pushed.look(bundle)).json()
+    assert (looked["state"], looked["open"], looked["told"], len(looked["numbers"])) == ("triggered", True, "", 5)
+    last = looked["numbers"][-1]
+    await ben.acknowledges(last)
+
+    answer = await pushed.press(bundle)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    stands = answer.json()
+    taken = {i.number for i in await town.incidents() if i.acknowledged_by == "ana"}
+    assert taken == set(looked["numbers"]) - {last}, "those of this message, and nobody else's"
+    assert f"Ben has #{last} since " in stands["told"]
+    assert f"#{looked['numbers'][0]}" in stands["told"]
+    assert (stands["state"], stands["mine"]) == ("acknowledged", False)
+    assert (await pushed.press(bundle)).json()["told"] == stands["told"], "pressing again is harmless"
+    told = await town.rows("SELECT data ->> 'via' FROM timeline_entries WHERE kind = 'acknowledged'")
+    assert sorted(t[0] for t in told) == ["api", "link", "link", "link", "link"]
+    pushed.nothing_else(phone.inbox)
+
+
+async def test_the_button_for_all_is_good_for_its_own_message_alone(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    phone = await pushed.device(ana)
+    await town.service("checkout", policy=[ana, minutes(60 * 48)])
+    await _fires(pushed, 8)
+    one = await phone.inbox.expects("Why you")
+    for _ in range(3):
+        await phone.inbox.expects("Why you")
+    bundle = await phone.inbox.expects("4 new incidents")
+    path, form = bundle.data["link"].removeprefix("https://tocsin.test"), bundle.data["button"]["form"]
+    other = one.data["link"].removeprefix("https://tocsin.test")
+    for where, wrong in ((path, form | {"signature": "0" * 64}), (other, form), (path, form | {"action": "resolve"})):
+        answer = await town.http.post(where, data=wrong, headers={"Accept": "application/json"})
+        assert answer.status_code == 403, where
+    unknown = await town.http.post(f"/l/{'x' * 22}", data=form, headers={"Accept": "application/json"})
+    assert unknown.status_code == 404
+    assert {i.state for i in await town.incidents()} == {"triggered"}
+    await town.clock.stop_at(town.now + minutes(24 * 60))
+    assert (await pushed.press(bundle)).status_code == 410
+    assert {i.state for i in await town.incidents()} == {"triggered"}
+    phone.inbox.items.clear()
+
+
+async def test_the_list_behind_the_link_has_a_button_for_all_too(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    phone = await pushed.device(ana)
+    await town.service("checkout", policy=[ana, minutes(60)])
+    await _fires(pushed, 7)
+    for _ in range(4):
+        await phone.inbox.expects("Why you")
+    bundle = await phone.inbox.expects("3 new incidents")
+    screen = await ana.follows_link(link=bundle.data["link"])
+    screen = await town.browser.presses(screen, "Acknowledge all 3")
+    assert "You have #5, #6, #7 (Checkout)." in screen.words
+    assert "3 incidents, 0 of them unanswered" in screen.words
+    assert "Acknowledge all" not in screen.words
+
+
+async def test_ntfy_acknowledges_all_and_is_written_what_was_not(pushed: Pushed) -> None:
+    town = pushed.town
+    ana, ben = await pushed.person("Ana"), await pushed.person("Ben", "sms")
+    topic = await pushed.topic(ana, "anas-own-topic")
+    await town.service("checkout", policy=[[ana, ben], minutes(60)])
+    await _fires(pushed, 7)
+    ben.phone.inbox.items.clear()
+    for _ in range(4):
+        await topic.expects("Why you")
+    bundle = await topic.expects("3 new incidents on Checkout")
+    last = max(i.number for i in await town.incidents())
+    await ben.acknowledges(last)
+    for _ in range(2):
+        assert (await pushed.ntfy.press(bundle, "Acknowledge all")).status == 200
+        await town.settle()
+    said = await topic.expects("1 of 3 incidents you do not have", f"Ben has #{last}")
+    assert said.priority == 3
+    pushed.nothing_else(topic)
+
+
+async def test_a_browser_that_renews_its_subscription_goes_on_being_paged(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    phone = await pushed.device(ana)
+    before = (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"]
+    await town.build.notification_rules(ana, [("loud", minutes(5), "push")])
+    await town.service("checkout", policy=[ana, minutes(60)])
+    await town.alertmanager.fires("HighErrorRate")
+    renewed, status = await pushed.renews(phone)
+    assert status == 204
+    assert (await pushed.renews(phone))[1] == 404, "the old one is nobody's any more"
+    (method,) = (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"]
+    assert (method["id"], method["label"], method["verified_at"]) == tuple(
+        before[0][name] for name in ("id", "label", "verified_at")
+    )
+    assert method["address"] != before[0]["address"]
+    await town.wait(minutes(5))
+    await renewed.inbox.expects("HighErrorRate")
+    pushed.nothing_else(phone.inbox, renewed.inbox)
+    (record,) = await town.rows("SELECT actor, after FROM audit_records WHERE action = 'contact_method.renewed'")
+    assert (record.actor, record.after) == ("user:ana", {"address": method["address"]})
+
+
+async def test_only_who_knows_the_whole_old_subscription_may_replace_it(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana")
+    phone = await pushed.device(ana)
+    known = json.loads(phone.subscription)
+    (method,) = (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"]
+    another = "A" * 22
+    guess = json.dumps(known | {"keys": known["keys"] | {"auth": another}})
+    for told, status in ((guess, 404), (method["address"], 422), ("{}", 422), ("x" * 5000, 422)):
+        assert (await pushed.renews(phone, told))[1] == status, told[:80]
+    answer = await town.http.post("/v1/push/renewed", json={"before": phone.subscription, "after": "http://x"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "after")
+    assert (await ana.asks("GET", "/api/v1/users/ana/contact-methods"))["items"] == [method]
+
+
+async def test_a_device_that_was_given_up_works_again_and_says_so(pushed: Pushed) -> None:
+    town = pushed.town
+    ana = await pushed.person("Ana", "sms")
+    phone = await pushed.device(ana)
+    await town.build.notification_rules(ana, [("loud", seconds(0), "push")])
+    await town.service("checkout", policy=[ana, minutes(60)])
+    phone.gone = True
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.phone.expects_sms("HighErrorRate")
+    await ana.phone.expects_sms("add the device anew")
+    renewed, status = await pushed.renews(phone)
+    assert status == 204
+    assert (await renewed.inbox.expects("works again", "phone")).urgency == "normal"
+    await town.alertmanager.fires("DiskFills")
+    await renewed.inbox.expects("DiskFills")

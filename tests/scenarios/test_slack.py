@@ -212,3 +212,30 @@ async def test_a_message_that_slack_does_not_know_any_more_is_left(there: SlackT
     await there.settle()
     assert (page.updates, other.updates) == (0, 1), "one failure keeps no other message from being updated"
     assert len(await town.rows("SELECT 1 FROM chat_messages")) == 1
+
+
+async def test_one_button_acknowledges_all_of_a_bundle_and_the_message_says_what_was_not(there: SlackTown) -> None:
+    town = there.town
+    ana, ben = await there.person("Ana"), await there.person("Ben", "sms")
+    hers = await there.joins(ana)
+    await town.service("checkout", policy=[[ana, ben], minutes(60)])
+    sender = town.alertmanager
+    names = [f"Trouble{n}" for n in range(9)]
+    alerts = [sender.alert(name, sender.labels(name, "checkout", "critical", {})) for name in names]
+    await sender.post("checkout", sender.body(*alerts))
+    for _ in range(4):
+        assert "Acknowledge" in (await hers.expects("Why you")).buttons
+    bundle = await hers.expects("5 new incidents on Checkout")
+    assert list(bundle.buttons) == ["Acknowledge all"]
+    for _ in range(len(ben.phone.inbox.items)):
+        await ben.phone.expects_sms()
+    last = max(i.number for i in await town.incidents())
+    await ben.acknowledges(last)
+
+    await there.press(bundle, "Acknowledge all")
+    taken = {i.number for i in await town.incidents() if i.acknowledged_by == "ana"}
+    assert taken == {last - n for n in (1, 2, 3, 4)}, "those of this message, and nobody else's"
+    assert "You have " in str(bundle)
+    assert f"Ben has #{last} since " in str(bundle)
+    assert (bundle.buttons, bundle.updates) == ({}, 1)
+    there.nothing_else(hers)

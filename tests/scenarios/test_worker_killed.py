@@ -51,3 +51,24 @@ async def test_killed_while_sending_a_mail_which_nobody_can_be_asked_about(town:
         await doomed.kill()
     await town.wait(minutes(2))
     await ana.expects_mail("HighErrorRate", "(repeat)")
+
+
+async def test_what_is_quiet_is_not_sent_again_when_nobody_knows_whether_it_was(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(60)])
+    town.mailbox.hangs(at="data", to=ana.address)
+    sender = town.alertmanager
+    alert = sender.alert("DiskFills", sender.labels("DiskFills", "checkout", "info", {}))
+    await sender.send("checkout", sender.body(alert))
+    async with town.doomed_worker() as doomed:
+        await town.until(lambda: claimed(town))
+        await doomed.kill()
+    await town.wait(minutes(2))
+    pages = await town.rows(
+        "SELECT u.key, n.state, n.loudness, n.tries FROM notifications n JOIN users u ON u.id = n.user_id"
+        " ORDER BY n.created_at, n.id"
+    )
+    assert [tuple(p) for p in pages] == [("ana", "failed", "quiet", 1), ("cara", "delivered", "quiet", 1)]
+    await town.residents["Cara"].phone.expects_sms("DiskFills")  # the last resort: silence is never the outcome
+    assert any("mail to Ana failed (nobody knows whether it was sent)" in line for line in await town.story())
+    town.nothing_else_arrived()

@@ -1,11 +1,12 @@
-"""`/costs`: what texts and calls of a month cost by team, and one by one as CSV."""
+"""`/costs`: what texts and calls of a month cost by team, also as CSV, and one by one as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -24,13 +25,16 @@ Month = Annotated[
 ]
 COLUMNS = (
     "at", "incident", "team", "service", "user", "purpose", "channel", "provider", "provider_id", "status", "price",
-    "currency",
+    "currency", "incidents",
 )  # fmt: skip
+TEAM_COLUMNS = ("month", "team", "channel", "provider", "messages", "priced", "total", "currency")
 
 
 class TeamCost(Answer):
     """`messages` that a provider took; of `priced` of them it told a price. `total` is a decimal number, null where it
-    told none: that is not 0. `team` is null for messages about no incident or of a service without a team."""
+    told none: that is not 0. `team` is null for messages about no incident or of a service without a team. A message
+    about several incidents is one price: each of them has an equal share of it, and it is among the `messages` of every
+    team that has a share."""
 
     team: str | None
     channel: str
@@ -41,15 +45,26 @@ class TeamCost(Answer):
     currency: str | None
 
 
+class CurrencyTotal(Answer):
+    """Every message once. `currency` and `total` are null for those that nobody told a price of. The totals of the
+    teams add up to `total`."""
+
+    currency: str | None
+    messages: int
+    priced: int
+    total: str | None
+
+
 class Costs(Answer):
     month: str
     items: list[TeamCost]
+    totals: list[CurrencyTotal]
 
 
 @router.get("/costs", dependencies=[READS])
 async def read_costs(tx: Tx, month: Month) -> Costs:
     """By team, channel, provider and currency."""
-    found = await costs.by_team(tx.conn, *_bounds(month))
+    span = bounds(month)
     return Costs(
         month=month,
         items=[
@@ -62,26 +77,45 @@ async def read_costs(tx: Tx, month: Month) -> Costs:
                 total=amount(r.total),
                 currency=r.currency,
             )
-            for r in found
+            for r in await costs.by_team(tx.conn, *span)
+        ],
+        totals=[
+            CurrencyTotal(currency=r.currency, messages=r.messages, priced=r.priced, total=amount(r.total))
+            for r in await costs.totals(tx.conn, *span)
         ],
     )
+
+
+@router.get("/costs.csv", dependencies=[READS], response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+async def read_costs_as_csv(tx: Tx, month: Month) -> Response:
+    """A line for every team, channel, provider and currency."""
+    found = await costs.by_team(tx.conn, *bounds(month))
+    rows = [{**r._mapping, "month": month, "total": amount(r.total)} for r in found]
+    return _csv(rows, TEAM_COLUMNS, f"tocsin-costs-by-team-{month}.csv")
 
 
 @router.get("/costs/messages.csv", dependencies=[READS], response_class=Response,
             responses={200: {"content": {"text/csv": {}}}})  # fmt: skip
 async def read_costs_of_messages(tx: Tx, month: Month) -> Response:
     """A line for every message, oldest first, at most 100,000."""
+    rows = [
+        {**r._mapping, "at": f"{r.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "price": amount(r.price)}
+        for r in await costs.messages(tx.conn, *bounds(month))
+    ]
+    return _csv(rows, COLUMNS, f"tocsin-costs-{month}.csv")
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str) -> Response:
     written = io.StringIO()
     lines = csv.writer(written)
-    lines.writerow(COLUMNS)
-    for r in await costs.messages(tx.conn, *_bounds(month)):
-        row = {**r._mapping, "at": f"{r.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "price": amount(r.price)}
-        lines.writerow(["" if row[c] is None else row[c] for c in COLUMNS])
-    name = f'attachment; filename="tocsin-costs-{month}.csv"'
-    return Response(written.getvalue(), media_type="text/csv", headers={"Content-Disposition": name})
+    lines.writerow(columns)
+    lines.writerows(["" if row[c] is None else row[c] for c in columns] for row in rows)
+    return Response(
+        written.getvalue(), media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
 
 
-def _bounds(month: str) -> tuple[datetime, datetime]:
+def bounds(month: str) -> tuple[datetime, datetime]:
     """Half open. Raises Invalid for a month that there is not."""
     try:
         start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)

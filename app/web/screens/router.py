@@ -9,6 +9,7 @@ from app.web.screens import (
     actions,
     calendars,
     correlating,
+    costs,
     devices,
     dry_runs,
     escalation_lists,
@@ -66,6 +67,7 @@ router.include_router(calendars.router)
 router.include_router(overrides.router)
 router.include_router(swaps.router)
 router.include_router(reachability.router)
+router.include_router(costs.router)
 router.include_router(heartbeats.router)
 router.include_router(rules.router)
 router.include_router(rule_drafts.router)

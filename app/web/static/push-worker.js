@@ -1,5 +1,6 @@
 // Notifications on this device: what a push says is shown, and Acknowledge works without opening anything.
-// Runs while no screen of ours is open. It fetches nothing but links that a push brought, and keeps nothing.
+// Runs while no screen of ours is open. It fetches nothing but links that a push brought, and keeps nothing but its own
+// subscription, by which it shows who it is when the browser renews that.
 
 const ICON = "/static/any/icon-192.png";
 const NEWEST = 10;
@@ -8,6 +9,7 @@ const WITHIN_MS = 15000;
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("push", (event) => event.waitUntil(receive(event.data)));
+self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 self.addEventListener("notificationclick", (event) => {
   event.waitUntil(event.action === "acknowledge" ? acknowledge(event.notification) : open(event.notification));
 });
@@ -21,7 +23,7 @@ async function receive(data) {
     told = { title: "Tocsin", body: "A message came that cannot be read. Please look.", tag: "unread", link: "/incidents" };
   }
   await show(told, { renotify: true, silent: false });
-  await Promise.allSettled([told.shown && tellShown(told.shown), tidy(told.tag)]);
+  await Promise.allSettled([told.shown && tellShown(told.shown), tidy(told.tag), keep()]);
 }
 
 function show(told, how) {
@@ -61,6 +63,7 @@ async function acknowledge(notification) {
 }
 
 function words(stands) {
+  if (stands.numbers) return stands.told; // a message about several says of each
   if (stands.mine && stands.open) return `You have it. ${stands.told}`.trim();
   if (!stands.open) return stands.told || "It is over.";
   return stands.told || (stands.holder ? `${stands.holder} has it.` : "");
@@ -102,4 +105,40 @@ async function open(notification) {
     if (new URL(client.url).pathname === target.pathname && "focus" in client) return client.focus();
   }
   return self.clients.openWindow(here);
+}
+
+// The browser gives this device another subscription. Who knows the old one may replace it; some browsers do not say
+// what it was, so it is kept.
+async function renew({ oldSubscription, newSubscription }) {
+  const known = await kept();
+  const before = oldSubscription ? JSON.stringify(oldSubscription) : known?.subscription;
+  const key = oldSubscription?.options?.applicationServerKey ?? known?.key;
+  const manager = self.registration.pushManager;
+  const fresh = newSubscription ?? (await manager.getSubscription());
+  const after = fresh ?? (key && (await manager.subscribe({ userVisibleOnly: true, applicationServerKey: key })));
+  if (!before || !after || before === JSON.stringify(after)) return;
+  const answer = await fetch("/v1/push/renewed", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify({ before, after: JSON.stringify(after) }),
+    credentials: "omit",
+    signal: AbortSignal.timeout(WITHIN_MS),
+  });
+  if (answer.ok) await keep(after);
+}
+
+const KEPT = "/push-worker.js?subscription";
+
+async function keep(subscription) {
+  const mine = subscription ?? (await self.registration.pushManager.getSubscription());
+  if (!mine) return;
+  const bytes = mine.options?.applicationServerKey;
+  const key = bytes && btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const cache = await self.caches.open("tocsin");
+  await cache.put(KEPT, new Response(JSON.stringify({ subscription: JSON.stringify(mine), key })));
+}
+
+async function kept() {
+  const found = await self.caches.match(KEPT);
+  return found && (await found.json());
 }
