@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.directory.changes import Stored
-from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.escalation.webhook_documents import WebhookDocument, WebhookEdit
 
 _WEBHOOKS = text("""
     SELECT w.id, w.key, w.name, w.version, w.created_at, w.updated_at FROM webhooks w

@@ -13,7 +13,7 @@ from app.calendars.documents import shown
 from app.directory.changes import Stored, check_version, in_use, missing, record, taken
 from app.escalation import place_store
 from app.escalation import webhook_store as store
-from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.escalation.webhook_documents import WebhookDocument, WebhookEdit
 
 
 async def read(conn: AsyncConnection, key: str) -> Stored[WebhookDocument]:

@@ -14,7 +14,7 @@ from app.channels.webhook import shown
 from app.directory.changes import Stored
 from app.errors import NotFound
 from app.escalation import webhook_store, webhooks
-from app.escalation.list_documents import Address, WebhookDocument, WebhookEdit
+from app.escalation.webhook_documents import Address, WebhookDocument, WebhookEdit
 from app.notifications import commands as notifications
 from app.notifications import store as notification_store
 from app.web.api.stored import Versioned, answer

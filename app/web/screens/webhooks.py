@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from app.access.secrets import Secrets
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.escalation import place_store, webhooks
-from app.escalation.list_documents import WebhookEdit
+from app.escalation.webhook_documents import WebhookEdit
 from app.web.api import webhooks as api
 from app.web.dependencies import SecretsGiven
 from app.web.models import Key

@@ -26,8 +26,9 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.escalation import lists, policies, webhooks
-from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit, WebhookDocument
+from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit
 from app.escalation.policy_document import LastResort, PolicyDocument, StepDocument, Target
+from app.escalation.webhook_documents import WebhookDocument
 from app.ingest.adapters import ADAPTERS
 from app.oncall import commands as oncall
 from app.oncall.schedule_document import ScheduleDocument
