@@ -27,16 +27,14 @@ _JIRA: Final[dict[str, Any]] = {
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, serialize_by_alias=True)
 
 
 class WebhookRequest(_Part):
     """A request of its own in place of the usual one. At most one of `json`, `form` and `text` is its body; `{names}`
     inside them and inside `headers` are values (docs/webhooks.md)."""
 
-    model_config = ConfigDict(
-        populate_by_name=True, serialize_by_alias=True, json_schema_extra={"examples": [_JIRA]}
-    )
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra={"examples": [_JIRA]})
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     headers: Annotated[dict[str, Annotated[str, Field(max_length=2000)]], Field(max_length=30)] = {}

@@ -161,9 +161,10 @@ class Builder:
             await policies.create(conn, now, document, actor=ACTOR)
         return key
 
-    async def webhook(self, key: str, url: str) -> Target:
+    async def webhook(self, key: str, url: str, **members: Any) -> Target:
+        """`members`: `request` and `when`, as the API takes them."""
         async with transaction(self._engine) as (conn, now):
-            document = WebhookDocument(key=key, name=key.capitalize())
+            document = WebhookDocument.model_validate({"key": key, "name": key.capitalize(), **members})
             await webhooks.create(conn, now, document, actor=ACTOR)
             await webhooks.set_address(conn, now, key, url, self._secrets, actor=ACTOR)
         return Target(type="webhook", key=key)
