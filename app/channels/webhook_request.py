@@ -130,18 +130,21 @@ def _texts(template: Template) -> list[Any]:
 
 def mistakes(template: Template) -> Iterator[tuple[str, str]]:
     """What is wrong with it: (place, words)."""
+    if _depth(template.json) > DEEPEST:
+        yield "json", f"is nested more than {DEEPEST} deep"
+        return
+    if unstorable := next((place for place, words in _strings(template) if not _can_be_stored(words)), None):
+        yield unstorable, "holds a character that cannot be stored"
+        return
     bodies = [name for name in ("json", "form", "text") if getattr(template, name) is not None]
     if len(bodies) > 1:
         yield bodies[1], f"a request has one body: {' or '.join(bodies)}"
     yield from _wrong_headers(template)
     if template.json is not None and not isinstance(template.json, dict | list):
         yield "json", "is an object or a list"
-    if _depth(template.json) > DEEPEST:
-        yield "json", f"is nested more than {DEEPEST} deep"
-        return
     if len(msgspec.json.encode(template)) > LONGEST:
         yield bodies[0] if bodies else "headers", f"is longer than {LONGEST} bytes"
-    for place, words in _strings(template):
+    for place, words in _values_in(template):
         for name in _LIKE_A_VALUE.findall(words):
             if not _is_known(name):
                 yield place, f"{{{name}}}: there is no such value; there are {', '.join(VALUES)}, label.<name>, " \
@@ -185,7 +188,18 @@ def _wrong_kind(template: Template, name: str, value: str) -> Iterator[tuple[str
         yield f"headers.{name}", "of JSON names json"
 
 
+def _can_be_stored(words: str) -> bool:
+    return "\x00" not in words and not any("\ud800" <= c <= "\udfff" for c in words)
+
+
 def _strings(template: Template) -> Iterator[tuple[str, str]]:
+    """Every string with its place, also those that take no values: names."""
+    yield from _names(template.json, "json")
+    yield from _names(template.form, "form")
+    yield from _values_in(template)
+
+
+def _values_in(template: Template) -> Iterator[tuple[str, str]]:
     for place, tree in (("headers", template.headers), ("json", template.json), ("form", template.form),
                         ("text", template.text)):  # fmt: skip
         yield from _walk(tree, place)

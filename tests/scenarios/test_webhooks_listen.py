@@ -133,7 +133,8 @@ async def test_after_eighteen_hours_it_is_given_up(town: Town, tickets: Tickets)
     tickets.answers = [500] * 50
     await town.alertmanager.fires("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
-    await ana.resolves(confirmed=True)
+    await ana.acknowledges()
+    await town.alertmanager.resolves("HighErrorRate")
     for wait in (5, 20, 60, 300, 1800, 7200, 18000, 36000):
         await town.wait(timedelta(seconds=wait))
     assert len(tickets.requests) == 9
@@ -152,8 +153,8 @@ async def test_who_listens_to_some_services_and_priorities_hears_of_those(town: 
     number = (await town.rows("SELECT i.number FROM incidents i JOIN services s ON s.id = i.service_id"
                               " WHERE s.key = 'checkout'"))[0].number  # fmt: skip
     cara = town.residents["Cara"]
-    for priority in (1, 4):
-        said = {"priority": priority, "reason": "as seen"}
+    for grade in (1, 3):
+        said = {"impact": grade, "urgency": grade, "reason": "as seen"}
         await cara.asks("PUT", f"/api/v1/incidents/{number}/priority", said)
     await town.settle()
     assert tickets.types == ["priority_changed"] * 2, "whoever was told of it hears the rest of it, too"

@@ -56,6 +56,7 @@ from app.web.api import (
     teams,
     time_intervals,
     users,
+    webhook_calls,
     webhooks,
 )
 from app.web.auth import public
@@ -158,6 +159,7 @@ router.include_router(calendars.router)
 router.include_router(feeds.router)
 router.include_router(policies.router)
 router.include_router(webhooks.router)
+router.include_router(webhook_calls.router)
 router.include_router(escalation_lists.router)
 router.include_router(dry_runs.router)
 router.include_router(rule_sets.router)

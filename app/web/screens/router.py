@@ -39,6 +39,7 @@ from app.web.screens import (
     subscriptions,
     suppressed,
     swaps,
+    webhook,
     webhooks,
 )
 
@@ -72,6 +73,7 @@ router.include_router(rule_simulations.router)
 router.include_router(policies.router)
 router.include_router(escalation_lists.router)
 router.include_router(webhooks.router)
+router.include_router(webhook.router)
 router.include_router(last_resort.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)
