@@ -26,6 +26,7 @@ _WEBHOOKS = text("""
 _LOCK = text("SELECT id, version FROM webhooks WHERE key = :key FOR UPDATE")
 _SHOWN = text("SELECT key, address_shown FROM webhooks WHERE key = ANY (CAST(:keys AS text[]))")
 _WITH_ADDRESS = text("SELECT key FROM webhooks WHERE sealed_address IS NOT NULL ORDER BY key")
+_WITH_SECRETS = text("SELECT key FROM webhooks WHERE sealed_secrets IS NOT NULL ORDER BY key")
 _PLAIN = text("SELECT id, url FROM webhooks WHERE url IS NOT NULL ORDER BY id FOR UPDATE")
 _INSERT = text("""
     INSERT INTO webhooks (key, name, request, created_at, updated_at)
@@ -159,6 +160,11 @@ async def addresses_shown(conn: AsyncConnection, keys: Sequence[str]) -> dict[st
 async def with_address(conn: AsyncConnection) -> list[str]:
     """Keys of those whose address is known."""
     return list((await conn.execute(_WITH_ADDRESS)).scalars())
+
+
+async def with_secrets(conn: AsyncConnection) -> list[str]:
+    """Keys of those that have secrets."""
+    return list((await conn.execute(_WITH_SECRETS)).scalars())
 
 
 async def plain(conn: AsyncConnection) -> list[tuple[int, str]]:

@@ -24,7 +24,7 @@ from app.web.pages import Listed, Page
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=Route)
 Editing = Annotated[Caller, needs("webhooks.edit")]
-HIDDEN = "•••"
+HIDDEN = "***"
 """What stands for a secret in a preview."""
 
 
