@@ -1,4 +1,4 @@
-"""Webhooks with requests of their own, and webhooks that are told of what happens to incidents.
+"""Webhooks with requests of their own, and webhooks that are told of what happens to incidents; Apprise as a channel.
 
 Revision ID: 0031
 Revises: 0028
@@ -15,6 +15,8 @@ down_revision = "0028"
 branch_labels = None
 depends_on = None
 
+CHANNELS = "'sms', 'voice', 'mail', 'push', 'chat', 'webhook', 'ntfy', 'slack'"
+SEALED = "'push', 'ntfy'"
 INSTANT = sa.DateTime(timezone=True)
 
 
@@ -69,8 +71,24 @@ def upgrade() -> None:
     )  # fmt: skip
 
 
+    _allow(f"{CHANNELS}, 'apprise'", f"{SEALED}, 'apprise'")
+
+
+def _allow(channels: str, sealed: str) -> None:
+    """Contact methods of these channels; the addresses of some are sealed."""
+    for name, rule in (
+        ("channel", f"channel IN ({channels})"),
+        ("sealed_address", f"(channel IN ({sealed})) = (sealed_address IS NOT NULL)"),
+    ):
+        op.drop_constraint(op.f(f"ck_contact_methods_{name}"), "contact_methods")
+        op.create_check_constraint(op.f(f"ck_contact_methods_{name}"), "contact_methods", rule)
+
+
 def downgrade() -> None:
-    """What waits to be sent is forgotten; requests of webhooks and their secrets have to be given again."""
+    """What waits to be sent is forgotten; requests of webhooks and their secrets have to be given again. Contact
+    methods that the version before cannot use are removed."""
+    op.execute("DELETE FROM contact_methods WHERE channel = 'apprise'")
+    _allow(CHANNELS, SEALED)
     op.drop_table("webhook_calls")
     op.drop_table("webhook_subscriptions")
     op.drop_column("webhooks", "sealed_secrets")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -25,8 +26,14 @@ class Tickets:
     requests: list[wire.Request] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.goes_on.set()
+
     async def take(self, request: wire.Request) -> wire.Answer:
         self.requests.append(request)
+        self.asked.set()
+        await self.goes_on.wait()
         return wire.Answer(self.answers.pop(0) if self.answers else 204)
 
     @property
@@ -142,7 +149,7 @@ async def test_after_eighteen_hours_it_is_given_up(town: Town, tickets: Tickets)
 
 
 async def test_who_listens_to_some_services_and_priorities_hears_of_those(town: Town, tickets: Tickets) -> None:
-    (ana,) = await town.people("Ana", each_with=())
+    (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana], criticality=3)
     await town.service("billing", policy=[ana], criticality=3)
     when = {"happens": ["triggered", "priority_changed", "resolved"], "services": ["checkout"], "priority_at_least": 1}
@@ -157,21 +164,36 @@ async def test_who_listens_to_some_services_and_priorities_hears_of_those(town: 
         said = {"impact": grade, "urgency": grade, "reason": "as seen"}
         await cara.asks("PUT", f"/api/v1/incidents/{number}/priority", said)
     await town.settle()
+    for _ in range(3):
+        await ana.expects_mail("Slow")
     assert tickets.types == ["priority_changed"] * 2, "whoever was told of it hears the rest of it, too"
 
 
-async def test_what_a_dead_worker_was_sending_is_sent_once_more(town: Town, tickets: Tickets) -> None:
-    """As after `kill -9` between sending and recording: the row stays in `sending`."""
+async def test_a_worker_killed_between_sending_and_recording_has_it_sent_once_more(
+    town: Town, tickets: Tickets
+) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana])
     await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]})
-    await town.alertmanager.fires("HighErrorRate")
+    tickets.goes_on.clear()
+    sender = town.alertmanager
+    alert = sender.alert("HighErrorRate", sender.labels("HighErrorRate", "checkout", "critical", {}))
+    await sender.send("checkout", sender.body(alert))
+    async with town.doomed_worker() as doomed:
+        await town.until(lambda: is_so(town, "SELECT 1 FROM notifications WHERE state = 'sent'"))
+        await town.until(lambda: is_so(town, "SELECT 1 FROM webhook_calls WHERE state = 'sending'"))
+        await tickets.asked.wait()
+        await doomed.kill()
+    tickets.goes_on.set()
     await ana.expects_mail("HighErrorRate")
-    await town.execute(
-        "UPDATE webhook_calls SET state = 'sending', finished_at = NULL, due_at = at + interval '60 seconds'"
-    )
     await town.wait(timedelta(seconds=59))
-    assert len(tickets.requests) == 1
+    assert len(tickets.requests) == 1, "its lease still runs"
     await town.wait(timedelta(seconds=1))
     first, second = tickets.requests
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    [call] = await town.rows("SELECT state, tries FROM webhook_calls")
+    assert tuple(call) == ("delivered", 2)
+
+
+async def is_so(town: Town, statement: str) -> bool:
+    return bool(await town.rows(statement))
