@@ -39,6 +39,7 @@ PROVE_EVERY_S = 5
 ASK_EVERY_S = 5
 ERRANDS_EVERY_S = 1
 FOLLOW_EVERY_S = 0.5
+TELL_EVERY_S = 0.1
 OVERDUE_S = 0.1
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class Worker:
         self.chat = ChatUpdates(engine, channels, links, public_url)
         self.calling = Calling(engine, webhooks, links, public_url, self.wake)
         self._stopping = False
-        self._telling = Aside("webhooks", self.calling.send_due)
+        self._telling = Aside("webhooks", self.calling.send_due, rest_s=TELL_EVERY_S)
         self._following = Aside("chat updates", self.chat.follow, rest_s=FOLLOW_EVERY_S)
         self._chores = Aside("chores", keep_house) if keep_house is not None else None
         self._errands = Aside("errands", errands) if errands is not None else None
