@@ -13,7 +13,9 @@ from app.access.sealing import AddressSealing
 from app.access.secrets import Secrets
 from app.channels import apprise, registry
 from app.channels.channel import Message, SendFailed
+from app.cli import checks
 from app.dev import wire
+from app.directory import contact_methods
 from app.errors import Invalid
 from app.settings import Settings
 
@@ -147,3 +149,14 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     if not apprise.installed():
         with pytest.raises(Invalid, match="Apprise needs the extra: pip install"):
             apprise.AppriseChannel(on, sealing(tmp_path))
+    with pytest.raises(Invalid, match="it needs TOCSIN_APPRISE=true and the extra: pip install"):
+        contact_methods.normalised({}, "apprise", "tgram://123:hush/42")
+
+
+async def test_the_doctor_says_what_is_missing(tmp_path: Path) -> None:
+    said = [f async for f in checks.of_channels(Settings(data_dir=tmp_path, apprise=True)) if f.check == "apprise"]
+    assert len(said) == 1
+    wanted = "addresses may begin with" if apprise.installed() else "pip install 'tocsin[apprise]'"
+    assert wanted in f"{said[0].detail} {said[0].advice}"
+    off = [f async for f in checks.of_channels(Settings(data_dir=tmp_path)) if f.check == "apprise"]
+    assert off == [], "who does not want it lacks nothing"
