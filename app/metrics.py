@@ -96,6 +96,9 @@ _provider_asked = _counter(
 _provider_over = _gauge(
     "provider_passed_over", "Number prefixes for which a provider is passed over now.", "channel", "provider"
 )
+_webhook_calls = _counter(
+    "webhook_calls_total", "Calls of webhooks about what happens to incidents, by result.", "result"
+)
 _oldest_overdue = _gauge(
     "oldest_overdue_seconds", "How long the oldest due and unclaimed row has waited; 0: none.", "kind"
 )
@@ -219,6 +222,11 @@ def incident_resolved(priority: int, count: int = 1) -> None:
 def acknowledged(door: str, seconds: float) -> None:
     """`door`: `link`, `sms`, `mail`, `voice`, `screen`, `api` or `source`. `seconds` since it was triggered."""
     _acknowledged.labels(door).observe(max(0.0, seconds))
+
+
+def webhook_called(result: Literal["delivered", "tried_again", "given_up"]) -> None:
+    """One try to tell a webhook of something that happened."""
+    _webhook_calls.labels(result).inc()
 
 
 def ladder_claimed(lateness_s: float) -> None:

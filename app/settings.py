@@ -68,6 +68,8 @@ class Settings:
     mail_in_imap_url: str = field(default="", repr=False)
     mail_in_authserv_id: str = ""
     ntfy_servers: tuple[str, ...] = field(default=(), repr=False)
+    apprise: bool = False
+    apprise_schemes: tuple[str, ...] = ()
     slack_token: str = field(default="", repr=False)
     slack_signing_secret: str = field(default="", repr=False)
     slack_base_url: str = ""
@@ -138,9 +140,9 @@ def _raw(environ: Mapping[str, str], name: str) -> str | None:
 def _convert(name: str, raw: str) -> object:
     if name == "data_dir":
         return Path(raw).expanduser().absolute()
-    if name in ("roles", "trusted_proxies", "ntfy_servers"):
+    if name in ("roles", "trusted_proxies", "ntfy_servers", "apprise_schemes"):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
-    if name in ("allow_private_networks", "clock_control"):
+    if name in ("allow_private_networks", "clock_control", "apprise"):
         if raw.lower() in ("1", "true", "yes", "on"):
             return True
         if raw.lower() in ("0", "false", "no", "off"):

@@ -23,6 +23,7 @@ from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.db.notify import Listener
 from app.notifications import handoff_notices, polling
+from app.notifications.calling import Calling
 from app.notifications.chat_updates import ChatUpdates
 from app.notifications.delivery import Delivery
 from app.notifications.due import Climbed, together
@@ -38,6 +39,7 @@ PROVE_EVERY_S = 5
 ASK_EVERY_S = 5
 ERRANDS_EVERY_S = 1
 FOLLOW_EVERY_S = 0.5
+TELL_EVERY_S = 0.1
 OVERDUE_S = 0.1
 
 log = structlog.get_logger()
@@ -74,7 +76,9 @@ class Worker:
         outward = dict(channels) | ({webhooks.capability.channel: webhooks} if webhooks is not None else {})
         self.delivery = Delivery(engine, outward, links, public_url, self.wake)
         self.chat = ChatUpdates(engine, channels, links, public_url)
+        self.calling = Calling(engine, webhooks, links, public_url, self.wake)
         self._stopping = False
+        self._telling = Aside("webhooks", self.calling.send_due, rest_s=TELL_EVERY_S)
         self._following = Aside("chat updates", self.chat.follow, rest_s=FOLLOW_EVERY_S)
         self._chores = Aside("chores", keep_house) if keep_house is not None else None
         self._errands = Aside("errands", errands) if errands is not None else None
@@ -106,7 +110,8 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
-        for aside in filter(None, (self._chores, self._errands, self._proof, self._asking, self._following)):
+        asides = (self._chores, self._errands, self._proof, self._asking, self._following, self._telling)
+        for aside in filter(None, asides):
             await aside.stop()
         self._stopping = True
         self._due.set()
@@ -118,6 +123,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self.delivery.settle()
+                await self.calling.settle()
 
     async def tick(self) -> float | None:
         """One pass over everything that is due. Returns the real seconds until the next row falls due.
@@ -188,6 +194,7 @@ class Worker:
             self._due.clear()
             if self.chat.channels:
                 self._following.begin()
+            self._telling.begin()
             started = clock.elapsed()
             try:
                 wait_s = await self.tick()

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
+
+from app.channels.webhook_request import Ready
 
 Purpose = Literal["page", "nudge", "update", "notice", "verification", "digest", "drill"]
 """Why a notification is sent (words.md)."""
@@ -149,8 +151,8 @@ class Message:
     """The same for the address that bounces of a mail go to."""
     in_reply_to: str = ""
     """The Message-ID of the mail that this one answers, with its angle brackets."""
-    data: Mapping[str, Any] = field(default_factory=dict)
-    """The message for programs: what a webhook posts as JSON."""
+    request: Ready | None = field(default=None, repr=False)
+    """The message for programs: what a webhook is asked."""
     signing_key: bytes = field(default=b"", repr=False)
     """What a webhook signs it with."""
     valid_for_s: int = 600

@@ -8,7 +8,7 @@ its text, whose first group is the value (`/OK: (\\S+)/`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -23,7 +23,7 @@ VALUES: Final[Mapping[str, str]] = {
     "callback_url": "where the gateway tells what became of it",
     "id": "the gateway's own name for the message, in `status` only",
 }
-_NAME: Final = re.compile(r"\{([a-z_]+(?:\.[a-z0-9_-]+)?)\}")
+_NAME: Final = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_.-]+)?)\}")
 _NUMBERS: Final = frozenset({"valid_for_s"})
 _LONGEST_TEXT: Final = 20_000
 """So much of an answer a regular expression is tried on."""
@@ -52,17 +52,18 @@ def fill(template: str, values: Values, quote: Callable[[str], str] = str) -> st
     return _NAME.sub(lambda m: quote(values[m[1]]) if m[1] in values else m[0], template)
 
 
-def fill_all(template: Any, values: Values) -> Any:
-    """The same for every string inside a tree of JSON. A string that is one number and nothing else becomes one."""
+def fill_all(template: Any, values: Values, numbers: Collection[str] = _NUMBERS) -> Any:
+    """The same for every string inside a tree of JSON. A string that is one of `numbers` and nothing else becomes one,
+    or null where there is none."""
     if isinstance(template, str):
         whole = _NAME.fullmatch(template)
-        if whole and whole[1] in _NUMBERS and whole[1] in values:
-            return int(values[whole[1]])
+        if whole and whole[1] in numbers and whole[1] in values:
+            return int(values[whole[1]]) if values[whole[1]] else None
         return fill(template, values)
     if isinstance(template, Mapping):
-        return {name: fill_all(inner, values) for name, inner in template.items()}
+        return {name: fill_all(inner, values, numbers) for name, inner in template.items()}
     if isinstance(template, list | tuple):
-        return [fill_all(inner, values) for inner in template]
+        return [fill_all(inner, values, numbers) for inner in template]
     return template
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import aiosmtplib
 
-from app.channels import gateway_reading, mail, ntfy, slack, sms, voice
+from app.channels import apprise, gateway_reading, mail, ntfy, slack, sms, voice
 from app.channels.channel import Capability, SendFailed
 from app.channels.gateway_description import Gateway
 from app.channels.hosts import HostPolicy
@@ -25,7 +25,12 @@ def probes(channel: str, settings: Settings) -> dict[str, Probe]:
     everybody knows. Each returns what was found out, for people; raises `SendFailed` when the provider would not take a
     message now, `Invalid` when it is configured wrongly."""
     if channel not in ("sms", "voice"):
-        return {"": partial({"mail": smtp, "push": push, "ntfy": ntfy_servers, "slack": of_slack}[channel], settings)}
+        return {
+            "": partial(
+                {"mail": smtp, "push": push, "ntfy": ntfy_servers, "slack": of_slack, "apprise": of_apprise}[channel],
+                settings,
+            )
+        }
     of_twilio = (sms if channel == "sms" else voice).capability(settings)
     found: dict[str, Probe] = {"": partial(twilio, settings)} if of_twilio.configured else {}
     for described in gateway_reading.read(settings).of(channel):
@@ -60,6 +65,11 @@ async def twilio(settings: Settings) -> str:
     if answer.status != 200:
         raise SendFailed(f"Twilio answered with {answer.status}", code=str(answer.status))
     return "Twilio answers, account and token are right"
+
+
+async def of_apprise(settings: Settings) -> str:
+    """Asks nobody: every address has a service of its own."""
+    return f"installed; addresses may begin with {', '.join(apprise.schemes(settings))}"
 
 
 async def smtp(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Webhooks: one POST with a signed JSON body to an address that an admin typed.
+"""Webhooks: one signed request to an address that an admin typed.
 
 The signature is that of the Standard Webhooks specification 1.0 (standardwebhooks.com): headers `webhook-id` (the same
 for every try, so that a receiver can tell a repeat), `webhook-timestamp` (seconds) and `webhook-signature`, `v1,` and
@@ -14,11 +14,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-import msgspec
-
 from app.channels.channel import Capability, Message, SendFailed, Sent
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
+from app.channels.webhook_request import usual
 from app.settings import Settings
 
 PROVIDER: Final = "webhook"
@@ -27,11 +26,10 @@ _TEMPORARY: Final = frozenset({408, 425, 429})
 
 
 def signed(message_id: str, at: datetime, body: bytes, key: bytes) -> dict[str, str]:
-    """The headers of a signed request."""
+    """The headers that sign a request, whatever its body is."""
     timestamp = str(int(at.timestamp()))
     digest = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, sha256)
     return {
-        "Content-Type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": f"v1,{b64encode(digest).decode()}",
@@ -66,10 +64,13 @@ class WebhookChannel:
         if not message.to:
             said = "it has no address, or one that was sealed under another secret key: give it again"
             raise SendFailed(said, permanent=True, code="sealed", configuration=True)
-        body = msgspec.json.encode(message.data)
-        headers = signed(message.notification_id, message.at, body, message.signing_key)
+        asked = message.request or usual({})
+        if asked.lacks:
+            said = f"nobody gave the value of its secret {', '.join(asked.lacks)}, or it was sealed under another key"
+            raise SendFailed(said, permanent=True, code="secret", configuration=True)
+        headers = asked.headers | signed(message.notification_id, message.at, asked.body, message.signing_key)
         try:
-            answer = await self._http.request("POST", message.to, body=body, headers=headers)
+            answer = await self._http.request(asked.method, message.to, body=asked.body, headers=headers)
         except Blocked as e:
             raise SendFailed(str(e), permanent=True, code="blocked", configuration=True) from e
         except Unreachable as e:

@@ -98,7 +98,8 @@ async def export(conn: AsyncConnection) -> ConfigurationDocument:
 async def _secrets(conn: AsyncConnection) -> list[str]:
     signed = [f"integrations/{key}/signing-secret" for key in await signing_store.signed(conn)]
     read = [f"calendars/{key}/address" for key in await calendar_store.with_address(conn)]
-    return signed + read + [f"webhooks/{key}/address" for key in await webhook_store.with_address(conn)]
+    called = [f"webhooks/{key}/address" for key in await webhook_store.with_address(conn)]
+    return signed + read + called + [f"webhooks/{key}/secrets" for key in await webhook_store.with_secrets(conn)]
 
 
 def _service(stored: Any, sets: Mapping[Section, Mapping[str, Any]]) -> dict[str, Any]:

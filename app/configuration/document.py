@@ -33,8 +33,9 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.errors import Invalid, wrong_members
-from app.escalation.list_documents import MatrixRows, SupportTiers, WebhookDocument
+from app.escalation.list_documents import MatrixRows, SupportTiers
 from app.escalation.policy_document import PeopleTargets, PolicyDocument
+from app.escalation.webhook_documents import WebhookDocument
 from app.heartbeats.documents import HeartbeatDocument
 from app.incidents.correlation_documents import CorrelationRule
 from app.notifications.template_document import MessageTemplateDocument

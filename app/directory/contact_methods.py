@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.channels import apprise
 from app.channels.channel import Channel
 from app.channels.secret_addresses import HasSecretAddresses
 from app.directory import contact_store as contacts
@@ -232,7 +233,8 @@ def normalised(channels: Channels, channel: str, address: str) -> str:
     """The one way to write an address; the name of one that is a secret. Raises `Invalid` naming the field."""
     if channel not in channels:
         known = ", ".join(sorted(channels)) or "none"
-        raise invalid(("channel", f"{channel} is not configured here; configured: {known}"))
+        needs = f"; it needs TOCSIN_APPRISE=true and {apprise.EXTRA}" if channel == "apprise" else ""
+        raise invalid(("channel", f"{channel} is not configured here; configured: {known}{needs}"))
     try:
         return channels[channel].normalise(address)
     except Invalid as refused:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import KEY_CHECK, Base, Instant, Key, RowId, Version
@@ -88,9 +99,12 @@ class ContactMethod(Base):
     __tablename__ = "contact_methods"
     __table_args__ = (
         CheckConstraint(
-            "channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook', 'ntfy', 'slack')", name="channel"
+            "channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook', 'ntfy', 'slack', 'apprise')",
+            name="channel",
         ),
-        CheckConstraint("(channel IN ('push', 'ntfy')) = (sealed_address IS NOT NULL)", name="sealed_address"),
+        CheckConstraint(
+            "(channel IN ('push', 'ntfy', 'apprise')) = (sealed_address IS NOT NULL)", name="sealed_address"
+        ),
         CheckConstraint("opted_out_at IS NULL OR broken_at IS NOT NULL", name="opted_out_at"),
         UniqueConstraint("user_id", "channel", "address"),
         Index("ix_contact_methods_channel_address", "channel", "address"),
@@ -133,6 +147,22 @@ class Subscription(Base):
         BigInteger, ForeignKey("services.id", ondelete="CASCADE"), index=True
     )
     priority_at_least: Mapped[int] = mapped_column(SmallInteger)
+
+
+class WebhookSubscription(Base):
+    """A program is told of what happens to incidents: of these services or of services of these teams, both NULL: of
+    all. Arrays, since every happening is matched against all rows."""
+
+    __tablename__ = "webhook_subscriptions"
+    __table_args__ = (CheckConstraint("priority_at_least BETWEEN 1 AND 5", name="priority_at_least"),)
+
+    webhook_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("webhooks.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    happens: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    service_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    team_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    priority_at_least: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class NotificationRule(Base):

@@ -1,5 +1,5 @@
-"""Support tiers, the escalation matrix and webhooks as people write them: bodies of the API and parts of the
-configuration document."""
+"""Support tiers and the escalation matrix as people write them: bodies of the API and parts of the configuration
+document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from app.escalation.policy_document import Key, Name, Priority
+from app.escalation.policy_document import Key, Priority
 
 E = TypeVar("E", "SupportTier", "MatrixRow")
 """An entry of a list. `place` is what only one of them may have; lists are in this order."""
@@ -96,31 +96,3 @@ class EscalationMatrixEdit(BaseModel):
     )
 
     rows: MatrixRows
-
-
-Address = Annotated[
-    str,
-    Field(max_length=2000, pattern=r"^https?://[^\s/@]+(/\S*)?$", examples=["https://status.example.org/hooks/tocsin"]),
-]
-"""Of a webhook. It is kept encrypted and never shown again."""
-
-
-class WebhookEdit(BaseModel):
-    """All of a webhook that may change, but its address."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={"examples": [{"name": "Status page"}]},
-    )
-
-    name: Name
-
-
-class WebhookDocument(WebhookEdit):
-    """A webhook with its key, which never changes."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "status-page", "name": "Status page"}]})
-
-    key: Key

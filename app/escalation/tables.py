@@ -87,6 +87,10 @@ class Webhook(Base):
     sealed_address: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The address holds a secret more often than not: `app.access.sealing`."""
     address_shown: Mapped[str] = mapped_column(server_default="")
+    request: Mapped[dict[str, Any] | None]
+    """Its own request, as `webhook_documents.WebhookRequest` without what has its default; NULL: the usual one."""
+    sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Values that its request names as `{secret.<name>}`: a JSON object."""
     generation: Mapped[int] = mapped_column(server_default="1")
     version: Mapped[Version]
     created_at: Mapped[Instant]

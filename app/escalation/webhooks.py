@@ -3,17 +3,19 @@ are sealed, and never shown whole."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.access.sealing import seal
+from app.access.sealing import Unsealable, seal, unseal
 from app.access.secrets import Secrets
 from app.calendars.documents import shown
-from app.directory.changes import Stored, check_version, in_use, missing, record, taken
+from app.directory.changes import Stored, check_version, in_use, invalid, missing, record, taken
 from app.escalation import place_store
 from app.escalation import webhook_store as store
-from app.escalation.list_documents import WebhookDocument, WebhookEdit
+from app.escalation.webhook_documents import WebhookDocument, WebhookEdit
 
 
 async def read(conn: AsyncConnection, key: str) -> Stored[WebhookDocument]:
@@ -26,24 +28,28 @@ async def read(conn: AsyncConnection, key: str) -> Stored[WebhookDocument]:
 async def create(
     conn: AsyncConnection, now: datetime, webhook: WebhookDocument, *, actor: str
 ) -> Stored[WebhookDocument]:
-    """Raises `Conflict` (`key_taken`)."""
+    """Raises `Conflict` (`key_taken`), `Invalid` for services and teams that are none."""
+    await _check(conn, webhook)
     if not await store.insert(conn, now, webhook):
         raise taken("webhook", webhook.key)
-    await record(conn, now, actor, "webhook.created", webhook.key, after=webhook.model_dump())
+    await record(conn, now, actor, "webhook.created", webhook.key, after=webhook.model_dump(mode="json"))
     return await read(conn, webhook.key)
 
 
 async def edit(
     conn: AsyncConnection, now: datetime, key: str, edit: WebhookEdit, *, actor: str, version: int | None = None
 ) -> Stored[WebhookDocument]:
-    """An edit that changes nothing writes nothing. Raises `NotFound`, `Conflict` (`outdated`)."""
+    """An edit that changes nothing writes nothing. Raises `NotFound`, `Conflict` (`outdated`), `Invalid` for services
+    and teams that are none."""
     webhook_id = await _lock(conn, key, version)
     before = await read(conn, key)
-    after = WebhookDocument(key=key, name=edit.name)
+    after = WebhookDocument.model_validate({**edit.model_dump(), "key": key})
     if after == before.document:
         return before
+    await _check(conn, edit)
     await store.update(conn, now, webhook_id, edit)
-    await record(conn, now, actor, "webhook.edited", key, before.document.model_dump(), after.model_dump())
+    old, new = before.document.model_dump(mode="json"), after.model_dump(mode="json")
+    await record(conn, now, actor, "webhook.edited", key, old, new)
     return await read(conn, key)
 
 
@@ -70,6 +76,44 @@ async def set_address(
     return await read(conn, key)
 
 
+def secrets_label(webhook_id: int) -> str:
+    """What the values of its secrets are sealed for."""
+    return f"webhook/{webhook_id}/secrets"
+
+
+async def set_secrets(
+    conn: AsyncConnection, now: datetime, key: str, given: Mapping[str, str | None], secrets: Secrets, *, actor: str,
+    version: int | None = None,
+) -> list[str]:  # fmt: skip
+    """Values of `{secret.<name>}` in its request from now on; null removes one, others stay. Those that were sealed
+    under another secret key are lost. Returns the names of all that it has. Raises `NotFound`, `Conflict`
+    (`outdated`)."""
+    webhook_id = await _lock(conn, key, version)
+    sealed = await store.sealed_secrets(conn, webhook_id)
+    merged: dict[str, str | None] = {**opened(secrets, webhook_id, sealed), **given}
+    kept = {name: value for name, value in sorted(merged.items()) if value is not None}
+    anew = seal(secrets, secrets_label(webhook_id), msgspec.json.encode(kept).decode()) if kept else None
+    await store.set_sealed_secrets(conn, now, webhook_id, anew)
+    said = {name: "removed" if value is None else "set" for name, value in sorted(given.items())}
+    await record(conn, now, actor, "webhook.secrets_set", key, after=said)
+    return list(kept)
+
+
+def opened(secrets: Secrets, webhook_id: int, sealed: bytes | None) -> dict[str, str]:
+    """Secrets by name; none when they were sealed under another key."""
+    try:
+        text = "{}" if sealed is None else unseal(secrets, secrets_label(webhook_id), sealed)
+    except Unsealable:
+        return {}
+    return msgspec.json.decode(text, type=dict[str, str])
+
+
+async def secret_names(conn: AsyncConnection, keys: Sequence[str], secrets: Secrets) -> dict[str, list[str]]:
+    """The names of the secrets of these webhooks that can be read, by key."""
+    found = await store.all_sealed_secrets(conn, keys)
+    return {key: list(opened(secrets, *found[key])) if key in found else [] for key in keys}
+
+
 async def seal_plain(conn: AsyncConnection, now: datetime, secrets: Secrets) -> None:
     """Seals addresses of a version that kept them as they were."""
     for webhook_id, address in await store.plain(conn):
@@ -92,7 +136,12 @@ async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, 
         raise in_use("webhook", key, places)
     before = await read(conn, key)
     await store.delete(conn, webhook_id)
-    await record(conn, now, actor, "webhook.deleted", key, before.document.model_dump())
+    await record(conn, now, actor, "webhook.deleted", key, before.document.model_dump(mode="json"))
+
+
+async def _check(conn: AsyncConnection, edit: WebhookEdit) -> None:
+    if wrong := await store.unknown(conn, edit):
+        raise invalid(*wrong)
 
 
 async def _lock(conn: AsyncConnection, key: str, version: int | None) -> int:

@@ -17,6 +17,7 @@ from app import metrics
 from app.db import ids
 from app.db.engine import Raced, on_commit
 from app.db.hot import Hot, send
+from app.incidents import listening
 from app.incidents.states import IS_OPEN, Incident
 from app.incidents.timeline import Entry
 
@@ -325,14 +326,16 @@ async def write_timeline(conn: AsyncConnection, entries: Sequence[Entry], now: d
         if (count := _COUNTED.get(entry.kind)) is not None and not entry.data.get("drill"):
             on_commit(conn, partial(count, entry.data))
     if entries:
+        entry_ids = [ids.new(now) for _ in entries]
         await INSERT_TIMELINE.write(
             conn,
             {
                 "now": now,
-                "id": [ids.new(now) for _ in entries],
+                "id": entry_ids,
                 "incident_id": [e.incident_id for e in entries],
                 "kind": [e.kind for e in entries],
                 "actor": [e.actor for e in entries],
                 "data": [e.data for e in entries],
             },
         )
+        await listening.queue(conn, entries, entry_ids, now)

@@ -205,3 +205,35 @@ class TimelineEntry(Base):
     actor: Mapped[str]
     """`user:<key>`, `source:<integration key>` or `tocsin`."""
     data: Mapped[dict[str, Any]]
+
+
+class WebhookCall(Base):
+    """A webhook is told of something that happened to an incident (`listening.py`), at least once, in the order in
+    which it happened. `state`: `pending` -> `sending` -> `delivered`, or `failed`: given up."""
+
+    __tablename__ = "webhook_calls"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'sending', 'delivered', 'failed')", name="state"),
+        CheckConstraint("(state IN ('delivered', 'failed')) = (finished_at IS NOT NULL)", name="finished_at"),
+        Index("ix_webhook_calls_due_at", "webhook_id", "due_at", postgresql_where=text("finished_at IS NULL")),
+        Index("ix_webhook_calls_incident_id", "incident_id", "webhook_id", "entry_id"),
+        Index("ix_webhook_calls_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+    )
+
+    webhook_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """Of the timeline; the `webhook-id` of every try."""
+    incident_id: Mapped[UUID]
+    happening: Mapped[str]
+    because: Mapped[str]
+    """The sentence of the timeline."""
+    at: Mapped[Instant]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    due_at: Mapped[Instant]
+    """When it is tried; while it is being sent, when another worker takes it over."""
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    facts: Mapped[dict[str, Any] | None]
+    """The incident as it was when it was first tried: every try says the same."""
+    said: Mapped[str] = mapped_column(server_default="")
+    """Why the last try failed."""
+    finished_at: Mapped[datetime | None]

@@ -187,6 +187,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
         if d.get("channel") == "voice"
         else f"The {_channel(d)} to {d['name']} was delivered"
     ),
+    "not_told": lambda d: f"The webhook {d['name']} was not told that it was {d['happening']}{_why(d)}: given up",
     "not_sent": lambda d: f"The {_channel(d)} to {d['name']} failed{_why(d)}",
     "cancelled": lambda d: f"{d['count']} pending notifications were cancelled{_why(d)}",
 }

@@ -32,6 +32,7 @@ from app.notifications.commands import Undelivered
 from app.notifications.health import is_its_own
 from app.notifications.template_cache import Templates
 from app.notifications.ways import ROOM, Way, Ways
+from app.notifications.webhook_messages import Called
 from app.notifications.wording import Wording
 
 LEASE = timedelta(seconds=60)
@@ -94,8 +95,9 @@ class Delivery:
             ways = await self._ways.choose(conn, now, claimed.parcels)
             codes = await reply_codes.give(conn, now, claimed.parcels)
             wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes, self._templates)
+            called = await self._called(conn, claimed.parcels)
             jobs = [
-                self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way)
+                self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way, called)
                 for p, way in zip(claimed.parcels, ways, strict=True)
             ]
             await self._write_attempts(conn, now, jobs)
@@ -144,7 +146,12 @@ class Delivery:
 
         task.add_done_callback(done)
 
-    def _job(self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, wording: Wording, way: Way) -> Job:
+    async def _called(self, conn: AsyncConnection, parcels: Sequence[Parcel]) -> Called:
+        return await Called.read(conn, [p[0] for p in parcels], self._links, self._public_url)
+
+    def _job(
+        self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, wording: Wording, way: Way, calls: Called
+    ) -> Job:
         row = parcel[0]
         words = wording.words(parcel, now)
         alone = len(parcel) == 1 and row.incident_id is not None
@@ -173,7 +180,7 @@ class Delivery:
             reply_token=self._links.mail_token("reply", attempt_id) if rendering.is_answered(row) else "",
             bounce_token=self._links.mail_token("bounce", attempt_id) if row.channel == "mail" else "",
             in_reply_to=row.content.get("in_reply_to", ""),
-            data=rendering.data(row, self._public_url) if called else {},
+            request=calls.request(row),
             signing_key=self._links.webhook_key(row.webhook_id, row.generation) if called else b"",
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
@@ -250,10 +257,11 @@ class Delivery:
         await conn.execute(store.RECLAIM, named)
         codes = await reply_codes.give(conn, now, list(parcels.values()))
         wording = await Wording.of(conn, list(parcels.values()), codes=codes, templates=self._templates)
+        called = await self._called(conn, list(parcels.values()))
         jobs = []
         for r in lost:
             way = self._ways.way_of(parcels[r.id][0].channel, r.provider, parcels[r.id][0].address)
-            jobs.append(self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording, way))
+            jobs.append(self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording, way, called))
         return jobs
 
     async def _send(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""What a message is beside its words: the data for programs, and whether it can be answered. Pure."""
+"""What a message is beside its words: whether it can be answered, and how. Pure."""
 
 from __future__ import annotations
 
@@ -6,29 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.notifications import mail_words
-
-
-def data(row: Any, public_url: str) -> dict[str, Any]:
-    """What a webhook is sent: docs/policies.md has the format. About no incident it is a test."""
-    if row.incident_id is None:
-        return {"type": "test", "because": row.content.get("why", ""), "sent_at": row.created_at.isoformat()}
-    return {
-        "type": "incident.escalated" if row.purpose == "page" else "incident.informed",
-        "because": row.content.get("why", ""),
-        "round": row.round,
-        "step": row.step + 1,
-        "incident": {
-            "number": row.number,
-            "title": row.title,
-            "state": row.incident_state,
-            "priority": row.priority,
-            "service": row.service_key,
-            "opened_at": row.opened_at.isoformat(),
-            "firing": row.firing,
-            "runbook_url": row.runbook_url,
-            "url": f"{public_url}/incidents/{row.number}",
-        },
-    }
 
 
 def has_answer(row: Any) -> bool:

@@ -26,6 +26,7 @@ LATELY: Final = timedelta(days=90)
 """A proof that is older says nothing about a contact method that failed before it."""
 CHANNELS: Final = {
     "sms": "SMS", "voice": "call", "mail": "mail", "push": "push", "ntfy": "ntfy", "slack": "Slack", "chat": "chat",
+    "apprise": "Apprise",
 }  # fmt: skip
 
 

@@ -212,7 +212,7 @@ def _hinted(channel: str, address: str) -> str:
     if channel == "webhook":
         parts = urlsplit(address)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
-    if channel in ("push", "ntfy"):
+    if channel in ("push", "ntfy", "apprise"):
         return address  # only a name anyway
     name, at, domain = address.rpartition("@")
     return f"{name[:1]}…@{domain}" if at else f"…{address[-3:]}"

@@ -22,6 +22,7 @@ ROAD: Final = (
     "occurrences",
     "incidents",
     "timeline_entries",
+    "webhook_calls",
     "acknowledgements",
     "ladders",
     "notifications",

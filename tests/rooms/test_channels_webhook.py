@@ -13,6 +13,7 @@ import pytest
 
 from app.channels.channel import Message, SendFailed
 from app.channels.webhook import WebhookChannel, shown
+from app.channels.webhook_request import usual
 from app.dev import wire
 from app.settings import Settings
 
@@ -42,7 +43,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 def message(port: int) -> Message:
     return Message(
         notification_id="n-1", attempt=1, purpose="page", to=f"http://127.0.0.1:{port}/hook", at=NOW, subject="",
-        text="", data={"type": "incident.escalated"}, signing_key=KEY,
+        text="", request=usual({"type": "incident.escalated"}), signing_key=KEY,
     )  # fmt: skip
 
 

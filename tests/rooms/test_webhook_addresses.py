@@ -19,8 +19,8 @@ from app.channels.webhook import WebhookChannel
 from app.configuration import commands, document, yaml_text
 from app.db.engine import transaction
 from app.escalation import reach, webhook_store, webhooks
-from app.escalation.list_documents import WebhookDocument
 from app.escalation.policy_copy import Target
+from app.escalation.webhook_documents import WebhookDocument
 from app.settings import Settings
 from app.web.api import webhooks as routes
 

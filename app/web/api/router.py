@@ -57,6 +57,7 @@ from app.web.api import (
     teams,
     time_intervals,
     users,
+    webhook_calls,
     webhooks,
 )
 from app.web.auth import public
@@ -159,6 +160,7 @@ router.include_router(calendars.router)
 router.include_router(feeds.router)
 router.include_router(policies.router)
 router.include_router(webhooks.router)
+router.include_router(webhook_calls.router)
 router.include_router(escalation_lists.router)
 router.include_router(message_templates.router)
 router.include_router(dry_runs.router)

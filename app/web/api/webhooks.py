@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.webhook import shown
+from app.channels.webhook_request import secrets_named
 from app.directory.changes import Stored
 from app.errors import NotFound
 from app.escalation import webhook_store, webhooks
-from app.escalation.list_documents import Address, WebhookDocument, WebhookEdit
+from app.escalation.webhook_documents import Address, WebhookDocument, WebhookEdit
 from app.notifications import commands as notifications
 from app.notifications import store as notification_store
 from app.web.api.stored import Versioned, answer
@@ -29,8 +30,15 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=Route)
 Editing = Annotated[Caller, needs("webhooks.edit")]
 
 
+MOST_SECRETS: Final = 20
+SecretName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+SecretValue = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Given = Annotated[dict[SecretName, SecretValue], Field(max_length=MOST_SECRETS)]
+
+
 class WebhookNew(WebhookDocument):
-    """A webhook, perhaps with the `address` that is called, which is never shown again."""
+    """A webhook, perhaps with the `address` that is called and values of the `secrets` that its request names: neither
+    is ever shown again."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -41,6 +49,15 @@ class WebhookNew(WebhookDocument):
     )
 
     address: Address | None = None
+    secrets: Given = Field(default_factory=dict)
+
+
+class WebhookSecrets(Body):
+    """Values of `{secret.<name>}`; null removes one, others stay."""
+
+    model_config = example(secrets={"token": "dGhlIHRva2Vu"})
+
+    secrets: Annotated[dict[SecretName, SecretValue | None], Field(min_length=1, max_length=MOST_SECRETS)]
 
 
 class WebhookAddress(Body):
@@ -53,9 +70,12 @@ class WebhookAddress(Body):
 
 class WebhookAnswer(WebhookDocument, Versioned):
     """A webhook as it is now; `version` is its ETag. `address`: where it is, not what is asked there; empty while it
-    has none, and then it is not called."""
+    has none, and then it is not called. `secrets`: the names of those that it has values of; `missing_secrets`: of
+    those that its request names as well, and without which it is not called."""
 
     address: str
+    secrets: list[str]
+    missing_secrets: list[str]
 
 
 class WebhookMade(WebhookAnswer):
@@ -79,14 +99,23 @@ class WebhookTest(Answer):
     because: str
 
 
-async def _answers(tx: Transaction, found: list[Stored[WebhookDocument]]) -> list[WebhookAnswer]:
-    addresses = await webhook_store.addresses_shown(tx.conn, [stored.document.key for stored in found])
-    return [answer(WebhookAnswer, stored, address=addresses[stored.document.key]) for stored in found]
+async def _answers(tx: Transaction, found: list[Stored[WebhookDocument]], secrets: Secrets) -> list[WebhookAnswer]:
+    keys = [stored.document.key for stored in found]
+    addresses = await webhook_store.addresses_shown(tx.conn, keys)
+    names = await webhooks.secret_names(tx.conn, keys, secrets)
+    return [_answer(stored, addresses[stored.document.key], names[stored.document.key]) for stored in found]
 
 
-async def _one(tx: Transaction, stored: Stored[WebhookDocument], response: Response) -> WebhookAnswer:
+def _answer(stored: Stored[WebhookDocument], address: str, names: list[str]) -> WebhookAnswer:
+    request = stored.document.request
+    wanted = [] if request is None else secrets_named(request.template)
+    missing = [name for name in wanted if name not in names]
+    return answer(WebhookAnswer, stored, address=address, secrets=names, missing_secrets=missing)
+
+
+async def _one(tx: Transaction, stored: Stored[WebhookDocument], response: Response, secrets: Secrets) -> WebhookAnswer:
     set_etag(response, stored.version)
-    return (await _answers(tx, [stored]))[0]
+    return (await _answers(tx, [stored], secrets))[0]
 
 
 def _secret(secrets: Secrets, webhook_id: int, generation: int) -> str:
@@ -94,10 +123,10 @@ def _secret(secrets: Secrets, webhook_id: int, generation: int) -> str:
 
 
 @router.get("", dependencies=[permission("webhooks.read")])
-async def list_webhooks(tx: Tx, page: Page) -> Listed[WebhookAnswer]:
+async def list_webhooks(tx: Tx, page: Page, secrets: SecretsGiven) -> Listed[WebhookAnswer]:
     """Webhooks in the order of their keys."""
     found = await webhook_store.webhooks(tx.conn, after=page.after_text, limit=page.fetch)
-    return page.of(await _answers(tx, found), lambda webhook: webhook.key)
+    return page.of(await _answers(tx, found, secrets), lambda webhook: webhook.key)
 
 
 @router.post("", status_code=201, dependencies=[idempotent])
@@ -106,28 +135,42 @@ async def create_webhook(
 ) -> WebhookMade:
     """Makes a webhook. What is posted there is signed with the `secret` of the answer (Standard Webhooks)."""
     shown_once(request, "secret")
-    document = WebhookDocument(key=body.key, name=body.name)
+    document = WebhookDocument(key=body.key, name=body.name, request=body.request, when=body.when)
     stored = await webhooks.create(tx.conn, tx.now, document, actor=caller.actor)
     if body.address is not None:
         stored = await webhooks.set_address(tx.conn, tx.now, body.key, body.address, secrets, actor=caller.actor)
+    if body.secrets:
+        await webhooks.set_secrets(tx.conn, tx.now, body.key, body.secrets, secrets, actor=caller.actor)
+        stored = await webhooks.read(tx.conn, body.key)
     response.headers["Location"] = f"/api/v1/webhooks/{body.key}"
-    made = await _one(tx, stored, response)
+    made = await _one(tx, stored, response, secrets)
     return WebhookMade(**made.model_dump(), secret=_secret(secrets, stored.id, 1))
 
 
 @router.get("/{key}", dependencies=[permission("webhooks.read")])
-async def read_webhook(key: Key, response: Response, tx: Tx) -> WebhookAnswer:
+async def read_webhook(key: Key, response: Response, tx: Tx, secrets: SecretsGiven) -> WebhookAnswer:
     """One webhook."""
-    return await _one(tx, await webhooks.read(tx.conn, key), response)
+    return await _one(tx, await webhooks.read(tx.conn, key), response, secrets)
 
 
 @router.put("/{key}")
 async def edit_webhook(
-    key: Key, body: WebhookEdit, response: Response, tx: Tx, expected: IfMatch, caller: Editing
+    key: Key, body: WebhookEdit, response: Response, tx: Tx, secrets: SecretsGiven, expected: IfMatch, caller: Editing
 ) -> WebhookAnswer:
-    """Another name; the address and the secret stay."""
+    """Another name, request, or of what it is told; the address and the secrets stay."""
     stored = await webhooks.edit(tx.conn, tx.now, key, body, actor=caller.actor, version=expected)
-    return await _one(tx, stored, response)
+    return await _one(tx, stored, response, secrets)
+
+
+@router.put("/{key}/secrets")
+async def set_webhook_secrets(
+    key: Key, body: WebhookSecrets, response: Response, tx: Tx, secrets: SecretsGiven, expected: IfMatch,
+    caller: Editing,
+) -> WebhookAnswer:  # fmt: skip
+    """Values of the secrets that its request names. Kept encrypted, and never shown again."""
+    given = body.secrets
+    await webhooks.set_secrets(tx.conn, tx.now, key, given, secrets, actor=caller.actor, version=expected)
+    return await _one(tx, await webhooks.read(tx.conn, key), response, secrets)
 
 
 @router.put("/{key}/address")
@@ -139,7 +182,7 @@ async def set_webhook_address(
     stored = await webhooks.set_address(
         tx.conn, tx.now, key, body.address, secrets, actor=caller.actor, version=expected
     )
-    return await _one(tx, stored, response)
+    return await _one(tx, stored, response, secrets)
 
 
 @router.post("/{key}/secret")

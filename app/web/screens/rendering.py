@@ -37,6 +37,7 @@ STATE_WORDS: Final = {
 }
 CHANNEL_WORDS: Final = {
     "sms": "SMS", "mail": "mail", "voice": "call", "push": "push", "ntfy": "ntfy", "slack": "Slack", "chat": "chat",
+    "apprise": "Apprise",
 }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ from app.web.screens import (
     subscriptions,
     suppressed,
     swaps,
+    webhook,
     webhooks,
 )
 
@@ -76,6 +77,7 @@ router.include_router(policies.router)
 router.include_router(escalation_lists.router)
 router.include_router(webhooks.router)
 router.include_router(messages.router)
+router.include_router(webhook.router)
 router.include_router(last_resort.router)
 router.include_router(dry_runs.router)
 router.include_router(account.router)

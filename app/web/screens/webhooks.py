@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from app.access.secrets import Secrets
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.escalation import place_store, webhooks
-from app.escalation.list_documents import WebhookEdit
+from app.escalation.webhook_documents import WebhookEdit
+from app.notifications import calling_store
 from app.web.api import webhooks as api
 from app.web.dependencies import SecretsGiven
 from app.web.models import Key
@@ -48,13 +49,14 @@ class WebhookForm(Entered):
 @router.get("")
 async def show_webhooks(
     reader: Reading,
+    secrets: SecretsGiven,
     page: Page,
     told: Annotated[str, Query(max_length=30)] = "",
     of: Annotated[str, Query(max_length=64)] = "",
     test: UUID | None = None,
 ) -> Response:
     """In the order of their keys. `of`, `test`: the webhook that was tried, and the test of which is told."""
-    return await _show(reader, page, told=TOLD.get(told, ""), test=await _test(reader, of, test))
+    return await _show(reader, secrets, page, told=TOLD.get(told, ""), test=await _test(reader, of, test))
 
 
 async def _test(reader: Reader, key: str, test: UUID | None) -> tuple[str, api.WebhookTest] | None:
@@ -74,10 +76,10 @@ async def make(
         document = api.WebhookNew.model_validate(given | {"address": form.address.strip()})
         made = await api.create_webhook(document, request, Response(), reader.tx, secrets, reader.caller)
     except (ValidationError, Invalid) as refused:
-        return await _show(reader, entered=form, errors=wrongs(refused, FIELDS), status=422)
+        return await _show(reader, secrets, entered=form, errors=wrongs(refused, FIELDS), status=422)
     except Conflict as refused:
-        return await _show(reader, entered=form, errors={"key": refused.message}, status=409)
-    return await _show(reader, secret=(made.name, made.secret or ""))
+        return await _show(reader, secrets, entered=form, errors={"key": refused.message}, status=409)
+    return await _show(reader, secrets, secret=(made.name, made.secret or ""))
 
 
 @router.post("/{key}")
@@ -86,21 +88,25 @@ async def edit(
 ) -> Response:
     """Another name, and another address where one is given."""
     try:
-        document = WebhookEdit.model_validate({"name": form.name.strip()})
+        kept = (await webhooks.read(reader.tx.conn, key)).document
+        given = kept.model_dump(exclude={"key"}) | {"name": form.name.strip()}
+        document = WebhookEdit.model_validate(given)
         to = api.WebhookAddress(address=form.address.strip()) if form.address.strip() else None
-        saved = await api.edit_webhook(key, document, Response(), reader.tx, version, reader.caller)
+        saved = await api.edit_webhook(key, document, Response(), reader.tx, secrets, version, reader.caller)
         if to is not None:
             saved = await api.set_webhook_address(key, to, Response(), reader.tx, secrets, None, reader.caller)
     except ValidationError as refused:
-        return await _refused(reader, key, form, wrongs(refused, FIELDS), 422)
+        return await _refused(reader, secrets, key, form, wrongs(refused, FIELDS), 422)
     except Refusal as refused:
-        return await _refused(reader, key, form, {"": refused.message}, status_of(refused))
+        return await _refused(reader, secrets, key, form, {"": refused.message}, status_of(refused))
     return editing.to(f"/escalation/webhooks?told={'saved' if saved.version != version else 'same'}")
 
 
-async def _refused(reader: Reader, key: str, form: WebhookForm, errors: Mapping[str, str], status: int) -> Response:
+async def _refused(
+    reader: Reader, secrets: Secrets, key: str, form: WebhookForm, errors: Mapping[str, str], status: int
+) -> Response:
     await webhooks.read(reader.tx.conn, key)
-    return await _show(reader, failed={"key": key, "errors": errors, "entered": form}, status=status)
+    return await _show(reader, secrets, failed={"key": key, "errors": errors, "entered": form}, status=status)
 
 
 @router.post("/{key}/secret")
@@ -108,7 +114,7 @@ async def renew(key: Key, reader: Editing, secrets: SecretsGiven) -> Response:
     """Shows the other secret, this once."""
     renewed = await _renewed(reader, key, secrets)
     name = (await webhooks.read(reader.tx.conn, key)).document.name
-    return await _show(reader, secret=(name, renewed))
+    return await _show(reader, secrets, secret=(name, renewed))
 
 
 async def _renewed(reader: Reader, key: str, secrets: Secrets) -> str:
@@ -116,34 +122,37 @@ async def _renewed(reader: Reader, key: str, secrets: Secrets) -> str:
 
 
 @router.post("/{key}/test")
-async def try_it(key: Key, reader: Editing, request: Request) -> Response:
+async def try_it(key: Key, reader: Editing, secrets: SecretsGiven, request: Request) -> Response:
     """Sends a test, of which the screen tells what came."""
     try:
         test = await api.test_webhook(key, request, reader.tx, reader.caller)
     except Conflict as refused:
-        return await _refused(reader, key, WebhookForm(), {"": refused.message}, status_of(refused))
+        return await _refused(reader, secrets, key, WebhookForm(), {"": refused.message}, status_of(refused))
     return editing.to(f"/escalation/webhooks?told=tested&of={key}&test={test.id}")
 
 
 @router.post("/{key}/delete")
-async def delete(key: Key, reader: Editing, version: Seen) -> Response:
+async def delete(key: Key, reader: Editing, secrets: SecretsGiven, version: Seen) -> Response:
     """Refused with the policies that name it."""
     try:
         await api.delete_webhook(key, reader.tx, version, reader.caller)
     except Conflict as refused:
-        return await _refused(reader, key, WebhookForm(), {"": refused.message}, status_of(refused))
+        return await _refused(reader, secrets, key, WebhookForm(), {"": refused.message}, status_of(refused))
     return editing.to("/escalation/webhooks?told=deleted")
 
 
-async def _show(reader: Reader, page: PageWanted = SLICE, status: int = 200, **given: Any) -> Response:
-    listed = await api.list_webhooks(reader.tx, page)
+async def _show(
+    reader: Reader, secrets: Secrets, page: PageWanted = SLICE, status: int = 200, **given: Any
+) -> Response:
+    listed = await api.list_webhooks(reader.tx, page, secrets)
+    calls = await calling_store.standing(reader.tx.conn, [w.key for w in listed.items])
     used = {w.key: await place_store.places_of_target(reader.tx.conn, "webhook", w.key) for w in listed.items}
     nothing = {"told": "", "errors": {}, "entered": WebhookForm(), "failed": None, "secret": None, "test": None}
     return reader.shows(
         "webhooks",
         status,
         **nothing | given,
-        webhooks=[(w, [place["key"] for place in used[w.key]]) for w in listed.items],
+        webhooks=[(w, [place["key"] for place in used[w.key]], calls.get(w.key, {})) for w in listed.items],
         following=listed.next,
         may=reader.caller.may("webhooks.edit"),
     )

@@ -26,8 +26,9 @@ from app.directory.documents import (
     UserDocument,
 )
 from app.escalation import lists, policies, webhooks
-from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit, WebhookDocument
+from app.escalation.list_documents import EscalationMatrixEdit, SupportTiersEdit
 from app.escalation.policy_document import LastResort, PolicyDocument, StepDocument, Target
+from app.escalation.webhook_documents import WebhookDocument
 from app.ingest.adapters import ADAPTERS
 from app.oncall import commands as oncall
 from app.oncall.schedule_document import ScheduleDocument
@@ -160,9 +161,10 @@ class Builder:
             await policies.create(conn, now, document, actor=ACTOR)
         return key
 
-    async def webhook(self, key: str, url: str) -> Target:
+    async def webhook(self, key: str, url: str, **members: Any) -> Target:
+        """`members`: `request` and `when`, as the API takes them."""
         async with transaction(self._engine) as (conn, now):
-            document = WebhookDocument(key=key, name=key.capitalize())
+            document = WebhookDocument.model_validate({"key": key, "name": key.capitalize(), **members})
             await webhooks.create(conn, now, document, actor=ACTOR)
             await webhooks.set_address(conn, now, key, url, self._secrets, actor=ACTOR)
         return Target(type="webhook", key=key)

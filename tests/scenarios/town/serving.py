@@ -61,7 +61,7 @@ class Doomed:
         told = {
             f"TOCSIN_{name.upper()}": str(getattr(settings, name))
             for name in ("data_dir", "public_url", "secret_key", "twilio_account_sid", "twilio_auth_token",
-                         "twilio_from", "twilio_base_url", "smtp_url", "mail_from")
+                         "twilio_from", "twilio_base_url", "smtp_url", "mail_from", "allow_private_networks")
         }  # fmt: skip
         told |= {"TOCSIN_DATABASE_URL": database_url, "TOCSIN_ROLES": "worker", "PATH": os.environ.get("PATH", "")}
         root = Path(__file__).resolve().parents[3]

@@ -124,6 +124,8 @@ class Town(Looking):
                 if not tries_left:
                     raise
         await process.worker.delivery.settle()
+        while await process.worker.calling.send_due():
+            await process.worker.calling.settle()
 
     async def _due(self) -> datetime | None:
         """When the next row falls due, by the statement that the road itself asks."""

@@ -1,0 +1,199 @@
+"""A ticket system follows incidents over a webhook: in their order, at least once, given up where one can see it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from town import Town, minutes
+
+from app.dev import wire
+from app.metrics import REGISTRY
+
+PRIVATE = {"settings": {"allow_private_networks": True}}
+pytestmark = pytest.mark.parametrize("town", [PRIVATE], indirect=True)
+
+
+@dataclass
+class Tickets:
+    """A program that notes what it was told, and answers with the next of `answers`, else 204."""
+
+    requests: list[wire.Request] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.goes_on.set()
+
+    async def take(self, request: wire.Request) -> wire.Answer:
+        self.requests.append(request)
+        self.asked.set()
+        await self.goes_on.wait()
+        return wire.Answer(self.answers.pop(0) if self.answers else 204)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}/hooks"
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        return [json.loads(r.body) for r in self.requests]
+
+    @property
+    def types(self) -> list[str]:
+        return [t["type"].removeprefix("incident.") for t in self.told]
+
+
+@pytest.fixture
+async def tickets() -> AsyncIterator[Tickets]:
+    tickets = Tickets()
+    tickets.server = wire.Server(tickets.take)
+    await tickets.server.start("127.0.0.1", 0)
+    yield tickets
+    await tickets.server.stop()
+
+
+EVERYTHING = [
+    "triggered", "acknowledged", "unacknowledged", "escalated", "priority_changed", "reassigned", "mitigated",
+    "resolved", "closed", "note", "update",
+]  # fmt: skip
+
+
+def calls(result: str) -> float:
+    return REGISTRY.get_sample_value("tocsin_webhook_calls_total", {"result": result}) or 0.0
+
+
+async def test_the_life_of_an_incident_is_told_in_its_order(town: Town, tickets: Tickets) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(5), ben], criticality=1)
+    await town.build.webhook("tickets", tickets.url, when={"happens": EVERYTHING})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await town.wait(minutes(5))
+    await ben.expects_mail("HighErrorRate")
+    await ben.acknowledges()
+    number = (await town.incident()).number
+    await ben.asks("POST", f"/api/v1/incidents/{number}/notes", {"text": "the disk is full"})
+    await ben.resolves(confirmed=True)
+    await town.settle()
+    assert tickets.types == ["triggered", "escalated", "acknowledged", "note", "resolved"]
+    first, _, acknowledged, note, _ = tickets.told
+    assert first["incident"]["labels"]["alertname"] == "HighErrorRate"
+    assert (acknowledged["incident"]["acknowledged_by"], acknowledged["incident"]["state"]) == ("Ben", "acknowledged")
+    assert note["because"] == "the disk is full"
+    assert len({r.headers["webhook-id"] for r in tickets.requests}) == 5
+
+
+async def test_what_fails_twice_and_is_then_taken_was_told_once_and_holds_the_next_up(
+    town: Town, tickets: Tickets
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered", "acknowledged"]})
+    tickets.answers = [500, 503]
+    before = calls("tried_again"), calls("delivered"), calls("given_up")
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    assert len(tickets.requests) == 1, "the page went out at once all the same"
+    await ana.acknowledges()
+    assert tickets.types == ["triggered"], "what came later waits"
+    await town.wait(timedelta(seconds=5))
+    assert tickets.types == ["triggered"] * 2
+    await town.wait(timedelta(seconds=20))
+    assert tickets.types == ["triggered"] * 3 + ["acknowledged"]
+    first, second, third, _ = tickets.requests
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == third.headers["webhook-id"]
+    assert first.body == second.body == third.body, "every try says the same, also that nobody had it then"
+    assert (calls("tried_again"), calls("delivered"), calls("given_up")) == (before[0] + 2, before[1] + 2, before[2])
+
+
+async def test_what_is_refused_for_good_is_given_up_where_one_sees_it(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered", "acknowledged"]})
+    tickets.answers = [410]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    said = "The webhook Tickets was not told that it was triggered (the webhook answered 410): given up"
+    assert said in await town.story()
+    await ana.acknowledges()
+    assert tickets.types == ["triggered", "acknowledged"], "the next is told nevertheless"
+    listed = await cara.asks("GET", "/api/v1/webhooks/tickets/calls")
+    assert [(c["happening"], c["state"]) for c in listed["items"]] == [
+        ("acknowledged", "delivered"), ("triggered", "failed"),
+    ]  # fmt: skip
+    await cara.asks("POST", f"/api/v1/webhooks/tickets/calls/{listed['items'][1]['id']}/retry")
+    await town.settle()
+    assert tickets.types == ["triggered", "acknowledged", "triggered"]
+
+
+async def test_after_eighteen_hours_it_is_given_up(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]})
+    tickets.answers = [500] * 50
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    await town.alertmanager.resolves("HighErrorRate")
+    for wait in (5, 20, 60, 300, 1800, 7200, 18000, 36000):
+        await town.wait(timedelta(seconds=wait))
+    assert len(tickets.requests) == 9
+    assert any("was not told that it was triggered" in line for line in await town.story())
+
+
+async def test_who_listens_to_some_services_and_priorities_hears_of_those(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana], criticality=3)
+    await town.service("billing", policy=[ana], criticality=3)
+    when = {"happens": ["triggered", "priority_changed", "resolved"], "services": ["checkout"], "priority_at_least": 1}
+    await town.build.webhook("tickets", tickets.url, when=when)
+    await town.alertmanager.fires("Slow", service="billing", severity="warning")
+    await town.alertmanager.fires("Slow", service="checkout", severity="warning")
+    assert tickets.requests == []
+    number = (await town.rows("SELECT i.number FROM incidents i JOIN services s ON s.id = i.service_id"
+                              " WHERE s.key = 'checkout'"))[0].number  # fmt: skip
+    cara = town.residents["Cara"]
+    for grade in (1, 3):
+        said = {"impact": grade, "urgency": grade, "reason": "as seen"}
+        await cara.asks("PUT", f"/api/v1/incidents/{number}/priority", said)
+    await town.settle()
+    for _ in range(3):
+        await ana.expects_mail("Slow")
+    assert tickets.types == ["priority_changed"] * 2, "whoever was told of it hears the rest of it, too"
+
+
+async def test_a_worker_killed_between_sending_and_recording_has_it_sent_once_more(
+    town: Town, tickets: Tickets
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]})
+    tickets.goes_on.clear()
+    sender = town.alertmanager
+    alert = sender.alert("HighErrorRate", sender.labels("HighErrorRate", "checkout", "critical", {}))
+    await sender.send("checkout", sender.body(alert))
+    async with town.doomed_worker() as doomed:
+        await town.until(lambda: is_so(town, "SELECT 1 FROM notifications WHERE state = 'sent'"))
+        await town.until(lambda: is_so(town, "SELECT 1 FROM webhook_calls WHERE state = 'sending'"))
+        await tickets.asked.wait()
+        await doomed.kill()
+    tickets.goes_on.set()
+    await ana.expects_mail("HighErrorRate")
+    await town.wait(timedelta(seconds=59))
+    assert len(tickets.requests) == 1, "its lease still runs"
+    await town.wait(timedelta(seconds=1))
+    first, second = tickets.requests
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    [call] = await town.rows("SELECT state, tries FROM webhook_calls")
+    assert tuple(call) == ("delivered", 2)
+
+
+async def is_so(town: Town, statement: str) -> bool:
+    return bool(await town.rows(statement))
