@@ -1,4 +1,5 @@
-"""Every metric of Tocsin. docs/metrics.md explains each one; a test holds the two equal.
+"""The metrics of Tocsin; those of the watch over it are in watch_metrics.py. docs/metrics.md explains each one; a test
+holds the two equal.
 
 Rooms call the functions below, after their commit: what was rolled back did not happen. Label values are few by
 construction: never an id, an address, a path with its values, or anything a sender chose.
@@ -21,125 +22,100 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
 ProcessCollector(registry=REGISTRY)
 
-_SECONDS_SHORT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_SECONDS_PAGING: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+SECONDS_SHORT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SECONDS_PAGING: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 _SECONDS_PEOPLE: Final = (5, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 Overdue = Literal["ladder", "notification"]
 
 
-def _counter(name: str, about: str, *labels: str) -> Counter:
+def counter(name: str, about: str, *labels: str) -> Counter:
     return Counter(f"tocsin_{name}", about, labels, registry=REGISTRY)
 
 
-def _gauge(name: str, about: str, *labels: str) -> Gauge:
+def gauge(name: str, about: str, *labels: str) -> Gauge:
     return Gauge(f"tocsin_{name}", about, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+def histogram(name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
     return Histogram(f"tocsin_{name}", about, labels, buckets=buckets, registry=REGISTRY)
 
 
-_build = _gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
+_build = gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
 
-_intake_requests = _counter(
+_intake_requests = counter(
     "intake_requests_total", "Requests at intake by source and answered status.", "source", "status"
 )
-_events = _counter("events_total", "Events received by source and by what became of them.", "source", "outcome")
-_batch_requests = _histogram("group_commit_requests", "Requests that shared one transaction.", _SIZES)
-_batch_events = _histogram("group_commit_events", "Events in one transaction.", _SIZES)
-_batch_seconds = _histogram(
-    "group_commit_seconds", "Duration of one transaction of intake, commit included.", _SECONDS_SHORT
+_events = counter("events_total", "Events received by source and by what became of them.", "source", "outcome")
+_batch_requests = histogram("group_commit_requests", "Requests that shared one transaction.", _SIZES)
+_batch_events = histogram("group_commit_events", "Events in one transaction.", _SIZES)
+_batch_seconds = histogram(
+    "group_commit_seconds", "Duration of one transaction of intake, commit included.", SECONDS_SHORT
 )
-_quarantined = _counter("quarantined_total", "What could not be processed and was kept, by kind.", "kind")
+_quarantined = counter("quarantined_total", "What could not be processed and was kept, by kind.", "kind")
 
-_heartbeat_pings = _counter(
+_heartbeat_pings = counter(
     "heartbeat_pings_total", "Pings of heartbeats, by kind and by the way they came.", "kind", "via"
 )
-_heartbeats_missed = _counter("heartbeats_missed_total", "Heartbeats that were found to be down.")
-_sources_silent = _counter("sources_silent_total", "Integrations whose source fell silent while its alerts fired.")
-_suppressed = _counter("suppressed_total", "Occurrences that were suppressed, by what kind of thing did it.", "by")
+_heartbeats_missed = counter("heartbeats_missed_total", "Heartbeats that were found to be down.")
+_sources_silent = counter("sources_silent_total", "Integrations whose source fell silent while its alerts fired.")
+_suppressed = counter("suppressed_total", "Occurrences that were suppressed, by what kind of thing did it.", "by")
 
-_opened = _counter("incidents_opened_total", "Incidents opened, by priority.", "priority")
-_reopened = _counter("incidents_reopened_total", "Incidents reopened, by priority.", "priority")
-_resolved = _counter("incidents_resolved_total", "Incidents resolved, by priority.", "priority")
-_acknowledged = _histogram(
+_opened = counter("incidents_opened_total", "Incidents opened, by priority.", "priority")
+_reopened = counter("incidents_reopened_total", "Incidents reopened, by priority.", "priority")
+_resolved = counter("incidents_resolved_total", "Incidents resolved, by priority.", "priority")
+_acknowledged = histogram(
     "acknowledge_seconds", "From the incident becoming triggered to its acknowledgement.", _SECONDS_PEOPLE, "door"
 )
 
-_calendar_reads = _counter("calendar_reads_total", "Times that a calendar was looked after, by result.", "result")
-_calendars_failing = _gauge("calendars_failing", "Calendars whose last good copy stands in, since they cannot be read.")
+_calendar_reads = counter("calendar_reads_total", "Times that a calendar was looked after, by result.", "result")
+_calendars_failing = gauge("calendars_failing", "Calendars whose last good copy stands in, since they cannot be read.")
 
-_storms_began = _counter("storms_began_total", "Storms that began.")
-_storms_ended = _counter("storms_ended_total", "Storms that ended.")
+_storms_began = counter("storms_began_total", "Storms that began.")
+_storms_ended = counter("storms_ended_total", "Storms that ended.")
 
-_ladder_lateness = _histogram(
-    "ladder_lateness_seconds", "How long after its due time a ladder was claimed.", _SECONDS_PAGING
+_ladder_lateness = histogram(
+    "ladder_lateness_seconds", "How long after its due time a ladder was claimed.", SECONDS_PAGING
 )
-_notification_latency = _histogram(
-    "notification_seconds", "From a notification's due time to the provider accepting it.", _SECONDS_PAGING, "channel"
+_notification_latency = histogram(
+    "notification_seconds", "From a notification's due time to the provider accepting it.", SECONDS_PAGING, "channel"
 )
-_bundled = _counter("notifications_bundled_total", "Pages that went out in the message of another one.", "channel")
-_notifications = _counter("notifications_total", "Notifications by how they ended.", "channel", "result")
-_replies = _counter("replies_total", "Text messages and mails that came in, by what they asked for.", "verb", "channel")
-_bounces = _counter("bounces_total", "What mail servers said later about mails that they had taken.", "kind")
-_keys = _counter("keys_pressed_total", "Keys pressed in calls: 4, 6, 9, or another, which repeats.", "key")
-_provider_errors = _counter("provider_errors_total", "Refused or failed attempts by class of code.", "channel", "code")
-_provider_attempts = _counter(
+_bundled = counter("notifications_bundled_total", "Pages that went out in the message of another one.", "channel")
+_notifications = counter("notifications_total", "Notifications by how they ended.", "channel", "result")
+_replies = counter("replies_total", "Text messages and mails that came in, by what they asked for.", "verb", "channel")
+_bounces = counter("bounces_total", "What mail servers said later about mails that they had taken.", "kind")
+_keys = counter("keys_pressed_total", "Keys pressed in calls: 4, 6, 9, or another, which repeats.", "key")
+_provider_errors = counter("provider_errors_total", "Refused or failed attempts by class of code.", "channel", "code")
+_provider_attempts = counter(
     "provider_attempts_total", "Attempts by the provider that was asked, and whether it took the message.",
     "channel", "provider", "result",
 )  # fmt: skip
-_provider_asked = _counter(
+_provider_asked = counter(
     "provider_asked_total", "Questions to providers about messages that they took earlier.", "channel", "result"
 )
-_provider_over = _gauge(
+_provider_over = gauge(
     "provider_passed_over", "Number prefixes for which a provider is passed over now.", "channel", "provider"
 )
-_webhook_calls = _counter(
+_webhook_calls = counter(
     "webhook_calls_total", "Calls of webhooks about what happens to incidents, by result.", "result"
 )
-_oldest_overdue = _gauge(
+_oldest_overdue = gauge(
     "oldest_overdue_seconds", "How long the oldest due and unclaimed row has waited; 0: none.", "kind"
 )
 
-_tick_seconds = _histogram("tick_seconds", "Duration of one tick of the worker.", _SECONDS_SHORT)
-_tick_failures = _counter("tick_failures_total", "Ticks that ended in an error.")
-_tick_last = _gauge("tick_last_timestamp_seconds", "When the last tick of this process ended, Unix time.")
+_tick_seconds = histogram("tick_seconds", "Duration of one tick of the worker.", SECONDS_SHORT)
+_tick_failures = counter("tick_failures_total", "Ticks that ended in an error.")
+_tick_last = gauge("tick_last_timestamp_seconds", "When the last tick of this process ended, Unix time.")
 
-_http = _histogram(
+_http = histogram(
     "http_request_seconds",
     "Requests other than intake, by route template and status.",
-    _SECONDS_SHORT,
+    SECONDS_SHORT,
     "method",
     "route",
     "status",
 )
-
-_database_readable = _gauge("database_readable", "1 while this process can read its database, 0 while it cannot.")
-_second_path_fired = _counter("second_path_fired_total", "Messages sent on the second path, by reason.", "reason")
-_second_path_failed = _counter("second_path_failures_total", "Messages the second path could not send, by way.", "way")
-_second_path_active = _gauge("second_path_active", "1 while the second path holds something to be wrong.", "reason")
-_second_path_last = _gauge(
-    "second_path_last_timestamp_seconds", "When the second path of this process looked last, Unix time."
-)
-
-_outgoing_heartbeats = _counter(
-    "outgoing_heartbeats_total", "Pings of the outgoing heartbeat, by what they said.", "said"
-)
-_peer_seconds = _histogram("peer_seconds", "How long the peer took to answer, or to be given up.", _SECONDS_SHORT)
-_peer_looks = _counter("peer_looks_total", "Looks at the peer, by what they found.", "found")
-_canaries = _counter("canaries_total", "Canaries that ended, by how.", "channel", "provider", "outcome")
-_canary_seconds = _histogram(
-    "canary_seconds",
-    "From the making of a canary to a stage of its way.",
-    _SECONDS_PAGING,
-    "channel",
-    "provider",
-    "stage",
-)
-_paper_written = _gauge("paper_timestamp_seconds", "When the paper was written last, Unix time.")
-_paper_failures = _counter("paper_failures_total", "Times that the paper could not be written or mailed.", "way")
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -316,57 +292,6 @@ def http_request(method: str, route: str, status: int, seconds: float) -> None:
     _http_of(method if method in _METHODS else "other", route or "none", status).observe(seconds)
 
 
-def database_readable(readable: bool) -> None:
-    _database_readable.set(int(readable))
-
-
-def second_path_fired(reason: str) -> None:
-    """A message left on the second path; `reason` as in `notifications.watch.Reason`, or `all_clear`."""
-    _second_path_fired.labels(reason).inc()
-
-
-def second_path_failed(way: Literal["url", "mail"]) -> None:
-    _second_path_failed.labels(way).inc()
-
-
-def second_path_looked() -> None:
-    _second_path_last.set_to_current_time()
-
-
-def second_path_active(reason: str, active: bool) -> None:
-    _second_path_active.labels(reason).set(int(active))
-
-
-def outgoing_heartbeat(said: Literal["success", "fail", "unsent"]) -> None:
-    """`unsent`: the other side did not take it."""
-    _outgoing_heartbeats.labels(said).inc()
-
-
-def peer_asked(seconds: float) -> None:
-    _peer_seconds.observe(seconds)
-
-
-def peer_found(kind: str) -> None:
-    """`kind`: of `vigil.report.Kind`; empty: nothing is wrong."""
-    _peer_looks.labels(kind or "fine").inc()
-
-
-def canary_ended(channel: str, provider: str, outcome: Literal["arrived", "late", "lost"]) -> None:
-    _canaries.labels(channel, provider or "none", outcome).inc()
-
-
-def canary_took(channel: str, provider: str, stage: Literal["accepted", "delivered"], seconds: float) -> None:
-    _canary_seconds.labels(channel, provider or "none", stage).observe(max(0.0, seconds))
-
-
-def paper_written() -> None:
-    _paper_written.set_to_current_time()
-
-
-def paper_failed(way: Literal["file", "mail", "database"]) -> None:
-    _paper_failures.labels(way).inc()
-
-
 def render(accept: str = "") -> tuple[bytes, str]:
     """All metrics in the format the `Accept` header asks for, and its media type."""
     encode, media_type = choose_encoder(accept)
@@ -391,16 +316,6 @@ def _start_at_zero() -> None:
         _calendar_reads.labels(result)
     for overdue in ("ladder", "notification"):
         _oldest_overdue.labels(overdue)
-    for said in ("success", "fail", "unsent"):
-        _outgoing_heartbeats.labels(said)
-    for paper in ("file", "mail", "database"):
-        _paper_failures.labels(paper)
-    for way in ("url", "mail"):
-        _second_path_failed.labels(way)
-    for reason in ("ladder_overdue", "notification_overdue", "database_unreadable", "last_resort_unreachable"):
-        _second_path_fired.labels(reason)
-        _second_path_active.labels(reason)
-    _second_path_fired.labels("all_clear")
 
 
 _start_at_zero()

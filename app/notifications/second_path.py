@@ -24,7 +24,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import clock, metrics
+from app import clock, metrics, watch_metrics
 from app.channels.channel import Message, SendFailed
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
@@ -109,7 +109,7 @@ class SecondPath:
             await clock.pause(self._confirm_s)
             look = await self._look()
         self.seen = Seen(look, self._elapsed(), self._clock)
-        metrics.second_path_looked()
+        watch_metrics.second_path_looked()
         decision = watch.decide(look, self._state, self._elapsed())
         after = dict(decision.state)
         for word in decision.words:
@@ -118,7 +118,7 @@ class SecondPath:
         self._state = after
         for reason, overdue in watch.found(look).items():
             if overdue is not None:
-                metrics.second_path_active(reason, overdue.late > 0)
+                watch_metrics.second_path_active(reason, overdue.late > 0)
 
     async def tell(self, word: Word) -> bool:
         """Sends one message by every configured way. True when it need not be tried again: one way took it, or none is
@@ -127,7 +127,7 @@ class SecondPath:
         say("second_path", reason=word.reason, text=watch.title(word))
         sent = await asyncio.gather(self._post(word), self._write(word))
         if any(sent):
-            metrics.second_path_fired("all_clear" if word.clear else word.reason)
+            watch_metrics.second_path_fired("all_clear" if word.clear else word.reason)
         return any(sent) or not self.configured
 
     async def close(self) -> None:
@@ -159,7 +159,7 @@ class SecondPath:
             return await self._unreadable(e)
         self._read_at = self._elapsed()
         self._clock = (now, self._read_at)
-        metrics.database_readable(True)
+        watch_metrics.database_readable(True)
         metrics.oldest_overdue("ladder", ladders.oldest_s)
         metrics.oldest_overdue("notification", notifications.oldest_s)
         return Look(ladders=ladders, notifications=notifications, unreachable=self._recently_unreachable())
@@ -168,7 +168,7 @@ class SecondPath:
         """A connection that failed once is not used again."""
         since = self._elapsed() - self._read_at
         log.warning("database_unreadable", error=type(error).__name__, for_s=round(since))
-        metrics.database_readable(False)
+        watch_metrics.database_readable(False)
         await self._engine.dispose()
         return Look(unreadable_s=since, unreachable=self._recently_unreachable())
 
@@ -216,7 +216,7 @@ class SecondPath:
 
 
 def _failed(way: Literal["url", "mail"], why: str) -> bool:
-    metrics.second_path_failed(way)
+    watch_metrics.second_path_failed(way)
     log.error("second_path_failed", way=way, because=why)
     return False
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 
-from app import clock, metrics
+from app import clock, watch_metrics
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
 from app.settings import Settings
@@ -79,12 +79,12 @@ class Beacon:
             return _failed("unreachable" if not e.written else "unanswered")
         if not 200 <= answer.status < 300:
             return _failed(f"answered {answer.status}")
-        metrics.outgoing_heartbeat("fail" if found else "success")
+        watch_metrics.outgoing_heartbeat("fail" if found else "success")
         return True
 
 
 def _failed(why: str) -> bool:
-    metrics.outgoing_heartbeat("unsent")
+    watch_metrics.outgoing_heartbeat("unsent")
     log.warning("heartbeat_unsent", because=why)
     return False
 

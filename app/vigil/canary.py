@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import metrics
+from app import watch_metrics
 from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.directory.contacts import UsableMethod
@@ -123,9 +123,9 @@ class Canaries:
 
 def _measure(flight: Flight, verdict: Verdict) -> None:
     outcome = {"": "arrived", "late": "late"}.get(verdict.wrong or "", "lost")
-    metrics.canary_ended(flight.channel, flight.provider, outcome)  # type: ignore[arg-type]  # one of the three
+    watch_metrics.canary_ended(flight.channel, flight.provider, outcome)  # type: ignore[arg-type]  # one of the three
     if flight.accepted_at is not None:
         took = (flight.accepted_at - flight.made_at).total_seconds()
-        metrics.canary_took(flight.channel, flight.provider, "accepted", took)
+        watch_metrics.canary_took(flight.channel, flight.provider, "accepted", took)
     if flight.state == "delivered" and verdict.took_s is not None:
-        metrics.canary_took(flight.channel, flight.provider, "delivered", verdict.took_s)
+        watch_metrics.canary_took(flight.channel, flight.provider, "delivered", verdict.took_s)

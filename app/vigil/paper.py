@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import clock, metrics
+from app import clock, watch_metrics
 from app.channels.channel import Message, SendFailed
 from app.channels.mail import MailChannel
 from app.db.engine import transaction
@@ -61,7 +61,7 @@ class Paper:
             if self._mail is not None:
                 await self._post()
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as e:
-            metrics.paper_failed("database")
+            watch_metrics.paper_failed("database")
             log.warning("paper_not_written", error=type(e).__name__)
             await self._restamp()
 
@@ -75,11 +75,11 @@ class Paper:
         try:
             await asyncio.to_thread(files.write, self._directory, paper_texts.html(found))
         except OSError as e:
-            metrics.paper_failed("file")
+            watch_metrics.paper_failed("file")
             log.error("paper_not_written", error=e.strerror or type(e).__name__)
             return
         self._written_at = self._elapsed()
-        metrics.paper_written()
+        watch_metrics.paper_written()
 
     async def _restamp(self) -> None:
         if self._directory is None or (page := await asyncio.to_thread(files.former, self._directory)) is None:
@@ -90,7 +90,7 @@ class Paper:
             try:
                 await asyncio.to_thread(files.write, self._directory, old)
             except OSError as e:
-                metrics.paper_failed("file")
+                watch_metrics.paper_failed("file")
                 log.error("paper_not_written", error=e.strerror or type(e).__name__)
 
     async def _post(self) -> None:
@@ -123,6 +123,6 @@ class Paper:
                 await self._mail.send(message)
                 taken = True
             except SendFailed as e:
-                metrics.paper_failed("mail")
+                watch_metrics.paper_failed("mail")
                 log.warning("paper_not_mailed", because=str(e))
         return taken

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import clock, hours, metrics
+from app import clock, hours, watch_metrics
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
 from app.db.engine import transaction
@@ -55,14 +55,14 @@ class Peering:
                 return False
         began = clock.elapsed()
         status, body, failed = await self._asked()
-        metrics.peer_asked(clock.elapsed() - began)
+        watch_metrics.peer_asked(clock.elapsed() - began)
         async with transaction(self._engine) as (conn, now):
             finding = failed or report.read(status, body, now)
             before = await round_store.lock(conn, ROUND) or {}
             judged = patience.judge(before, finding, now)
             await round_store.keep(conn, ROUND, judged.state)
             news = await self._tell(conn, now, finding, judged)
-        metrics.peer_found(finding.kind)
+        watch_metrics.peer_found(finding.kind)
         return news
 
     async def _asked(self) -> tuple[int, bytes, Finding | None]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+import app.watch_metrics  # noqa: F401  # its metrics are there as well then
 from app import metrics
 
 DOCS = Path(__file__).parents[2] / "docs"

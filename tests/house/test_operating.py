@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import app.watch_metrics  # noqa: F401  # its metrics are there as well then
 from app import metrics, settings
 from app.notifications.watch import Overdue, Process, Word, document
 
