@@ -19,7 +19,7 @@ from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
 from app.notifications import mail_words, why
 from app.notifications import reply_texts as texts
-from app.notifications.replies import Candidate, Said
+from app.notifications.replies import TAKING, Candidate, Said
 
 MOST_MINUTES: Final = {"acknowledge": 24 * 60, "snooze": 7 * 24 * 60}
 
@@ -42,12 +42,14 @@ Via = Literal["sms", "mail"]
 async def act(
     conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate], via: Via = "sms"
 ) -> list[str]:
-    """Does it, and tells in as many texts as it takes. `these` are one, or for `acknowledge_all` several."""
+    """Does it, and tells in as many texts as it takes. `these` are several for `acknowledge_all` and for a digest."""
     if said.verb == "acknowledge_all":
         for one in sorted(these, key=lambda c: c.incident_id):  # locks in one order, whoever else takes several
             await commands.acknowledge(conn, now, one.incident_id, responder(one, via))
         seen = [await _seen(conn, one) for one in these]
         return [texts.taken_all(seen, these[0].user_id, now)]
+    if len(these) > 1:
+        return [await _several(conn, now, said, these, via)]
     (one,) = these
     if said.verb == "runbook" and via == "mail":
         return [mail_words.runbook(await _seen(conn, one))]
@@ -59,6 +61,18 @@ async def act(
         return [texts.why(it, why.in_a_text(because) if because else "", one.user_id, now)]
     await incident_store.lock(conn, [one.incident_id])
     return [await _one(conn, now, said, one, via)]
+
+
+async def _several(
+    conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate], via: Via
+) -> str:  # fmt: skip
+    """One word for several incidents, each by itself: what one of them refuses does not keep the others from it."""
+    await incident_store.lock(conn, [c.incident_id for c in these])  # in one order, whoever else takes several
+    told = [await _one(conn, now, said, one, via) for one in these]
+    seen = [await _seen(conn, one) for one in these]
+    if said.verb in TAKING:
+        return texts.taken_all(seen, these[0].user_id, now)
+    return texts.resolved_all(seen, told)
 
 
 async def _seen(conn: AsyncConnection, one: Candidate) -> Standing:

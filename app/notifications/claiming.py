@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.incidents import storm_store
 from app.incidents.storms import Storm
-from app.notifications import outcome, pacing_store, store
+from app.notifications import digest_store, outcome, pacing_store, store
 from app.notifications.bundling import Bundled, Waiting, bundle
 from app.notifications.limits import Pace
 
@@ -51,24 +51,46 @@ async def claim(conn: AsyncConnection, now: datetime, room: Room, channels: Coll
     rows = await _due(conn, now, room)
     if not rows:
         return Claim()
+    looked = len(rows)
+    rows = await _whole_digests(conn, now, rows)
     going = await _hold(conn, now, await outcome.drop_pointless(conn, now, rows, channels))
+    parcels = _together([r for r in going if is_digest(r)])
+    going = [r for r in going if not is_digest(r)]
     storm = await storm_store.running(conn) if any(_is_page(r) for r in going) else None
     limited = [r for r in going if _is_limited(r, storm)]
     passing = [r for r in going if _is_page(r) and not r.tries and not _is_limited(r, storm)]
-    parcels: list[Parcel] = [[r] for r in (*[r for r in going if not _is_page(r)], *passing)]
+    parcels += [[r] for r in (*[r for r in going if not _is_page(r)], *passing)]
     parcels += _together([r for r in going if _is_page(r) and r.tries])
     parcels += await _within_limits(conn, now, limited, passing, channels, storm)
     if parcels:
         await _mark(conn, now, parcels)
-    return Claim(parcels, len(rows), storm)
+    return Claim(parcels, looked, storm)
 
 
 async def _hold(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> list[Any]:
     """What waited until the very instant at which the next step of its ladder is due waits for that step, which another
     worker may be taking: if it pages the same contact method, its message says all of it."""
-    held = [(r.id, now + HOLD, "waits for the step that is due now") for r in rows if r.step_is_due]
-    await pacing_store.postpone(conn, held)
-    return [r for r in rows if not r.step_is_due]
+    held = {r.id for r in rows if r.step_is_due and not is_digest(r)}
+    await pacing_store.postpone(conn, [(n, now + HOLD, "waits for the step that is due now") for n in held])
+    return [r for r in rows if r.id not in held]
+
+
+async def _whole_digests(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> Sequence[Any]:
+    """With all that is due of a digest of which some was claimed; without digests that another worker claims. No limit
+    holds them up: there is one a day."""
+    methods = {r.contact_method_id for r in rows if is_digest(r)}
+    if not methods:
+        return rows
+    mine = await digest_store.take(conn, methods)
+    kept = [r for r in rows if not is_digest(r) or r.contact_method_id in mine]
+    known = {r.id for r in kept}
+    more = [n for n in await digest_store.whole(conn, now, mine) if n not in known] if mine else []
+    return [*kept, *(await conn.execute(store.DETAILS, {"ids": more, "now": now})).all()] if more else kept
+
+
+def is_digest(row: Any) -> bool:
+    """A quiet page of a night, which waited for the morning. Tried again, it is a page as any other."""
+    return _is_page(row) and not row.tries and "digest" in row.content
 
 
 async def _due(conn: AsyncConnection, now: datetime, room: Room) -> Sequence[Any]:

@@ -54,6 +54,8 @@ class Job:
     way: Way
     linked: bool = True
     """It carries a link that acts for its reader."""
+    digest: bool = False
+    """It is the message about a night."""
 
     @property
     def lost(self) -> Undelivered:
@@ -88,7 +90,7 @@ class Delivery:
             claimed = await claim(conn, now, room, list(self._channels)) if room.channels else Claim()
             ways = await self._ways.choose(conn, now, claimed.parcels)
             codes = await reply_codes.give(conn, now, claimed.parcels)
-            wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes)
+            wording = await Wording.of(conn, now, claimed.parcels, claimed.storm, codes)
             jobs = [
                 self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way)
                 for p, way in zip(claimed.parcels, ways, strict=True)
@@ -97,7 +99,9 @@ class Delivery:
             if not claimed.looked:  # it reads all that is due, which in a burst is much
                 await outcome.fail_unconfigured(conn, now, list(self._channels))
         for job in jobs:
-            if len(job.carries) > 1:
+            if job.digest:
+                metrics.digest_sent(job.lost.channel, len(job.carries))
+            elif len(job.carries) > 1:
                 metrics.notifications_bundled(job.lost.channel, len(job.carries) - 1)
             self._start(job, self._send(job))
         return claimed.looked
@@ -171,7 +175,8 @@ class Delivery:
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
         repeated = any(r.repeated for r in parcel)
-        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, rendering.has_answer(row))
+        linked, digest = rendering.has_answer(row), rendering.is_digest(parcel)
+        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, digest)
 
     def _webhook_address(self, row: Any) -> str:
         """Empty, which the channel refuses: it was sealed under another secret key, or the webhook was removed while
@@ -225,7 +230,7 @@ class Delivery:
         lost = (await conn.execute(store.LOST_DETAILS, named)).all()
         await conn.execute(store.RECLAIM, named)
         codes = await reply_codes.give(conn, now, list(parcels.values()))
-        wording = await Wording.of(conn, list(parcels.values()), codes=codes)
+        wording = await Wording.of(conn, now, list(parcels.values()), codes=codes)
         jobs = []
         for r in lost:
             way = self._ways.way_of(parcels[r.id][0].channel, r.provider, parcels[r.id][0].address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.notifications import mail_words
+from app.notifications import digest_texts, mail_words
 
 
 def data(row: Any, public_url: str) -> dict[str, Any]:
@@ -38,6 +38,11 @@ def has_answer(row: Any) -> bool:
     return row.incident_id is not None and acts and row.webhook_id is None
 
 
+def is_digest(parcel: Sequence[Any]) -> bool:
+    """Whether it is the message about a night: nothing else goes along with what waited for it."""
+    return all(row.purpose == "page" and "digest" in row.content for row in parcel)
+
+
 def is_answered(row: Any) -> bool:
     """Whether a mail may be answered: a page, and what we said to an answer."""
     return row.channel == "mail" and row.user_id is not None and (has_answer(row) or "answers" in row.content)
@@ -47,4 +52,5 @@ def replies(parcel: Sequence[Any], by_text: tuple[str, ...]) -> tuple[str, ...]:
     """How to answer on the channel itself. `by_text`: how by text message."""
     if parcel[0].channel != "mail" or not has_answer(parcel[0]):
         return by_text
-    return (mail_words.how([row.number for row in parcel]),)
+    numbers = [row.number for row in parcel]
+    return (digest_texts.how_by_mail(numbers) if is_digest(parcel) else mail_words.how(numbers),)

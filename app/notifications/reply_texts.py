@@ -66,7 +66,18 @@ def taken_all(several: Sequence[Standing], reader_id: int, now: datetime) -> str
         return taken(several[0], reader_id, now)
     mine = [s for s in several if s.is_open and s.acknowledged_by_id == reader_id]
     others = [standing(s, reader_id, now) for s in several if s not in mine]
-    head = f"You have {', '.join(f'#{s.number}' for s in mine)} ({mine[0].service})." if mine else ""
+    service = f" ({mine[0].service})" if len({s.service for s in mine}) == 1 else ""
+    ends = {s.wakes_at for s in mine}
+    until = f" until {clock_of(mine[0].wakes_at, mine[0], now)}" if len(ends) == 1 and None not in ends else ""
+    head = f"You have {', '.join(f'#{s.number}' for s in mine)}{service}{until}." if mine else ""
+    return " ".join(filter(None, [head, *others]))
+
+
+def resolved_all(several: Sequence[Standing], told: Sequence[str]) -> str:
+    """After `c all` or `c 1 3`. `told`: what is said of each by itself."""
+    over = [s for s in several if not s.is_open]
+    head = f"Resolved: {', '.join(f'#{s.number}' for s in over)}." if over else ""
+    others = [words for s, words in zip(several, told, strict=True) if s.is_open]
     return " ".join(filter(None, [head, *others]))
 
 
@@ -117,7 +128,7 @@ def ask(meant: Meant, said: Said) -> str:
             return f"Which one? {_choices(meant.among, letters)}"
         case "no_such_code":
             there = f"Open: {_choices(meant.among)}" if meant.among else "Nothing is open for you."
-            return f"{said.code} is no code of this number. {there}"
+            return f"{said.code or meant.unknown} is no code of this number. {there}"
         case "minutes_or_code":
             code, number = meant.among[0].code, meant.among[0].number
             return f"Reply {code}a to acknowledge #{number}, or {code}a 15 to promise to have it for 15 minutes."

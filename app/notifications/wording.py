@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.incidents import recurrence_store
 from app.incidents.recurrence_store import Known
 from app.incidents.storms import Storm
-from app.notifications import storm_texts, texts
+from app.notifications import digest_store, digest_texts, rendering, storm_texts, texts
 from app.notifications.claiming import Parcel
 
 
@@ -29,17 +29,27 @@ class Wording:
     storm: Storm | None
     codes: Mapping[UUID, int] = field(default_factory=dict)
     """Reply codes by notification."""
+    fired: Mapping[UUID, int] = field(default_factory=dict)
+    """How many occurrences each incident of a digest has."""
+    over: Mapping[tuple[int, str], Sequence[int]] = field(default_factory=dict)
+    """By (user, day of a digest) what was to be in it and is over."""
 
     @classmethod
     async def of(
         cls,
         conn: AsyncConnection,
+        now: datetime,
         parcels: Sequence[Parcel],
         storm: Storm | None = None,
         codes: Mapping[UUID, int] | None = None,
     ) -> Wording:
         alone = {p[0].incident_id for p in parcels if len(p) == 1 and p[0].incident_id is not None}
-        return cls(await recurrence_store.known(conn, alone), storm, codes or {})
+        known = await recurrence_store.known(conn, alone)
+        if not (digests := [p for p in parcels if rendering.is_digest(p)]):
+            return cls(known, storm, codes or {})
+        fired = await digest_store.fired(conn, {r.incident_id for p in digests for r in p})
+        over = await digest_store.over(conn, now, {(p[0].user_id, p[0].content["digest"]) for p in digests})
+        return cls(known, storm, codes or {}, fired, over)
 
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
         row = parcel[0]
@@ -59,6 +69,10 @@ class Wording:
             return texts.expires_soon(about[0], row.content, row.time_zone, repeated=repeated)
         if row.purpose == "nudge":
             return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
+        if rendering.is_digest(parcel):
+            fired = [self.fired.get(r.incident_id, 1) for r in parcel]
+            over = self.over.get((row.user_id, row.content["digest"]), ())
+            return digest_texts.digest(about, fired, over, row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
             return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)
         if len(parcel) > 1:
