@@ -154,14 +154,20 @@ class Meant:
     """Of several codes the first that is none."""
 
 
+def understood(said: Said, candidates: Sequence[Candidate]) -> Said:
+    """`a 3` is no promise of three minutes where a digest named an incident so: it invites to that answer."""
+    named = {c.code for c in candidates if c.is_open and c.digest}
+    if said.verb != "acknowledge" or said.code is not None or said.minutes is None or said.minutes not in named:
+        return said
+    return Said("acknowledge", codes=(said.minutes,))
+
+
 def meant(said: Said, candidates: Sequence[Candidate]) -> Meant:
     """Which incident a command is about: by its code, else the only one there is. `candidates`: of the number that it
     came from, which binds code and number together."""
     still_open = [c for c in candidates if c.is_open]
     if said.every:
         return _of_digest(said, candidates)
-    if said.verb == "acknowledge" and said.minutes in {c.code for c in still_open if c.digest} and said.code is None:
-        said = replace(said, minutes=None, codes=(said.minutes or 0,))
     if said.codes:
         known = {c.code for c in candidates}
         if unknown := [code for code in said.codes if code not in known]:

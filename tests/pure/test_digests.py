@@ -14,7 +14,7 @@ from app.escalation.positions import PageOrder
 from app.notifications import digest_texts
 from app.notifications.digests import morning
 from app.notifications.plan import plan
-from app.notifications.replies import Candidate, Meant, meant, parse
+from app.notifications.replies import Candidate, Meant, meant, parse, understood
 from app.notifications.texts import About
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -129,7 +129,7 @@ KNOWN = [paged(1, OLD), paged(2, NEW), paged(3, NEW), paged(4, NEW, state="ackno
     ],
 )
 def test_what_an_answer_means(text: str, codes: list[int]) -> None:
-    assert [c.code for c in meant(parse(text), KNOWN).these] == codes
+    assert [c.code for c in meant(understood(parse(text), KNOWN), KNOWN).these] == codes
 
 
 def test_one_wrong_number_does_nothing() -> None:
@@ -144,5 +144,5 @@ def test_what_is_mine_counts_for_all() -> None:
 def test_without_a_digest_the_words_mean_what_they_did() -> None:
     only = [paged(1), paged(1)]
     assert meant(parse("a all"), only[:1]) == Meant(only[:1])
-    assert meant(parse("a 5"), KNOWN).why == "minutes_or_code"
+    assert meant(understood(parse("a 5"), KNOWN), KNOWN).why == "minutes_or_code"
     assert meant(parse("c all"), [paged(1), paged(2)]).why == "which"
