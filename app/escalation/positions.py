@@ -77,6 +77,8 @@ class Reach(Struct, frozen=True, gc=False):
     """(id, name) of webhooks among the targets: they are called, and are nobody who could answer."""
     shadows: tuple[tuple[int, str], ...] = ()
     """(user id, names of whom they shadow): they are told, and are nobody who was reached."""
+    told_at: datetime | None = None
+    """When the last of the people learns of what is quiet: those who asked for digests sleep until then."""
 
 
 FindReach = Callable[[Sequence[Target]], Reach]

@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app.db import ids
+from app.directory import digests
 from app.directory.contacts import Person, Rule
+from app.directory.digests import Morning
 from app.escalation.positions import PageOrder
-from app.hours import zone
-from app.notifications.digests import Morning, morning
 
 
 class Planned(Struct, frozen=True, gc=False):
@@ -61,7 +61,8 @@ def plan(
 
 
 def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned]:
-    if (waits := _morning(order, person, now)) is not None:
+    quiet = order.purpose == "page" and order.loudness == "quiet"
+    if quiet and (waits := digests.of(person, now)) is not None:
         yield _for_digest(order, person, waits, now)
         return
     for rule in _rules(order, person):
@@ -87,12 +88,6 @@ def _of_rule(order: PageOrder, person: Person, rule: Rule, now: datetime) -> Pla
         content=_content(order),
         because=f"waits {_span(rule.delay_s)} as its notification rule says" if rule.delay_s else "",
     )
-
-
-def _morning(order: PageOrder, person: Person, now: datetime) -> Morning | None:
-    if order.purpose != "page" or order.loudness != "quiet" or person.digest_at is None or not person.methods:
-        return None
-    return morning(now, person.digest_at, zone(person.zone))
 
 
 def _for_digest(order: PageOrder, person: Person, waits: Morning, now: datetime) -> Planned:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app.directory.contacts import Person, Rule, UsableMethod
 from app.escalation.positions import PageOrder
 from app.notifications import digest_texts
-from app.notifications.digests import morning
+from app.directory.digests import morning
 from app.notifications.plan import plan
 from app.notifications.replies import Candidate, Meant, meant, parse, understood
 from app.notifications.texts import About

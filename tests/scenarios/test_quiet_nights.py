@@ -179,3 +179,17 @@ async def test_the_morning_that_comes_an_hour_early(town: Town) -> None:
     await ana.expects_mail("2 incidents wait for you", "since Sun 01:30")
     await town.wait(hours(1))
     town.nothing_else_arrived()
+
+
+@pytest.mark.parametrize("town", [{"at": THREE - hours(5)}], indirect=True)
+async def test_the_ladder_counts_from_the_morning(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await asks_for_digests(ana)
+    await town.service("checkout", policy=[ana, minutes(10), ben])
+    await town.alertmanager.fires("Disk", severity="info")  # 22:00; eight hours later Ana still knows nothing of it
+    await town.wait_until(NINE)
+    await ana.expects_mail("Quiet last night", "Disk")
+    await town.wait_until(NINE + hours(8) - seconds(1))
+    town.nothing_else_arrived()
+    await town.wait(seconds(1))
+    await ben.expects_mail("Disk")

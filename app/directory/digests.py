@@ -1,8 +1,9 @@
 """Which quiet pages wait for the morning, and until when. Pure.
 
 Somebody who asked for digests gets the quiet pages of a night as one message, in the morning, in place of one message
-each. The night is the twelve hours of the clock before it: by day a quiet page goes out at once, for it would wait
-longer than its ladder does. Every day, not only on working days: who is on call on Saturday is not who is on Monday.
+each. The night is the twelve hours of the clock before it: by day a quiet page goes out at once. The ladder of an
+incident counts from the morning, too (`Reach.told_at`): nobody else is asked because somebody sleeps. Every day, not
+only on working days: who is on call on Saturday is not who is on Monday.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from app import hours
+from app.directory.contacts import Person
 
 NIGHT: Final = timedelta(hours=12)
 
@@ -23,6 +25,13 @@ class Morning(Struct, frozen=True, gc=False):
 
     day: date
     due_at: datetime
+
+
+def of(person: Person, now: datetime) -> Morning | None:
+    """The digest for which a quiet page of `now` to this person waits; None: it goes out at once."""
+    if person.digest_at is None or not person.methods:
+        return None
+    return morning(now, person.digest_at, hours.zone(person.zone))
 
 
 def morning(now: datetime, at: str, where: ZoneInfo) -> Morning | None:
