@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from app.directory.contacts import Person, Rule, UsableMethod
+from app.directory.digests import morning
 from app.escalation.positions import PageOrder
 from app.notifications import digest_texts
-from app.directory.digests import morning
 from app.notifications.plan import plan
 from app.notifications.replies import Candidate, Meant, meant, parse, understood
 from app.notifications.texts import About
