@@ -230,9 +230,9 @@ def ladder_claimed(lateness_s: float) -> None:
     _ladder_lateness.observe(max(0.0, lateness_s))
 
 
-def reply(verb: str, channel: Literal["sms", "mail"] = "sms") -> None:
+def reply(verb: str, channel: Literal["sms", "mail", "slack"] = "sms") -> None:
     """`verb`: of `notifications.replies.Verb`, or `unknown_number`, `repeated`, `not_answered`; by mail also `note`,
-    `ignored`, `unknown_address`, `unknown_sender`, `not_authenticated`."""
+    `ignored`, `unknown_address`, `unknown_sender`, `not_authenticated`; in Slack also `expired`."""
     _replies.labels(verb, channel).inc()
 
 

@@ -68,6 +68,9 @@ class Settings:
     mail_in_imap_url: str = field(default="", repr=False)
     mail_in_authserv_id: str = ""
     ntfy_servers: tuple[str, ...] = field(default=(), repr=False)
+    slack_token: str = field(default="", repr=False)
+    slack_signing_secret: str = field(default="", repr=False)
+    slack_base_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
     allow_private_networks: bool = False
     watchdog_url: str = field(default="", repr=False)
@@ -179,6 +182,8 @@ def _check(s: Settings) -> None:
     if s.smtp_url and not s.mail_from:
         raise Invalid("TOCSIN_SMTP_URL needs TOCSIN_MAIL_FROM")
     _check_mail(s)
+    if bool(s.slack_token) != bool(s.slack_signing_secret):
+        raise Invalid("TOCSIN_SLACK_TOKEN and TOCSIN_SLACK_SIGNING_SECRET belong together")
     if bool(s.watchdog_smtp_url) != bool(s.watchdog_to):
         raise Invalid("TOCSIN_WATCHDOG_SMTP_URL and TOCSIN_WATCHDOG_TO belong together")
     _check_vigil(s)

@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import clock, flow, metrics
 from app.access.links import Links
+from app.asides import Aside
 from app.channels.channel import Channel
 from app.db.engine import transaction
 from app.db.notify import Listener
 from app.notifications import handoff_notices, polling
+from app.notifications.chat_updates import ChatUpdates
 from app.notifications.delivery import Delivery
 from app.notifications.due import Climbed, together
 from app.proof import watching
@@ -34,6 +36,8 @@ CHORES_AFTER_S = 2.0
 """Whoever starts has something better to do first."""
 PROVE_EVERY_S = 5
 ASK_EVERY_S = 5
+ERRANDS_EVERY_S = 1
+FOLLOW_EVERY_S = 0.5
 OVERDUE_S = 0.1
 
 log = structlog.get_logger()
@@ -61,9 +65,6 @@ class Worker:
         self._providers = channels
         self._standings = Standings()
         self._unreachable = unreachable
-        self._keep_house = keep_house
-        self._errands = errands
-        self._running_errands: asyncio.Task[None] | None = None
         self._due = asyncio.Event()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -72,10 +73,13 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         outward = dict(channels) | ({webhooks.capability.channel: webhooks} if webhooks is not None else {})
         self.delivery = Delivery(engine, outward, links, public_url, self.wake)
+        self.chat = ChatUpdates(engine, channels, links, public_url)
         self._stopping = False
-        self._cleaning: asyncio.Task[None] | None = None
-        self._proving: asyncio.Task[None] | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._following = Aside("chat updates", self.chat.follow, rest_s=FOLLOW_EVERY_S)
+        self._chores = Aside("chores", keep_house) if keep_house is not None else None
+        self._errands = Aside("errands", errands) if errands is not None else None
+        self._proof = Aside("proof", self.prove)
+        self._asking = Aside("ask", self.ask)
         self._public_url = public_url
         self.seen_at: float | None = None
         """When the last tick ended, on the monotonic clock."""
@@ -85,11 +89,13 @@ class Worker:
 
     def start(self) -> None:
         self._scheduler.add_job(self._beat, "interval", seconds=1, id="beat")
-        if self._keep_house is not None:
+        if self._chores is not None:
             first = datetime.now(UTC) + timedelta(seconds=CHORES_AFTER_S)
-            self._scheduler.add_job(self._chores, "interval", seconds=60, id="chores", next_run_time=first)
-        self._scheduler.add_job(self._proof, "interval", seconds=PROVE_EVERY_S, id="proof")
-        self._scheduler.add_job(self._ask, "interval", seconds=ASK_EVERY_S, id="ask")
+            self._scheduler.add_job(self._chores.begun, "interval", seconds=60, id="chores", next_run_time=first)
+        if self._errands is not None:
+            self._scheduler.add_job(self._errands.begun, "interval", seconds=ERRANDS_EVERY_S, id="errands")
+        self._scheduler.add_job(self._proof.begun, "interval", seconds=PROVE_EVERY_S, id="proof")
+        self._scheduler.add_job(self._asking.begun, "interval", seconds=ASK_EVERY_S, id="ask")
         self._scheduler.start()
         if self._listener is not None:
             self._listener.start()
@@ -100,9 +106,8 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         if self._listener is not None:
             await self._listener.stop()
-        for task in filter(None, (self._cleaning, self._proving, self._asking, self._running_errands)):
-            task.cancel()
-            await asyncio.wait({task})
+        for aside in filter(None, (self._chores, self._errands, self._proof, self._asking, self._following)):
+            await aside.stop()
         self._stopping = True
         self._due.set()
         if self._task is not None:
@@ -165,68 +170,15 @@ class Worker:
     async def _beat(self) -> None:
         self._due.set()
 
-    async def _chores(self) -> None:
-        """Apart from the tick: nobody's page waits for a partition. A job that is cut off would be logged as an error,
-        so it only starts a task."""
-        if self._cleaning is None or self._cleaning.done():
-            self._cleaning = asyncio.create_task(self._clean(), name="chores")
-
-    async def _clean(self) -> None:
-        assert self._keep_house is not None
-        try:
-            await self._keep_house()
-        except (DBAPIError, OSError, TimeoutError) as e:
-            log.warning("housekeeping_failed", error=repr(e))
-
-    async def _proof(self) -> None:
-        """Apart from the tick as well, for the same reasons."""
-        if self._proving is None or self._proving.done():
-            self._proving = asyncio.create_task(self._prove(), name="proof")
-
-    async def _prove(self) -> None:
-        try:
-            await self.prove()
-        except (DBAPIError, OSError, TimeoutError) as e:
-            log.warning("proof_failed", error=repr(e))
-        except Exception as e:  # the next pass must come, whatever this one died of
-            log.error("proof_failed", error=repr(e), exc_info=e)
-
     async def prove(self) -> None:
         """One pass over what is proven before it is needed: drills, the next 48 hours, weekly mails."""
         if await watching.prove(self._engine, self._channels, self._public_url):
             self.wake()
 
-    async def _ask(self) -> None:
-        """Apart from the tick: a provider that does not answer keeps no page waiting."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_around(), name="ask")
-
-    async def _ask_around(self) -> None:
-        try:
-            await self.ask()
-        except (DBAPIError, OSError, TimeoutError) as e:
-            log.warning("asking_failed", error=repr(e))
-        except Exception as e:  # the next pass must come, whatever this one died of
-            log.error("asking_failed", error=repr(e), exc_info=e)
-
     async def ask(self) -> None:
         """One pass over what providers took and did not tell the end of."""
         if await polling.ask_due(self._engine, self._providers):
             self.wake()
-
-    def _run_errands(self) -> None:
-        """What asks others, and may take its time, beside the tick: calendars that are to be read again."""
-        if self._errands is not None and (self._running_errands is None or self._running_errands.done()):
-            self._running_errands = asyncio.create_task(self._run_errand(), name="errands")
-
-    async def _run_errand(self) -> None:
-        assert self._errands is not None
-        try:
-            await self._errands()
-        except (DBAPIError, OSError, TimeoutError) as e:
-            log.warning("errands_failed", error=repr(e))
-        except Exception as e:  # what one calendar dies of must not keep the others from being read
-            log.error("errands_failed", error=repr(e), exc_info=e)
 
     async def _run(self) -> None:
         while True:
@@ -234,7 +186,8 @@ class Worker:
             if self._stopping:
                 return
             self._due.clear()
-            self._run_errands()
+            if self.chat.channels:
+                self._following.begin()
             started = clock.elapsed()
             try:
                 wait_s = await self.tick()

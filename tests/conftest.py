@@ -15,6 +15,7 @@ from datetime import datetime
 import pytest
 from databases import TestServer, forgetful
 from hypothesis import HealthCheck, settings
+from kept_logs import logs_as_they_were
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock
@@ -22,6 +23,12 @@ from app.db import engine as db_engine
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # no test is about time: the machine may be doing anything else
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    with logs_as_they_were():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 MAIL_TOKEN = re.compile(r"[a-z2-7]{42}", re.ASCII)
 MailKind = Literal["reply", "bounce"]
 MAIL_KINDS: Final[tuple[MailKind, ...]] = ("reply", "bounce")
+PRESS = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{64})", re.ASCII)
 HANDSHAKE = re.compile(r"([1-9][0-9]{0,17})-([1-9][0-9]{0,17})-([A-Za-z0-9_-]{22})", re.ASCII)
 
 MESSAGE = "0.message.0.0.0.0.0"
@@ -84,6 +85,19 @@ class Links:
     def _mail_mac(self, kind: MailKind, attempt_id: UUID) -> bytes:
         return hmac.digest(self._secrets.key(f"mail/{kind}"), attempt_id.bytes, sha256)[:10]
 
+    def press(self, attempt_id: UUID, action: str) -> str:
+        """What a button in a chat holds: the attempt, signed for this action."""
+        return f"{attempt_id.hex}.{self._secrets.sign('chat-buttons', _pressing(attempt_id, action))}"
+
+    def read_press(self, value: str, action: str) -> UUID | None:
+        """The attempt of such a button; None for one that we never made."""
+        found = PRESS.fullmatch(value)
+        if found is None:
+            return None
+        attempt_id = UUID(hex=found[1])
+        right = self._secrets.verify("chat-buttons", _pressing(attempt_id, action), found[2])
+        return attempt_id if right else None
+
     def webhook_key(self, webhook_id: int, generation: int) -> bytes:
         """32 bytes with which requests to a webhook are signed; every generation has others."""
         return self._secrets.key(f"webhook/{webhook_id}/{generation}")
@@ -127,6 +141,10 @@ class Links:
 
     def allows(self, token: str, action: str, view: str, signature: str) -> bool:
         return self._secrets.verify("link-actions", f"{token}\n{action}\n{view}", signature)
+
+
+def _pressing(attempt_id: UUID, action: str) -> str:
+    return f"{attempt_id.hex}\n{action}"
 
 
 def _short(key: bytes, attempt_id: UUID) -> str:

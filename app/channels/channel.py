@@ -80,7 +80,7 @@ class Capability:
     can_reply: bool
     """A person can answer on the channel itself, so a reply code makes sense."""
     can_tell_delivery: bool
-    """The provider reports later what became of a message."""
+    """The provider reports later that a message arrived. That one did not, others may tell as well."""
     missing: tuple[str, ...] = ()
     """Names of the settings this channel lacks."""
     typed: bool = True
@@ -130,6 +130,10 @@ class Message:
     link_label: str = "Open"
     button: Button | None = None
     """Acknowledges from within the message, where it is about one incident that its reader may acknowledge."""
+    presses: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)
+    """(label, action, signed value) of the buttons in a chat; the value comes back when one is pressed."""
+    standing: str = ""
+    """How it stands by now, where a message is updated in place."""
     sealed: bytes = field(default=b"", repr=False)
     """The address itself, where `to` only names it (secret_addresses.py)."""
     thread: str = ""
@@ -270,6 +274,15 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Gives up connections that are kept open."""
+        ...
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """A channel whose messages can be replaced after they were sent, and have buttons that come back to us."""
+
+    async def update(self, provider_id: str, message: Message) -> None:
+        """Raises `SendFailed`."""
         ...
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ from app.channels.hosts import HostPolicy, Resolve, resolve
 
 MAX_BODY: Final = 1024 * 1024
 _KEPT_ORIGINS: Final = 32
+_KEPT_CONNECTIONS: Final = 20
+"""To one origin, while nobody uses them."""
+_LANE: Final = "tocsin_lane"
 
 
 class Blocked(Exception):
@@ -55,10 +59,15 @@ def _tls() -> ssl.SSLContext:
 
 @dataclass(slots=True)
 class _Origin:
-    """The connections to one scheme, name and port."""
+    """The connections to one scheme, name and port, each in a pool of its own. A pool looks through all that it holds
+    at each request, several times: with a few dozen of them that took longer than the request."""
 
-    transport: httpx.AsyncHTTPTransport
+    idle: list[httpx.AsyncHTTPTransport] = field(default_factory=list)
     busy: int = 0
+
+    async def aclose(self) -> None:
+        for lane in self.idle:
+            await lane.aclose()
 
 
 class _Checked(httpx.AsyncBaseTransport):
@@ -72,10 +81,11 @@ class _Checked(httpx.AsyncBaseTransport):
         self._policy = policy
         self._resolve = resolve
         self._origins: dict[tuple[str, str, int], _Origin] = {}
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         _, host, port = _key(request.url)
-        transport = self.origin(request.url).transport
+        lane: httpx.AsyncHTTPTransport = request.extensions[_LANE]
         failure: httpx.ConnectError | httpx.ConnectTimeout | None = None
         for address in await self._addresses(request, host, port):
             bound = httpx.Request(
@@ -86,7 +96,7 @@ class _Checked(httpx.AsyncBaseTransport):
                 extensions={**request.extensions, "sni_hostname": host},
             )
             try:
-                return await transport.handle_async_request(bound)
+                return await lane.handle_async_request(bound)
             except (httpx.ConnectError, httpx.ConnectTimeout) as e:
                 failure = e
         raise failure or httpx.ConnectError(f"{host} has no address", request=request)
@@ -101,22 +111,38 @@ class _Checked(httpx.AsyncBaseTransport):
             raise Blocked(f"{host} is an address of a private network; TOCSIN_ALLOW_PRIVATE_NETWORKS=true allows those")
         return allowed
 
-    def origin(self, url: httpx.URL) -> _Origin:
-        """The connections for this address, now the most recently used."""
-        origin = self._origins.pop(_key(url), None) or _Origin(httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False))
-        self._origins[_key(url)] = origin
-        return origin
+    @asynccontextmanager
+    async def lane(self, url: httpx.URL) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+        """A connection to this address for one exchange: the one that was used last, or one that is to be made."""
+        origin = self._origins.pop(_key(url), None) or _Origin()
+        self._origins[_key(url)] = origin  # now the most recently used
+        lane = origin.idle.pop() if origin.idle else _new_lane()
+        origin.busy += 1
+        try:
+            yield lane
+        finally:
+            origin.busy -= 1
+            if self._closed or len(origin.idle) == _KEPT_CONNECTIONS:
+                await lane.aclose()
+            else:
+                origin.idle.append(lane)
+            await self._forget_idle()
 
-    async def forget_idle(self) -> None:
+    async def _forget_idle(self) -> None:
         """Keeps the connections of the most recently used origins only."""
         spare = max(0, len(self._origins) - _KEPT_ORIGINS)
         for key in [k for k, origin in self._origins.items() if not origin.busy][:spare]:
-            await self._origins.pop(key).transport.aclose()
+            await self._origins.pop(key).aclose()
 
     async def aclose(self) -> None:
+        self._closed = True
         for origin in self._origins.values():
-            await origin.transport.aclose()
+            await origin.aclose()
         self._origins.clear()
+
+
+def _new_lane() -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=httpx.Limits(max_connections=1))
 
 
 class Http:
@@ -175,14 +201,10 @@ class Http:
     async def _exchange(self, request: httpx.Request, auth: tuple[str, str] | None) -> Answer:
         if request.url.scheme not in ("http", "https") or not request.url.host:
             raise httpx.UnsupportedProtocol(str(request.url.scheme) or "no scheme")
-        origin = self._transport.origin(request.url)
-        origin.busy += 1
-        try:
+        async with self._transport.lane(request.url) as lane:
+            request.extensions[_LANE] = lane
             by_url = httpx.USE_CLIENT_DEFAULT  # what the address itself carries as user:password@
             return await _read(await self._client.send(request, auth=auth or by_url, stream=True))
-        finally:
-            origin.busy -= 1
-            await self._transport.forget_idle()
 
     async def close(self) -> None:
         await self._client.aclose()

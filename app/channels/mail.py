@@ -81,7 +81,7 @@ def capability(settings: Settings) -> Capability:
         address_hint="ana@example.org",
         input_type="email",
         can_reply=bool(settings.mail_reply_to),
-        can_tell_delivery=bool(settings.mail_bounces_to),
+        can_tell_delivery=False,
         missing=tuple(name for name, value in wanted.items() if not value),
     )
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import aiosmtplib
 
-from app.channels import gateway_reading, mail, ntfy, sms, voice
+from app.channels import gateway_reading, mail, ntfy, slack, sms, voice
 from app.channels.channel import Capability, SendFailed
 from app.channels.gateway_description import Gateway
 from app.channels.hosts import HostPolicy
@@ -25,7 +25,7 @@ def probes(channel: str, settings: Settings) -> dict[str, Probe]:
     everybody knows. Each returns what was found out, for people; raises `SendFailed` when the provider would not take a
     message now, `Invalid` when it is configured wrongly."""
     if channel not in ("sms", "voice"):
-        return {"": partial({"mail": smtp, "push": push, "ntfy": ntfy_servers}[channel], settings)}
+        return {"": partial({"mail": smtp, "push": push, "ntfy": ntfy_servers, "slack": of_slack}[channel], settings)}
     of_twilio = (sms if channel == "sms" else voice).capability(settings)
     found: dict[str, Probe] = {"": partial(twilio, settings)} if of_twilio.configured else {}
     for described in gateway_reading.read(settings).of(channel):
@@ -82,6 +82,15 @@ async def smtp(settings: Settings) -> str:
 async def push(settings: Settings) -> str:
     """Every device has a push service of its own, and only a push to it would tell."""
     return "needs no account; a drill tells whether devices are reached"
+
+
+async def of_slack(settings: Settings) -> str:
+    """Whether the token is one, and of which workspace."""
+    asked = slack.SlackChannel(settings)
+    try:
+        return await asked.probe()
+    finally:
+        await asked.close()
 
 
 async def ntfy_servers(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.channels import gateway_reading, mail, ntfy, push, sms, voice
+from app.channels import gateway_reading, mail, ntfy, push, slack, sms, voice
 from app.channels.channel import Capability, Channel
 from app.channels.gateway_description import Gateways
 from app.channels.secret_addresses import Sealing
@@ -46,13 +46,15 @@ def channels(settings: Settings, sealing: Sealing | None = None) -> dict[str, Ch
         found.append(push.PushChannel(settings, sealing))
     if sealing is not None and ntfy.capability(settings).configured:
         found.append(ntfy.NtfyChannel(settings, sealing))
+    if slack.capability(settings).configured:
+        found.append(slack.SlackChannel(settings))
     return {channel.capability.channel: channel for channel in found}
 
 
 def capabilities(settings: Settings) -> list[Capability]:
     """All channels of this version, configured or not, in the order in which forms offer them. Raises Invalid for a
     wrong description of gateways."""
-    others = [of.capability(settings) for of in (mail, push, ntfy)]
+    others = [of.capability(settings) for of in (mail, push, ntfy, slack)]
     return [*_phones(settings, gateway_reading.read(settings)), *others]
 
 

@@ -22,6 +22,8 @@ FINISH_WITHIN_S: Final = 15
 """Requests get this long to finish; group commit answers within 20 s, and most orchestrators kill after 30."""
 KEEP_ALIVE_S: Final = 75
 """Longer than load balancers keep connections: whoever may close first must not be us, or a POST is lost in between."""
+BACKLOG: Final = 2048
+"""As uvicorn has it."""
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 Scope = MutableMapping[str, Any]
@@ -167,6 +169,16 @@ def bind(host: str, port: int) -> Iterator[socket.socket]:
             raise Invalid(f"TOCSIN_LISTEN: cannot listen on {host}:{port}: {e.strerror}") from e
         made.setblocking(False)
         yield made
+
+
+def claim(bound: socket.socket) -> None:
+    """Listens. Two that start in the same second may both have bound an address, for neither listened: here one of them
+    learns it. Raises `Invalid`."""
+    try:
+        bound.listen(BACKLOG)
+    except OSError as e:
+        host, port = bound.getsockname()[:2]
+        raise Invalid(f"TOCSIN_LISTEN: cannot listen on {host}:{port}: {e.strerror}") from e
 
 
 def address(bound: socket.socket) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from app import logs, settings
 from app.cli import running, telling
-from app.cli.front import ProbesOnly, Server, Signals, address, bind
+from app.cli.front import ProbesOnly, Server, Signals, address, bind, claim
 from app.cli.release import VERSION
 from app.db import clock_control, migrate
 from app.db import engine as db
@@ -44,7 +44,8 @@ def serve(
     """Run Tocsin: take alerts in, page people, answer browsers and programs.
 
     Without TOCSIN_DATABASE_URL it brings its own PostgreSQL, in the data directory. Any number of processes may
-    share a database; the role `web` answers HTTP, the role `worker` escalates and sends. Migrations run first.
+    share a database; the role `web` answers HTTP, the role `worker` escalates and sends. Migrations run first. An
+    external database that is away is waited for, for a minute.
 
     SIGTERM or Ctrl-C ends it gracefully: no new requests, what was accepted is committed, what is being sent is
     recorded. A second one ends it at once; nothing that was answered is lost even then.
@@ -64,10 +65,11 @@ async def _serve(s: Settings, speed: float | None) -> None:
     with signals.heard(), bind(*s.host_and_port) as socket:
         try:
             program = asyncio.create_task(asyncio.to_thread(_program))
-            async with running.database(s) as url:
+            async with running.database(s, patience=running.AWAITED) as url:
                 await _check_clock(s, url, speed)
                 tocsin = (await program)(s, url)
                 front = tocsin.asgi if "web" in s.roles else ProbesOnly(tocsin.api)
+                claim(socket)
                 async with tocsin.running():
                     greeting = await _greeting(tocsin, address(socket))
                     started = asyncio.Event()

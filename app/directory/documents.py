@@ -140,7 +140,7 @@ class ContactMethodDocument(Document):
 
     model_config = _example(channel="sms", address="+49 30 901820", label="work phone")
 
-    channel: Literal["sms", "voice", "mail", "push", "chat", "webhook", "ntfy"]
+    channel: Literal["sms", "voice", "mail", "push", "chat", "webhook", "ntfy", "slack"]
     address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
 

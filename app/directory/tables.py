@@ -88,7 +88,9 @@ class ContactMethod(Base):
 
     __tablename__ = "contact_methods"
     __table_args__ = (
-        CheckConstraint("channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook', 'ntfy')", name="channel"),
+        CheckConstraint(
+            "channel IN ('sms', 'voice', 'mail', 'push', 'chat', 'webhook', 'ntfy', 'slack')", name="channel"
+        ),
         CheckConstraint("(channel IN ('push', 'ntfy')) = (sealed_address IS NOT NULL)", name="sealed_address"),
         CheckConstraint("opted_out_at IS NULL OR broken_at IS NOT NULL", name="opted_out_at"),
         UniqueConstraint("user_id", "channel", "address"),

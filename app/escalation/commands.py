@@ -152,8 +152,9 @@ async def climb(
     must = {(x.ladder.incident_id, x.ladder.epoch): x.everybody for x in climbs if x.everybody is not None}
     await required_store.put(conn, must)
     await incident_store.write_timeline(conn, await _worth_saying(conn, climbs, now), now)
+    pages = [p for x in climbs for p in x.pages]
     return Climbed(
-        [*reminders, *(p for x in climbs for p in x.pages), *await subscribing.inform(conn, claimed)],
+        [*reminders, *pages, *await subscribing.inform(conn, claimed, pages)],
         [(now - c.ladder.next_step_at).total_seconds() for c in claimed if c.ladder.next_step_at is not None],
         sum(x.unreachable for x in climbs),
         [one for x in climbs for one in x.shadows],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,12 +15,14 @@ ROUND: Final = -2
 """Of the orders: a step's is 1 or more, those of reminders are 0 and -1."""
 
 
-async def inform(conn: AsyncConnection, claimed: Sequence[Claimed]) -> list[PageOrder]:
+async def inform(conn: AsyncConnection, claimed: Sequence[Claimed], pages: Iterable[PageOrder]) -> list[PageOrder]:
     """An order for each subscriber of what begins to page: once an incident, and once more for each priority that it
-    is raised to. What waits for the end of a storm is told of by the storm's incident."""
+    is raised to. What waits for the end of a storm is told of by the storm's incident. `pages`: of the same pass;
+    whoever gets one need not be told beside it."""
     beginning = [c for c in claimed if _begins(c)]
     if not beginning:
         return []
+    paged = {(p.incident_id, p.user_id) for p in pages}
     known = await subscribers(conn, {c.service_id for c in beginning})
     return [  # each epoch of information is told once: here that is a priority
         PageOrder(
@@ -28,6 +30,7 @@ async def inform(conn: AsyncConnection, claimed: Sequence[Claimed]) -> list[Page
         )
         for c in beginning
         for user_id in known.told(c.service_id, c.priority)
+        if (c.ladder.incident_id, user_id) not in paged
     ]  # fmt: skip
 
 

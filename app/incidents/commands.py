@@ -33,8 +33,9 @@ SNOOZE_AT_MOST = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """Who does something to an incident, and through which door: `link`, `screen`, `api`, `sms`, `mail`, `voice`.
-    `user_id` is None for a machine's API key, which can do much, but not take an incident: nobody would have it."""
+    """Who does something to an incident, and through which door: `link`, `screen`, `api`, `sms`, `mail`, `voice`,
+    `slack`. `user_id` is None for a machine's API key, which can do much, but not take an incident: nobody would have
+    it."""
 
     user_id: int | None
     key: str

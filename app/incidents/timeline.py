@@ -72,7 +72,9 @@ def _until(d: Data) -> str:
 
 def _door(d: Data) -> str:
     """The door that is worth telling; a screen and the API are not."""
-    return {"sms": " by SMS", "mail": " by mail", "voice": " by keypress"}.get(str(d.get("via")), "")
+    return {"sms": " by SMS", "mail": " by mail", "voice": " by keypress", "slack": " in Slack"}.get(
+        str(d.get("via")), ""
+    )
 
 
 def _via(d: Data) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from app.channels.http import Answer, Blocked, Http, Unreachable
 from app.errors import Invalid
+from app.moving.exports import listed
 
 TRIES: Final = 6
 FIRST_WAIT_S: Final = 2.0
@@ -82,11 +83,21 @@ class Asking:
         return value
 
 
+def ids(page: Mapping[str, Any], member: str, what: str) -> list[str]:
+    """What a page lists, by ids that can be parts of a path: each once. Raises `Invalid` for what has none."""
+    found: dict[str, None] = {}
+    for one in listed(page.get(member)):
+        if not isinstance(one, dict) or not isinstance(one.get("id"), str | int):
+            raise Invalid(f"GET {what}: something in {member!r} has no id")
+        found[quote(str(one["id"]), safe="")] = None
+    return list(found)
+
+
 def _pause(answer: Answer | None, number: int, what: str, now: datetime | None) -> float:
     """Seconds. Raises `Invalid` when it wants longer than anybody would wait."""
     told = answer.headers.get("retry-after", "").strip() if answer else ""
     seconds: float = FIRST_WAIT_S * 2 ** (number - 1)
-    if told.isdigit():
+    if told.isascii() and told.isdigit():
         seconds = float(told)
     elif (at := _date(told)) is not None and now is not None:
         seconds = max((at - now).total_seconds(), 0.0)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.moving.asking import Asking
+from app.errors import Invalid
+from app.moving.asking import Asking, ids
 from app.moving.exports import listed
-from app.moving.moved import Json, Source
+from app.moving.moved import Source
 
 URL: Final = "https://api.opsgenie.com"
 VARIABLE: Final = "OPSGENIE_API_KEY"
@@ -27,17 +28,13 @@ async def fetch(asking: Asking) -> list[Source]:
     sources.append(Source("escalations", await asking.get("v2/escalations")))
     schedules = await asking.get("v2/schedules", {"expand": "rotation"})
     sources.append(Source("schedules", schedules))
-    for id_ in _ids(await asking.get("v2/teams")):
+    for id_ in ids(await asking.get("v2/teams"), "data", "v2/teams"):
         sources.append(Source(f"team-{id_}", await asking.get(f"v2/teams/{id_}")))
-    for id_ in _ids(schedules):
+    for id_ in ids(schedules, "data", "v2/schedules"):
         asked = {"interval": "2", "intervalUnit": "months", "expand": "base"}
         sources.append(Source(f"timeline-{id_}", await asking.get(f"v2/schedules/{id_}/timeline", asked)))
         sources.append(Source(f"overrides-{id_}", await asking.get(f"v2/schedules/{id_}/overrides")))
     return sources
-
-
-def _ids(page: Json) -> list[str]:
-    return [str(one["id"]) for one in listed(page.get("data"))]
 
 
 async def _users(asking: Asking) -> list[Source]:
@@ -49,5 +46,8 @@ async def _users(asking: Asking) -> list[Source]:
         found.append(Source(f"users-{offset}", page))
         count = len(listed(page.get("data")))
         offset += count
-        if not count or offset >= int(page.get("totalCount") or 0):
+        total = page.get("totalCount") or 0
+        if not isinstance(total, int):
+            raise Invalid("GET v2/users: totalCount is no number")
+        if not count or offset >= total:
             return found

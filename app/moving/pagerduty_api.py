@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.errors import Invalid
-from app.moving.asking import Asking, Refused
+from app.moving.asking import Asking, Refused, ids
 from app.moving.exports import listed, zulu
 from app.moving.moved import Json, Source
 
@@ -38,8 +38,7 @@ async def fetch(asking: Asking) -> list[Source]:
     listing = await _pages(asking, "schedules", 100, {})
     since = asking.date or datetime(1970, 1, 1, tzinfo=UTC)
     window: dict[str, str | list[str]] = {"since": zulu(since), "until": zulu(since + COMPARED)}
-    ids = dict.fromkeys(str(s["id"]) for page in listing for s in listed(page.value.get("schedules")))
-    for id_ in ids:
+    for id_ in dict.fromkeys(id_ for page in listing for id_ in ids(page.value, "schedules", "schedules")):
         whole = await _schedule(asking, id_, window)
         sources.append(Source(f"schedule-{id_}", whole))
         if "rotations" not in (whole.get("schedule") or {}):

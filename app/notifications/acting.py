@@ -36,7 +36,8 @@ def responder(one: Candidate, via: str) -> Responder:
     return Responder(one.user_id, one.user_key, one.user_name, via, one.notification_id)
 
 
-Via = Literal["sms", "mail"]
+Via = Literal["sms", "mail", "slack"]
+_WRITTEN: Final[dict[str, str]] = {"sms": "by SMS", "mail": "by mail", "slack": "in Slack"}
 
 
 async def act(
@@ -129,8 +130,10 @@ async def _resolve(conn: AsyncConnection, now: datetime, one: Candidate, who: Re
         one.incident_id,
         who,
         confirmed=confirmed,
-        because=f"by {one.user_name}, by {'SMS' if who.via == 'sms' else who.via}",
+        because=f"by {one.user_name}, {_WRITTEN[who.via]}",
     )
+    if isinstance(done, StillFiring) and who.via == "slack":
+        return texts.still_firing_here(done.firing)
     if isinstance(done, StillFiring):
         return texts.still_firing(await _seen(conn, one), one.code, done.firing)
     return texts.standing(await _seen(conn, one), one.user_id, now)

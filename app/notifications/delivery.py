@@ -19,13 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import metrics
 from app.access.links import Links
-from app.channels.channel import Button, Channel, Message, SendFailed, Sent
+from app.channels.channel import Button, Channel, Message, SendFailed, Sent, Updatable
 from app.channels.several import askable
 from app.db import ids
 from app.db.engine import transaction
 from app.directory.contacts import PUSHES
 from app.escalation.webhooks import label
-from app.notifications import health_store, outcome, rendering, reply_codes, store
+from app.notifications import chat_store, health_store, outcome, rendering, reply_codes, store
+from app.notifications.chat_updates import Press, presses
 from app.notifications.claiming import Claim, Parcel, claim
 from app.notifications.commands import Undelivered
 from app.notifications.health import is_its_own
@@ -54,6 +55,8 @@ class Job:
     way: Way
     linked: bool = True
     """It carries a link that acts for its reader."""
+    shows: str = ""
+    """How its incident stands, as the message says; for those that follow it."""
     digest: bool = False
     """It is the message about a night."""
 
@@ -163,6 +166,7 @@ class Delivery:
             link=self._link(row, attempt_id),
             link_label=words.link_label,
             button=self._button(attempt_id) if alone and row.channel in PUSHES and rendering.has_answer(row) else None,
+            presses=self._presses(row, attempt_id) if alone else (),
             sealed=row.sealed_address or b"",
             thread=f"incident-{row.number}" if alone else row.content.get("thread", ""),
             loud=any(r.loudness == "loud" for r in parcel),
@@ -175,8 +179,9 @@ class Delivery:
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
         repeated = any(r.repeated for r in parcel)
+        shows = chat_store.stand(row) if message.presses else ""
         linked, digest = rendering.has_answer(row), rendering.is_digest(parcel)
-        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, digest)
+        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, shows, digest)
 
     def _webhook_address(self, row: Any) -> str:
         """Empty, which the channel refuses: it was sealed under another secret key, or the webhook was removed while
@@ -193,6 +198,13 @@ class Delivery:
         if (handshake := row.content.get("handshake")) is not None:
             return f"{self._public_url}/h/{self._links.handshake(handshake, row.user_id)}"
         return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
+
+    def _presses(self, row: Any, attempt_id: UUID) -> tuple[Press, ...]:
+        """Buttons that come back to us, where the channel has them."""
+        if not rendering.has_answer(row) or not isinstance(self._channels[row.channel], Updatable):
+            return ()
+        others = () if row.purpose == "drill" else ("escalate", "resolve")
+        return presses(self._links, attempt_id, "acknowledge", *others)
 
     def _button(self, attempt_id: UUID) -> Button:
         return Button("Acknowledge", self._links.acknowledges(self._links.token(attempt_id)))
@@ -268,6 +280,8 @@ class Delivery:
                 conn, now, job.attempt_id, job.carries, job.tries, sent, list(self._channels), repeated=job.repeated,
                 elsewhere=job.way.elsewhere, askable=told,
             )  # fmt: skip
+            if isinstance(sent, Sent) and job.shows and job.lost.incident_id is not None:
+                await chat_store.keep(conn, now, job.attempt_id, job.lost.incident_id, job.shows)
         self._count(job, sent, now)
         if result is not None:
             metrics.notification_ended(job.lost.channel, result)

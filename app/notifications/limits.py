@@ -29,6 +29,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "mail": Limit(timedelta(seconds=30), 5),
     "push": Limit(timedelta(seconds=30), 5),
     "ntfy": Limit(timedelta(seconds=30), 5),
+    "slack": Limit(timedelta(seconds=30), 5),
     "chat": Limit(timedelta(seconds=30), 5),
     "webhook": Limit(timedelta(seconds=10), 10),
 }

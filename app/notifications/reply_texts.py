@@ -81,6 +81,11 @@ def resolved_all(several: Sequence[Standing], told: Sequence[str]) -> str:
     return " ".join(filter(None, [head, *others]))
 
 
+def still_firing_here(firing: int) -> str:
+    """Where a button resolves it anyway."""
+    return f"It is not resolved: {firing} alert{'s still fire' if firing > 1 else ' still fires'}. It would come back."
+
+
 def still_firing(seen: Standing, code: int, firing: int) -> str:
     alerts = f"{firing} alert{'s' if firing > 1 else ''}"
     return (

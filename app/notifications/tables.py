@@ -145,6 +145,26 @@ class ProviderHealth(Base):
     changed_at: Mapped[Instant]
 
 
+class ChatMessage(Base):
+    """A message in a chat that follows its incident until that is over (`chat_updates.py`)."""
+
+    __tablename__ = "chat_messages"
+    __table_args__ = (Index("ix_chat_messages_due_at", "due_at"),)
+
+    attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id", ondelete="CASCADE"), primary_key=True)
+    incident_id: Mapped[UUID]
+    shown: Mapped[str]
+    """How it stands, as the message says it: state, who has it, until when, what was told."""
+    told: Mapped[str] = mapped_column(server_default="")
+    """What its reader is told about the button that was pressed last."""
+    told_for: Mapped[str] = mapped_column(server_default="")
+    """How it stood then: what was told holds no longer than that."""
+    asks: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Alerts still fire: a button resolves it anyway."""
+    due_at: Mapped[Instant]
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+
+
 class ReplyCode(Base):
     """The code by which the owner of a phone answers texts about one incident: it counts only when it comes from the
     number that it was sent to. Codes go round: one is given anew long after it was given last (`reply_codes.py`)."""

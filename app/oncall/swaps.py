@@ -4,20 +4,26 @@ carry it out and name it. Only the people it touches may act on it, and admins.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access.permissions import Caller
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.oncall import editing, override_store, overriding, swap_notice_store, swap_store, voiding
+from app.oncall import editing, override_store, overriding, store, swap_notice_store, swap_store, voiding
 from app.oncall.commands import MAX_WINDOW, invalid, lock, record
+from app.oncall.intervals import joined, without
 from app.oncall.override_document import OverrideDocument, SwapDocument
+from app.oncall.places import Override
+from app.oncall.shifts import by_user, final
 from app.oncall.swap_notice_store import Kind
 from app.oncall.swap_store import StoredSwap
 
 REMIND_BEFORE = (timedelta(days=1), timedelta(hours=1))
 """The first of these that is still to come."""
+_LAST = 2**63 - 1
+"""The override that is not written yet has the last word."""
 Window = tuple[datetime, datetime]
 
 
@@ -81,10 +87,10 @@ async def take(conn: AsyncConnection, now: datetime, key: str, swap_id: int, cal
         raise Forbidden(f"it was offered to {taker}", code="not_yours")
     if taker == swap.user:
         raise Conflict("these are your own shifts: withdraw the swap instead", code="own")
-    if not await voiding.has_shift(conn, swap.schedule_id, swap.user_id, (max(swap.starts_at, now), swap.ends_at)):
-        raise Conflict(f"{swap.user} has no shift in that time any more", code="no_shift")
+    if (loser := await voiding.lost(conn, now, swap)) is not None:
+        raise Conflict(f"{loser} has no shift in that time any more", code="no_shift")
     async with editing.agreed(conn, now, swap.schedule_id):
-        await _carry_out(conn, now, key, swap, taker, caller.actor)
+        await _carry_out(conn, now, key, swap, (taker, taker_id), caller.actor)
     await swap_store.decide(conn, now, swap.id, "taken", caller.actor, taker_id)
     await record(conn, now, caller.actor, "taken", key, after={"id": swap.id, "by": taker}, entity="swap")
     await voiding.void_lost(conn, now, [swap.schedule_id], caller.actor)
@@ -95,14 +101,31 @@ async def take(conn: AsyncConnection, now: datetime, key: str, swap_id: int, cal
     return await read(conn, key, swap_id)
 
 
-async def _carry_out(conn: AsyncConnection, now: datetime, key: str, swap: StoredSwap, taker: str, actor: str) -> None:
-    windows = [(taker, swap.user, (swap.starts_at, swap.ends_at))]
+async def _carry_out(
+    conn: AsyncConnection, now: datetime, key: str, swap: StoredSwap, taker: tuple[str, int], actor: str
+) -> None:
+    """What somebody else took over of these shifts stays theirs: they agreed to nothing."""
+    asker = (swap.user, swap.user_id)
+    windows = [(taker, asker, (swap.starts_at, swap.ends_at))]
     if swap.return_starts_at and swap.return_ends_at:
-        windows.append((swap.user, taker, (swap.return_starts_at, swap.return_ends_at)))
-    for user, replaces, (starts_at, ends_at) in windows:
-        if ends_at > now:
-            instead = OverrideDocument(user=user, replaces=replaces, starts_at=max(starts_at, now), ends_at=ends_at)
+        windows.append((asker, taker, (swap.return_starts_at, swap.return_ends_at)))
+    for (user, user_id), (replaces, replaced_id), (starts_at, ends_at) in windows:
+        if ends_at <= now:
+            continue
+        wanted = Override(_LAST, user_id, max(starts_at, now), ends_at, replaces_user_id=replaced_id)
+        for start, end in await _without_others(conn, swap.schedule_id, wanted):
+            instead = OverrideDocument(user=user, replaces=replaces, starts_at=start, ends_at=end)
             await overriding.override(conn, now, key, instead, actor=actor, swap=swap.id)
+
+
+async def _without_others(conn: AsyncConnection, schedule_id: int, wanted: Override) -> list[Window]:
+    """The time of an override, less that in which it would take from people whom it does not name what an override gave
+    them. What layers do by it (`order: rested`) is theirs to decide."""
+    window = (wanted.starts_at, wanted.ends_at)
+    schedule = (await store.schedules(conn, [schedule_id], window=window))[schedule_id]
+    given = by_user(s for s in final(schedule, *window) if s.override_id and s.user_id != wanted.replaces_user_id)
+    after = by_user(final(replace(schedule, overrides=(*schedule.overrides, wanted)), *window))
+    return without([window], joined(lost for user in given for lost in without(given[user], after.get(user, []))))
 
 
 async def _remind(

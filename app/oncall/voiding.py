@@ -25,10 +25,9 @@ async def void_lost(conn: AsyncConnection, now: datetime, schedule_ids: Sequence
         return
     editor, name = await edit_store.editor(conn, actor)
     for swap in found:
-        lost = await _lost(conn, now, swap)
-        if lost is None:
+        if (loser := await lost(conn, now, swap)) is None:
             continue
-        because = f"{lost} has no shift in that time any more, since {name} edited the schedule"
+        because = f"{loser} has no shift in that time any more, since {name} edited the schedule"
         await swap_store.decide(conn, now, swap.id, "void", actor, because=because)
         await swap_notice_store.drop(conn, swap.id, ["untaken"])
         for user in [u for u in (swap.user_id, swap.to_id) if u is not None and u != editor]:
@@ -39,7 +38,7 @@ async def void_lost(conn: AsyncConnection, now: datetime, schedule_ids: Sequence
         )
 
 
-async def _lost(conn: AsyncConnection, now: datetime, swap: StoredSwap) -> str | None:
+async def lost(conn: AsyncConnection, now: datetime, swap: StoredSwap) -> str | None:
     """Whose shift is gone: of whoever asked, or the one that was wanted in return. What is over was not edited away."""
     wanted: list[tuple[str, int, Window]] = [(swap.user, swap.user_id, (swap.starts_at, swap.ends_at))]
     if swap.to and swap.to_id and swap.return_starts_at and swap.return_ends_at:

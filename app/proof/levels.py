@@ -25,7 +25,7 @@ WAKES: Final = frozenset({"sms", "voice", "push", "ntfy"})
 LATELY: Final = timedelta(days=90)
 """A proof that is older says nothing about a contact method that failed before it."""
 CHANNELS: Final = {
-    "sms": "SMS", "voice": "call", "mail": "mail", "push": "push", "ntfy": "ntfy", "chat": "chat",
+    "sms": "SMS", "voice": "call", "mail": "mail", "push": "push", "ntfy": "ntfy", "slack": "Slack", "chat": "chat",
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ ROAD: Final = (
     "ladders",
     "notifications",
     "attempts",
+    "chat_messages",
     "link_tokens",
     "clock_control",
     "changes",

@@ -26,6 +26,7 @@ from app.web import (
     ping,
     problems,
     respond,
+    slack,
     twilio,
 )  # fmt: skip
 from app.web.screens import refusals, static
@@ -33,7 +34,7 @@ from app.web.screens.live import Live
 
 AT_ONCE: Final = (
     health.router, respond.router, confirm.router, twilio.router, gateways.router, mail_http.router, ping.router,
-    feeds.router, static.router, devices.router, peer.router,
+    feeds.router, static.router, devices.router, peer.router, slack.router,
 )  # fmt: skip
 """What is there from the first moment (see later.py)."""
 DESCRIPTION = "Alert ingestion and on-call paging. Errors are RFC 9457 problems with stable codes."

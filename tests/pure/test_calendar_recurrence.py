@@ -44,6 +44,8 @@ def rules(draw: st.DrawFn) -> str:
     for name in chosen:
         text += f";{name}={draw(PARTS[frequency][name])}"
     assume("BYWEEKNO" not in chosen or not any(c.isdigit() for c in text.partition("BYDAY=")[2].partition(";")[0]))
+    # Of a week alone dateutil makes seven days; RFC 5545 takes what no part says from the start: one.
+    assume("BYWEEKNO" not in chosen or {"BYDAY", "BYMONTHDAY", "BYYEARDAY"} & set(chosen))
     if chosen and frequency in ("MONTHLY", "WEEKLY") and draw(st.booleans()):
         text += f";BYSETPOS={draw(st.sampled_from(['1', '-1', '2']))}"
     if draw(st.booleans()):

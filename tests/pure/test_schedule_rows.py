@@ -209,7 +209,8 @@ def swap(user: str, starts_at: datetime, ends_at: datetime) -> StoredSwap:
     return StoredSwap(
         id=4, schedule="primary", user=user, user_id=ANA, to=None, to_id=None, starts_at=starts_at, ends_at=ends_at,
         return_starts_at=None, return_ends_at=None, comment="", state="open", taken_by=None, taken_by_id=None,
-        overrides=[], created_by=f"user:{user}", created_at=NOW, decided_by=None, decided_at=None,
+        overrides=[], created_by=f"user:{user}", created_at=NOW, decided_by=None, decided_at=None, schedule_id=1,
+        because="",
     )  # fmt: skip
 
 

@@ -199,16 +199,16 @@ async def test_the_doctor_asks_every_server(server: NtfyServer, tmp_path: Path) 
         given = Settings(data_dir=tmp_path, ntfy_servers=(url,))
         if wrong:
             with pytest.raises(SendFailed, match=wrong) as failed:
-                await probes.probe("ntfy", given)
+                await probes.probes("ntfy", given)[""]()
             assert token not in str(failed.value)
         else:
-            assert await probes.probe("ntfy", given) == f"{server.url} answers"
+            assert await probes.probes("ntfy", given)[""]() == f"{server.url} answers"
     server.answers(503)
     with pytest.raises(SendFailed, match="answered with 503"):
-        await probes.probe("ntfy", given)
+        await probes.probes("ntfy", given)[""]()
     await server.stop()
     with pytest.raises(SendFailed, match="cannot be reached"):
-        await probes.probe("ntfy", given)
+        await probes.probes("ntfy", given)[""]()
 
 
 def test_the_registry_has_ntfy_where_a_server_is_named(tmp_path: Path) -> None:

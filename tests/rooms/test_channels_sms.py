@@ -325,6 +325,7 @@ async def test_the_registry_offers_what_is_configured(exchange: PhoneExchange) -
         ("mail", False),
         ("push", False),
         ("ntfy", False),
+        ("slack", False),
     ]
     assert "TOCSIN_TWILIO_AUTH_TOKEN" in registry.capabilities(nothing)[0].missing
     both = registry.channels(

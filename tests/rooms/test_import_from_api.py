@@ -135,6 +135,7 @@ async def test_who_is_busy_is_left_alone_for_as_long_as_it_says(pager: Vendor) -
     [
         ([wire.Answer(429, b"", {"Retry-After": "3600"})], "asked again in 3600 s"),
         ([wire.Answer(429, b"", {"Retry-After": "0"})] * 6, "it answered 429"),
+        ([wire.Answer(429, b"", {"Retry-After": "\u00b2"}), wire.Answer(500, b"")], "it answered 500"),
         ([wire.Answer(500, b"")], "it answered 500"),
         ([wire.Answer(302, b"", {"Location": "https://elsewhere.example.org/"})], "it answered 302"),
         ([wire.Answer(200, b"<html>")], "not JSON"),
@@ -152,6 +153,32 @@ async def test_a_token_that_is_not_accepted_is_not_told(pager: Vendor) -> None:
     with pytest.raises(Invalid, match="GET users: it answered 401: the token is not accepted") as refused:
         await asked(pager, pagerduty_api, "u+wrong")
     assert "u+wrong" not in str(refused.value)
+
+
+@pytest.mark.parametrize("nameless", [{"name": "Primary"}, "PV3", None, {"id": None}])
+async def test_what_has_no_id_is_said(pager: Vendor, nameless: Any) -> None:
+    pager.answers["/schedules"] = {"schedules": [nameless]}
+    with pytest.raises(Invalid, match="GET schedules: something in 'schedules' has no id"):
+        await asked(pager, pagerduty_api)
+
+
+async def test_an_id_is_one_part_of_a_path(pager: Vendor) -> None:
+    pager.answers["/schedules"] = {"schedules": [{"id": "../users?x="}]}
+    with pytest.raises(Invalid, match="it answered 404"):
+        await asked(pager, pagerduty_api)
+    assert "/schedules/../users" not in {r.path for r in pager.requests}
+    assert len([r for r in pager.requests if r.path == "/users"]) == 3, "its own three pages"
+
+
+async def test_opsgenie_without_a_number_of_users_is_said() -> None:
+    vendor = Vendor(f"GenieKey {TOKEN}")
+    vendor.answers = {"/v2/users": {"data": [], "totalCount": "many"}}
+    await vendor.server.start("127.0.0.1", 0)
+    try:
+        with pytest.raises(Invalid, match="GET v2/users: totalCount is no number"):
+            await asked(vendor, opsgenie_api)
+    finally:
+        await vendor.server.stop()
 
 
 async def test_opsgenie_is_asked_likewise() -> None:

@@ -17,6 +17,7 @@ from databases import TestServer
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from kept_logs import logs_as_they_were
 from schemathesis import GenerationMode
 from whole import shared
 
@@ -123,8 +124,6 @@ def address(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     ready: Future[str] = Future()
     over = asyncio.Event()
 
-    logs.configure("warning")  # as `tocsin serve` does: a traceback in colours and boxes takes seconds
-
     async def serve() -> None:
         async with shared(server, tmp_path_factory.mktemp("tocsin")) as house:
             ready.set_result(house.url)
@@ -136,10 +135,12 @@ def address(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=run, name="service")
-    thread.start()
-    yield ready.result(60)
-    loop.call_soon_threadsafe(over.set)
-    thread.join(60)
+    with logs_as_they_were():
+        logs.configure("warning")  # as `tocsin serve` does: a traceback in colours and boxes takes seconds
+        thread.start()
+        yield ready.result(60)
+        loop.call_soon_threadsafe(over.set)
+        thread.join(60)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ ANA, BEN = "+491701234567", "+491701234568"
 def page(address: str, incident_id: UUID | None = None, *, user_id: int = 1, **more: Any) -> Any:
     row = {
         "id": uuid4(), "channel": "sms", "purpose": "page", "incident_id": incident_id or uuid4(), "address": address,
-        "contact_method_id": user_id, "user_id": user_id,
+        "contact_method_id": user_id, "user_id": user_id, "content": {},
     }  # fmt: skip
     return SimpleNamespace(**row | more)
 

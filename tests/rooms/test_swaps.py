@@ -277,6 +277,40 @@ async def test_an_edit_that_leaves_a_part_of_the_shift_leaves_the_swap(client: h
     assert (await client.get(f"{PATH}/{swap['id']}")).json()["state"] == "open"
 
 
+async def shifts(client: httpx.AsyncClient, starts_at: str, ends_at: str) -> list[tuple[str, str, str]]:
+    found = (await client.get("/schedules/primary/shifts", params={"from": starts_at, "to": ends_at})).json()["shifts"]
+    return [(shift["user"]["key"], shift["starts_at"], shift["ends_at"]) for shift in found]
+
+
+@pytest.mark.parametrize("replaces", [None, "ana"])
+async def test_a_swap_takes_no_hours_from_whoever_took_over_some_of_the_shift(
+    client: httpx.AsyncClient, replaces: str | None
+) -> None:
+    swap = await asked(client)
+    noon, evening = "2026-03-06T12:00:00Z", "2026-03-06T20:00:00Z"
+    cara = {"user": "cara", "replaces": replaces, "starts_at": noon, "ends_at": evening}
+    await as_person(client, "cara").post("/schedules/primary/overrides", json=cara)
+    taken = (await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")).json()
+    assert len(taken["overrides"]) == 2
+    assert await shifts(client, FRIDAY["starts_at"], FRIDAY["ends_at"]) == [
+        ("ben", FRIDAY["starts_at"], noon),
+        ("cara", noon, evening),
+        ("ben", evening, FRIDAY["ends_at"]),
+    ]
+
+
+async def test_a_swap_takes_no_hours_from_others_in_return(client: httpx.AsyncClient) -> None:
+    swap = await asked(client, to="ben", in_return=NEXT_FRIDAY)
+    evening = "2026-03-13T20:00:00Z"
+    cara = {"user": "cara", "starts_at": evening, "ends_at": NEXT_FRIDAY["ends_at"]}
+    await as_person(client, "cara").post("/schedules/primary/overrides", json=cara)
+    await as_person(client, "ben").post(f"{PATH}/{swap['id']}/take")
+    assert await shifts(client, NEXT_FRIDAY["starts_at"], NEXT_FRIDAY["ends_at"]) == [
+        ("ana", NEXT_FRIDAY["starts_at"], evening),
+        ("cara", evening, NEXT_FRIDAY["ends_at"]),
+    ]
+
+
 async def test_an_edit_notice_does_not_tell_what_a_swap_meanwhile_did(
     client: httpx.AsyncClient, engine: AsyncEngine
 ) -> None:

@@ -73,6 +73,7 @@ async def test_whoever_has_it_is_reminded_until_an_update_is_posted(town: Town) 
     await ana.expects_mail("An update is due")
     await town.wait(minutes(10))
     await ana.expects_mail("An update is due")
+    await ana.expects_mail("I still have it")  # what she acknowledged 25 minutes ago expires soon
     await ana.mitigates()
     number = (await town.incident()).number
     note = {"text": "We roll back.", "update": True}

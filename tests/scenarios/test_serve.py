@@ -16,12 +16,14 @@ from time import monotonic
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.cli.front import FINISH_WITHIN_S
+from app.cli.front import FINISH_WITHIN_S, bind, claim
 from app.db import clock_control, partition_store
+from app.db import engine as db
 from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
 from app.dev.program import NotReady, Service, free_port, tocsin, tocsin_json
 from app.dev.senders import Alertmanager
+from app.errors import Invalid
 
 PATIENCE = 30.0
 FOUNDING = ("--organisation", "Example Inc", "--time-zone", "UTC", "--name", "Ana", "--email", "ana@example.org",
@@ -234,6 +236,46 @@ async def test_web_and_worker_may_be_processes_of_their_own(
         await exchange.stop()
 
 
+def behind_a_door(database_url: str, place: Path) -> tuple[str, Callable[[], None]]:
+    """The address of the database under another directory for its socket, and what puts the socket there."""
+    url = db.normalise(database_url)
+    there, name = Path(str(url.query["host"])), f".s.PGSQL.{url.query.get('port') or url.port or 5432}"
+    here = url.set(drivername="postgresql").update_query_dict({"host": str(place)})
+    return here.render_as_string(hide_password=False), lambda: (place / name).symlink_to(there / name)
+
+
+async def test_a_start_waits_for_its_database(place: Path, database_url: str) -> None:
+    address, open_the_door = behind_a_door(database_url, place)
+    service = Service(settings_for(place, roles="worker", database_url=address), place / "serve.log")
+    starting = asyncio.create_task(service.start())
+    try:
+        await until(lambda: "waiting for the database" in service.tail(), "it says what it waits for")
+        open_the_door()
+        await starting
+        assert service.tail() == "tocsin: waiting for the database of TOCSIN_DATABASE_URL: No such file or directory"
+    finally:
+        starting.cancel()
+        assert await service.stop() == 0
+
+
+async def test_a_start_that_waits_is_stopped_at_once(place: Path, database_url: str) -> None:
+    address, _ = behind_a_door(database_url, place)
+    service = Service(settings_for(place, roles="worker", database_url=address), place / "serve.log")
+    starting = asyncio.create_task(service.start())
+    await until(lambda: "waiting for the database" in service.tail(), "it says what it waits for")
+    assert await service.stop() == 0
+    assert service.tail(1) == "tocsin: stopped before it was ready"
+    with pytest.raises(NotReady):
+        await starting
+
+
+async def test_a_command_says_at_once_that_the_database_is_away(place: Path, database_url: str) -> None:
+    address, _ = behind_a_door(database_url, place)
+    code, _, err = await tocsin(settings_for(place, database_url=address), "user", "link", "ana@example.org")
+    why = "the database of TOCSIN_DATABASE_URL cannot be reached: No such file or directory"
+    assert (code, err) == (1, f"tocsin: {why}\n")
+
+
 async def partitions_are_made(engine: AsyncEngine) -> None:
     """The worker keeps house soon after its start."""
     for _ in range(int(PATIENCE / 0.1)):
@@ -262,3 +304,11 @@ async def test_an_address_that_is_taken_is_said_before_anything_starts(place: Pa
         code, _, err = await tocsin({"data_dir": str(place / "data"), "listen": listen}, "serve")
     assert (code, err) == (1, f"tocsin: TOCSIN_LISTEN: cannot listen on {listen}: {os.strerror(98)}\n")
     assert not (place / "data").exists()
+
+
+def test_of_two_that_have_bound_one_address_one_serves_and_the_other_learns_it() -> None:
+    """They started in the same second: neither listened when the other bound."""
+    with bind("127.0.0.1", 0) as first, bind(*first.getsockname()) as second:
+        claim(first)
+        with pytest.raises(Invalid, match=f"cannot listen on 127.0.0.1:{first.getsockname()[1]}: "):
+            claim(second)

@@ -33,6 +33,15 @@ async def test_whoever_subscribed_is_told_once_and_of_updates(town: Town) -> Non
     await cho.expects_mail("We know the cause.")
 
 
+async def test_whoever_is_paged_is_not_told_beside_it(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(60)])
+    await subscribe(town, "ana", None, 5)
+    await town.alertmanager.fires("HighErrorRate", severity="error")
+    await ana.expects_mail("HighErrorRate")
+    town.nothing_else_arrived()
+
+
 async def test_a_raise_tells_whom_it_concerns_only_now(town: Town) -> None:
     ana, dan = await town.people("Ana", "Dan", each_with="mail")
     await town.service("checkout", policy=[ana, minutes(60)])

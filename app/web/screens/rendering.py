@@ -36,7 +36,7 @@ STATE_WORDS: Final = {
     "closed": "Closed",
 }
 CHANNEL_WORDS: Final = {
-    "sms": "SMS", "mail": "mail", "voice": "call", "push": "push", "ntfy": "ntfy", "chat": "chat",
+    "sms": "SMS", "mail": "mail", "voice": "call", "push": "push", "ntfy": "ntfy", "slack": "Slack", "chat": "chat",
 }  # fmt: skip
 
 

@@ -82,24 +82,30 @@ def the_same_page_is_planned_once(night: Night, seen: Evidence) -> Iterator[str]
             yield f"{person} got the same {purpose} of incident {number} {times} times by {channel} ({where[1:]})"
 
 
+SAID_EVERY = timedelta(hours=1)
+
+
 def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 8: a page that is known not to arrive is followed within 5 s by the next contact method or the next
-    person, unless another message of its step may still arrive; the last resort is tried again after a minute."""
+    person, unless another message of its step may still arrive; the last resort is tried again after a minute, also
+    where nobody of it can be reached, which the timeline says once an hour (7)."""
     pages = [n for n in seen.rows.notifications if n.purpose == "page" and n.ladder_id is not None]
-    last = {(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort"}
+    told = {(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort"}
+    last = {_place(n) for n in pages if (n.number, n.created_at) in told}
+    nobody_left = [(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort_unreachable"]
     for n in pages:
         if n.state not in LOST or n.person is None or n.finished_at is None:
             continue
-        within = timedelta(seconds=65 if (n.number, n.created_at) in last else 5)
+        within = timedelta(seconds=65 if _place(n) in last else 5)
         until = n.finished_at + within
         until += seen.away(n.finished_at, until)
         if {(s.state, s.epoch) for s in _during(seen, n.number, n.finished_at, until)} != {("triggered", n.epoch)}:
             continue
         others = [m for m in pages if m is not n and (m.ladder_id, m.epoch) == (n.ladder_id, n.epoch)]
-        place = n.round, n.step
-        hope = any((m.round, m.step) == place and _gave_hope(m, n.finished_at) for m in others)
-        moved = any((m.round, m.step) >= place and n.created_at < m.created_at <= until for m in others)
-        if not hope and not moved:
+        hope = any(_place(m) == _place(n) and _gave_hope(m, n.finished_at) for m in others)
+        moved = any((m.round, m.step) >= (n.round, n.step) and n.created_at < m.created_at <= until for m in others)
+        tried = any(number == n.number and until - SAID_EVERY <= at <= until for number, at in nobody_left)
+        if not hope and not moved and not tried:
             yield f"{_of(n)} was {n.state} at {n.finished_at}, and nothing followed"
 
 
@@ -217,6 +223,11 @@ def _at(seen: Evidence, number: int, at: datetime) -> list[Seen]:
 def _during(seen: Evidence, number: int, since: datetime, until: datetime) -> list[Seen]:
     of_it = [s for s in seen.seen if s.number == number]
     return [s for s in of_it if s.at <= since][-1:] + [s for s in of_it if since < s.at <= until]
+
+
+def _place(n: Any) -> tuple[Any, ...]:
+    """The step that it is a page of; what follows a page that did not arrive is of the same."""
+    return n.ladder_id, n.epoch, n.round, n.step
 
 
 def _gave_hope(n: Any, at: datetime) -> bool:

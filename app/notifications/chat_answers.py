@@ -1,0 +1,58 @@
+"""⑪ A button that was pressed in a chat: the same commands as behind the link. What there is to say is shown in the
+message itself, which follows its incident (`chat_updates.py`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import metrics
+from app.access.links import Links
+from app.channels.slack import PROVIDER
+from app.channels.slack_requests import Pressed
+from app.errors import Forbidden
+from app.escalation import answering
+from app.notifications import acting, chat_store, reply_store
+from app.notifications.delivery import LINK_LASTS
+from app.notifications.replies import Candidate, Said, Verb
+
+VERBS: Final[dict[str, Verb]] = {
+    "acknowledge": "acknowledge", "escalate": "escalate", "resolve": "resolve", "resolve_anyway": "resolve_anyway",
+}  # fmt: skip
+TOO_OLD: Final = "Nothing was done: this message is more than a day old. Open the incident instead."
+
+
+async def press(conn: AsyncConnection, now: datetime, links: Links, pressed: Pressed, identity: str) -> str:
+    """Does what the button says, once by `identity`. Returns in one word what became of it.
+
+    Raises `Forbidden`: `wrong_button` for one that we never made, `not_yours` when whoever pressed it is not whom the
+    message was sent to, or that contact method does not count any more.
+    """
+    attempt_id = links.read_press(pressed.value, pressed.action)
+    if attempt_id is None:
+        raise Forbidden("this button is none of ours", code="wrong_button")
+    found = await chat_store.pressed(conn, attempt_id, PROVIDER, pressed.member)
+    if found is None:
+        raise Forbidden("this message was sent to somebody else", code="not_yours")
+    verb = VERBS[pressed.action]
+    hash_ = sha256(pressed.value.encode()).digest()
+    if not await reply_store.keep(conn, now, f"slack:{identity}", found.address, verb, hash_):
+        return _count("repeated")
+    if found.started_at + LINK_LASTS <= now:
+        await chat_store.tell(conn, attempt_id, TOO_OLD, asks=False)
+        return _count("expired")
+    one = Candidate(*found[:-1])
+    (said,) = await acting.act(conn, now, Said(verb), [one], via="slack")
+    seen = await answering.standing(conn, one.incident_id, one.user_id)
+    assert seen is not None, "a candidate is an incident"
+    plain = not seen.is_open or (verb == "acknowledge" and seen.state != "triggered")
+    await chat_store.tell(conn, attempt_id, "" if plain else said, asks=seen.is_open and verb == "resolve")
+    return _count(verb)
+
+
+def _count(verb: str) -> str:
+    metrics.reply(verb, "slack")
+    return verb
