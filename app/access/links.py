@@ -134,9 +134,9 @@ class Links:
         """What a button on a link's screen posts: signed for this link, this action and what the screen showed."""
         return self._secrets.sign("link-actions", f"{token}\n{action}\n{view}")
 
-    def acknowledges(self, token: str) -> dict[str, str]:
-        """The form by which a message itself acknowledges: posted to the link, it acts as the button on its screen."""
-        action = "acknowledge"
+    def acknowledges(self, token: str, action: str = "acknowledge") -> dict[str, str]:
+        """The form by which a message itself acknowledges: posted to the link, it acts as the button on its screen.
+        `action`: `acknowledge_all` for one about a night."""
         return {"action": action, "view": MESSAGE, "signature": self.action_token(token, action, MESSAGE)}
 
     def allows(self, token: str, action: str, view: str, signature: str) -> bool:

@@ -137,7 +137,7 @@ def _section(text: str) -> dict[str, Any]:
 
 def _button(label: str, action: str, value: str) -> dict[str, Any]:
     told = {"type": "button", "text": {"type": "plain_text", "text": label}, "action_id": action, "value": value}
-    return told | ({"style": "primary"} if action == "acknowledge" else {})
+    return told | ({"style": "primary"} if action.startswith("acknowledge") else {})
 
 
 def _escaped(text: str) -> str:

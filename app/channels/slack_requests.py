@@ -21,7 +21,7 @@ from app.errors import Invalid
 SIGNATURE_HEADER: Final = "x-slack-signature"
 TIMESTAMP_HEADER: Final = "x-slack-request-timestamp"
 WITHIN_S: Final = 300
-ACTIONS: Final = frozenset({"acknowledge", "escalate", "resolve", "resolve_anyway"})
+ACTIONS: Final = frozenset({"acknowledge", "acknowledge_all", "escalate", "resolve", "resolve_anyway"})
 
 
 class _User(Struct):

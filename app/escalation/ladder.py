@@ -256,7 +256,8 @@ class _Climber:
         self._page(reach)
         self._must(())
         self._say("last_resort", **self._told(replace(reach, webhooks=())))
-        again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
+        loud = self.incident.loudness == "loud"
+        again = self.now + LAST_RESORT_AGAIN if loud else self._after(QUIET_DELAY_S, reach.told_at)
         # The next round has a number of its own, so that its pages are not taken for these.
         self.result.ladder = replace(ladder, round=ladder.round + 1, reached=max(ladder.reached, 0), next_step_at=again)
         return self.result

@@ -64,9 +64,8 @@ class Town:
                 else:
                     found.setdefault(user_id, (user_id, person.name, why + because))
         looking_on = tuple(self._shadows(targets, found))
-        told_at = max((self.mornings[u] for u in found if u in self.mornings), default=None)
         because = "; ".join(dict.fromkeys(missing))
-        return Reach(tuple(found.values()), because, tuple(called.items()), looking_on, told_at)
+        return Reach(tuple(found.values()), because, tuple(called.items()), looking_on, self.mornings)
 
     def _shadows(
         self, targets: Sequence[Target], found: Mapping[int, tuple[int, str, str]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +18,7 @@ from app.escalation.answering import Standing
 from app.incidents import commands, remarks
 from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
-from app.notifications import mail_words, why
+from app.notifications import mail_store, mail_words, why
 from app.notifications import reply_texts as texts
 from app.notifications.replies import TAKING, Candidate, Said
 
@@ -36,7 +37,7 @@ def responder(one: Candidate, via: str) -> Responder:
     return Responder(one.user_id, one.user_key, one.user_name, via, one.notification_id)
 
 
-Via = Literal["sms", "mail", "slack"]
+Via = Literal["sms", "mail", "slack", "link"]
 _WRITTEN: Final[dict[str, str]] = {"sms": "by SMS", "mail": "by mail", "slack": "in Slack"}
 
 
@@ -62,6 +63,18 @@ async def act(
         return [texts.why(it, why.in_a_text(because) if because else "", one.user_id, now)]
     await incident_store.lock(conn, [one.incident_id])
     return [await _one(conn, now, said, one, via)]
+
+
+async def take_night(
+    conn: AsyncConnection, now: datetime, notification_id: UUID, user_id: int, via: Via
+) -> str:  # fmt: skip
+    """The button of a message about a night: all of it that nobody has. Returns a sentence on how it stands."""
+    candidates = await mail_store.candidates(conn, notification_id, user_id, now)
+    these = [c for c in candidates if c.digest and (c.state == "triggered" or (c.is_open and c.mine))]
+    if not these:
+        return "Nothing of it waits any more."
+    (told,) = await act(conn, now, Said("acknowledge_all"), these, via)
+    return told
 
 
 async def _several(

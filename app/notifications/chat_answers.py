@@ -20,7 +20,8 @@ from app.notifications.delivery import LINK_LASTS
 from app.notifications.replies import Candidate, Said, Verb
 
 VERBS: Final[dict[str, Verb]] = {
-    "acknowledge": "acknowledge", "escalate": "escalate", "resolve": "resolve", "resolve_anyway": "resolve_anyway",
+    "acknowledge": "acknowledge", "acknowledge_all": "acknowledge_all", "escalate": "escalate", "resolve": "resolve",
+    "resolve_anyway": "resolve_anyway",
 }  # fmt: skip
 TOO_OLD: Final = "Nothing was done: this message is more than a day old. Open the incident instead."
 
@@ -45,6 +46,10 @@ async def press(conn: AsyncConnection, now: datetime, links: Links, pressed: Pre
         await chat_store.tell(conn, attempt_id, TOO_OLD, asks=False)
         return _count("expired")
     one = Candidate(*found[:-1])
+    if verb == "acknowledge_all":
+        said = await acting.take_night(conn, now, one.notification_id, one.user_id, "slack")
+        await chat_store.tell(conn, attempt_id, said, asks=False)
+        return _count(verb)
     (said,) = await acting.act(conn, now, Said(verb), [one], via="slack")
     seen = await answering.standing(conn, one.incident_id, one.user_id)
     assert seen is not None, "a candidate is an incident"

@@ -18,7 +18,9 @@ from app.channels.channel import Channel, Message, SendFailed, Updatable
 from app.db.engine import transaction
 from app.escalation import answering
 from app.escalation.answering import Standing
-from app.notifications import chat_store, reply_texts, store
+from app.incidents.states import OPEN
+from app.notifications import chat_store, digest_store, reply_texts, store
+from app.notifications.claiming import Parcel, in_order
 from app.notifications.wording import Wording
 
 AT_ONCE: Final = 10
@@ -114,21 +116,51 @@ class ChatUpdates:
         return failed.retry_after_s is not None
 
     async def _changes(self, conn: AsyncConnection, now: datetime, claimed: Sequence[Any]) -> list[Change]:
-        named = {"ids": [c.notification_id for c in claimed], "now": now}
-        rows = {r.id: r for r in await conn.execute(store.DETAILS, named)}
-        wording = await Wording.of(conn, now, [[r] for r in rows.values()])
+        parcels = await self._parcels(conn, now, [c.notification_id for c in claimed])
+        wording = await Wording.of(conn, now, list(parcels.values()))
         changes = []
         for c in claimed:
-            row = rows[c.notification_id]
+            parcel = parcels[c.notification_id]
+            row = parcel[0]
             seen = await answering.standing(conn, row.incident_id, row.user_id)
             if seen is None or row.channel not in self.channels:
                 await chat_store.forget(conn, c.attempt_id)
                 continue
-            message = self._message(c, row, seen, wording, now)
-            changes.append(
-                Change(c.attempt_id, row.channel, c.provider_id, message, c.shows, c.tries, over=not seen.is_open)
-            )
+            if len(parcel) > 1:
+                message, over = self._night(c, parcel, wording, now), all(r.incident_state not in OPEN for r in parcel)
+            else:
+                message, over = self._message(c, row, seen, wording, now), not seen.is_open
+            changes.append(Change(c.attempt_id, row.channel, c.provider_id, message, c.shows, c.tries, over))
         return changes
+
+    async def _parcels(self, conn: AsyncConnection, now: datetime, ids: Sequence[UUID]) -> Mapping[UUID, Parcel]:
+        """What each message is about, as it was sent."""
+        carriers = await digest_store.carriers(conn, ids)
+        parcels: dict[UUID, list[Any]] = {}
+        for r in await conn.execute(store.DETAILS, {"ids": list(carriers), "now": now}):
+            parcels.setdefault(carriers[r.id], []).append(r)
+        return {carrier: in_order(parcel) for carrier, parcel in parcels.items()}
+
+    def _night(self, claimed: Any, parcel: Parcel, wording: Wording, now: datetime) -> Message:
+        """The message about a night says what it said, and how it stands when somebody pressed its button."""
+        row, words = parcel[0], wording.words(parcel, now)
+        waits = sum(r.incident_state == "triggered" for r in parcel)
+        stands = f"{waits} of {len(parcel)} wait for somebody." if waits else "Nothing of it waits any more."
+        return Message(
+            notification_id=str(row.id),
+            attempt=row.tries,
+            purpose=row.purpose,
+            to=row.address,
+            at=now,
+            subject=words.subject,
+            text=words.text,
+            text_long=words.text_long,
+            facts=words.facts,
+            link=f"{self._public_url}/l/{self._links.token(claimed.attempt_id)}",
+            link_label=words.link_label,
+            presses=presses(self._links, claimed.attempt_id, *(["acknowledge_all"] if waits else [])),
+            standing=claimed.told or stands,
+        )
 
     def _message(self, claimed: Any, row: Any, seen: Standing, wording: Wording, now: datetime) -> Message:
         words, paging = wording.words([row], now), row.purpose in ("page", "drill")

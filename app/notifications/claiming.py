@@ -76,21 +76,21 @@ async def _hold(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> li
 
 
 async def _whole_digests(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> Sequence[Any]:
-    """With all that is due of a digest of which some was claimed; without digests that another worker claims. No limit
-    holds them up: there is one a day."""
+    """With all that is due of a digest of which some was claimed; without digests while another worker claims some. No
+    limit holds them up: there is one a day."""
     methods = {r.contact_method_id for r in rows if is_digest(r)}
     if not methods:
         return rows
-    mine = await digest_store.take(conn, methods)
-    kept = [r for r in rows if not is_digest(r) or r.contact_method_id in mine]
-    known = {r.id for r in kept}
-    more = [n for n in await digest_store.whole(conn, now, mine) if n not in known] if mine else []
-    return [*kept, *(await conn.execute(store.DETAILS, {"ids": more, "now": now})).all()] if more else kept
+    if not await digest_store.take(conn):
+        return [r for r in rows if not is_digest(r)]
+    known = {r.id for r in rows}
+    more = [n for n in await digest_store.whole(conn, now, methods) if n not in known]
+    return [*rows, *(await conn.execute(store.DETAILS, {"ids": more, "now": now})).all()] if more else rows
 
 
 def is_digest(row: Any) -> bool:
-    """A quiet page of a night, which waited for the morning. Tried again, it is a page as any other."""
-    return _is_page(row) and not row.tries and "digest" in row.content
+    """A quiet page of a night, which waited for the morning; also when it is tried again, or by another way."""
+    return _is_page(row) and "digest" in row.content
 
 
 async def _due(conn: AsyncConnection, now: datetime, room: Room) -> Sequence[Any]:
@@ -118,10 +118,11 @@ def _together(rows: Sequence[Any]) -> list[Parcel]:
     parcels: dict[int, list[Any]] = {}
     for row in rows:
         parcels.setdefault(row.contact_method_id, []).append(row)
-    return [_in_order(parcel) for parcel in parcels.values()]
+    return [in_order(parcel) for parcel in parcels.values()]
 
 
-def _in_order(rows: Sequence[Any]) -> Parcel:
+def in_order(rows: Sequence[Any]) -> Parcel:
+    """As a message names them; the first one carries the others."""
     return sorted(rows, key=lambda r: (r.priority, r.created_at, r.id))
 
 
@@ -177,7 +178,7 @@ def _parcels(decided: Collection[Bundled], known: dict[UUID, Any]) -> list[Parce
     for d in decided:
         parcels += [[known[n]] for n in d.alone if n in known]
         if together := [known[n] for n in d.together if n in known]:
-            parcels.append(_in_order(together))
+            parcels.append(in_order(together))
     return parcels
 
 

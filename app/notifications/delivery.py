@@ -165,8 +165,8 @@ class Delivery:
             replies=rendering.replies(parcel, words.replies),
             link=self._link(row, attempt_id),
             link_label=words.link_label,
-            button=self._button(attempt_id) if alone and row.channel in PUSHES and rendering.has_answer(row) else None,
-            presses=self._presses(row, attempt_id) if alone else (),
+            button=self._button(parcel, attempt_id),
+            presses=self._presses(parcel, attempt_id),
             sealed=row.sealed_address or b"",
             thread=f"incident-{row.number}" if alone else row.content.get("thread", ""),
             loud=any(r.loudness == "loud" for r in parcel),
@@ -199,15 +199,20 @@ class Delivery:
             return f"{self._public_url}/h/{self._links.handshake(handshake, row.user_id)}"
         return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
 
-    def _presses(self, row: Any, attempt_id: UUID) -> tuple[Press, ...]:
+    def _presses(self, parcel: Parcel, attempt_id: UUID) -> tuple[Press, ...]:
         """Buttons that come back to us, where the channel has them."""
+        row, actions = parcel[0], rendering.actions(parcel)
         if not rendering.has_answer(row) or not isinstance(self._channels[row.channel], Updatable):
             return ()
-        others = () if row.purpose == "drill" else ("escalate", "resolve")
-        return presses(self._links, attempt_id, "acknowledge", *others)
+        return presses(self._links, attempt_id, *actions)
 
-    def _button(self, attempt_id: UUID) -> Button:
-        return Button("Acknowledge", self._links.acknowledges(self._links.token(attempt_id)))
+    def _button(self, parcel: Parcel, attempt_id: UUID) -> Button | None:
+        """That of a notification on a phone."""
+        actions = rendering.actions(parcel) if parcel[0].channel in PUSHES and rendering.has_answer(parcel[0]) else ()
+        if not actions:
+            return None
+        form = self._links.acknowledges(self._links.token(attempt_id), actions[0])
+        return Button(actions[0].replace("_", " ").capitalize(), form)
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
         if not jobs:

@@ -14,19 +14,25 @@ from app.db import ids
 
 _LOOK_BACK: Final = timedelta(days=2)
 
-_TAKE = text("""
-    SELECT m FROM unnest(CAST(:methods AS bigint[])) AS m
-    WHERE pg_try_advisory_xact_lock(7028443, CAST(m % 2147483647 AS integer))
-""")
-"""Contact methods whose digest nobody else claims now. Nobody waits for it: whoever comes second leaves its rows."""
+_TAKE = text("SELECT pg_try_advisory_xact_lock(7028443, 0)")
+"""One worker at a time claims digests. Nobody waits for it: whoever comes second leaves the rows that it has picked up,
+and only the first waits for these. Two that waited for rows of another would wait for ever."""
 
 _WHOLE = text("""
     SELECT n.id FROM notifications n
     WHERE n.contact_method_id = ANY (CAST(:methods AS bigint[])) AND n.state = 'pending' AND n.due_at <= :now
-      AND n.purpose = 'page' AND n.tries = 0 AND n.content ->> 'digest' IS NOT NULL
+      AND n.purpose = 'page' AND n.content ->> 'digest' IS NOT NULL
     ORDER BY n.id FOR UPDATE
 """)
 """Waits for those that another worker has picked up: it leaves them as they are, and ends soon."""
+
+_DAY = text("SELECT n.content ->> 'digest' FROM notifications n WHERE n.id = :id")
+
+_CARRIERS = text("""
+    SELECT n.id, coalesce(n.carried_by_id, n.id) AS carrier FROM notifications n
+    WHERE n.id = ANY (CAST(:ids AS uuid[]))
+       OR (n.carried_by_id = ANY (CAST(:ids AS uuid[])) AND n.content ->> 'digest' IS NOT NULL)
+""")
 
 _FIRED = text("""
     SELECT incident_id, count(*) AS times FROM occurrences
@@ -43,9 +49,9 @@ _OVER = text("""
 """What was to be in these digests and is over."""
 
 
-async def take(conn: AsyncConnection, method_ids: Collection[int]) -> set[int]:
-    """Those of the contact methods whose digest is this transaction's."""
-    return set((await conn.execute(_TAKE, {"methods": sorted(method_ids)})).scalars())
+async def take(conn: AsyncConnection) -> bool:
+    """Whether digests are this transaction's to claim, until it ends."""
+    return bool((await conn.execute(_TAKE)).scalar_one())
 
 
 async def whole(conn: AsyncConnection, now: datetime, method_ids: Collection[int]) -> list[UUID]:
@@ -57,6 +63,17 @@ async def fired(conn: AsyncConnection, incident_ids: Collection[UUID]) -> Mappin
     """How many occurrences each incident has."""
     rows = await conn.execute(_FIRED, {"incidents": list(incident_ids)})
     return {r.incident_id: r.times for r in rows}
+
+
+async def day(conn: AsyncConnection, notification_id: UUID) -> str | None:
+    """The local date of the digest that this notification is part of; None: of none."""
+    return (await conn.execute(_DAY, {"id": notification_id})).scalar_one_or_none()
+
+
+async def carriers(conn: AsyncConnection, ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+    """These notifications and those of a night that went out in their messages, each with the one that carried it."""
+    rows = await conn.execute(_CARRIERS, {"ids": list(ids)})
+    return {r.id: r.carrier for r in rows}
 
 
 async def over(

@@ -30,7 +30,7 @@ for once."""
 CARRIED = text("""
     SELECT n.id AS notification_id, i.id AS incident_id, i.number, i.title, i.priority, i.state, i.epoch, i.firing,
            i.acknowledged_by_id, h.name AS holder, i.opened_at, s.name AS service,
-           coalesce(u.time_zone, o.time_zone) AS time_zone
+           coalesce(u.time_zone, o.time_zone) AS time_zone, n.content ->> 'digest' IS NOT NULL AS of_a_night
     FROM notifications n JOIN incidents i ON i.id = n.incident_id JOIN services s ON s.id = i.service_id
     JOIN users u ON u.id = n.user_id CROSS JOIN organisation o LEFT JOIN users h ON h.id = i.acknowledged_by_id
     WHERE n.id = :id OR n.carried_by_id = :id

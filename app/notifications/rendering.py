@@ -43,6 +43,16 @@ def is_digest(parcel: Sequence[Any]) -> bool:
     return all(row.purpose == "page" and "digest" in row.content for row in parcel)
 
 
+def actions(parcel: Sequence[Any]) -> tuple[str, ...]:
+    """What the buttons of a message do, that of a chat or a phone, the most likely one first. A message about several
+    has none, except for that about a night: nobody takes by one press what they have not read."""
+    if len(parcel) > 1:
+        return ("acknowledge_all",) if is_digest(parcel) else ()
+    if parcel[0].incident_id is None:
+        return ()
+    return ("acknowledge",) if parcel[0].purpose == "drill" else ("acknowledge", "escalate", "resolve")
+
+
 def is_answered(row: Any) -> bool:
     """Whether a mail may be answered: a page, and what we said to an answer."""
     return row.channel == "mail" and row.user_id is not None and (has_answer(row) or "answers" in row.content)

@@ -20,7 +20,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -57,6 +57,7 @@ _TIMED: Final = frozenset({"acknowledge", "snooze"})
 _LONGEST_FIRST: Final = "|".join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True))
 _COMMAND: Final = re.compile(rf"([0-9]{{1,3}})? ?({_LONGEST_FIRST})(?: ?([0-9]{{1,5}})(?: ?(?:m|min|minutes))?)?")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _AT_MOST: Final = 40
 """Characters of a command; what is longer is prose."""
 
@@ -136,6 +137,8 @@ class Candidate:
     """The day of the digest that named it last; empty where it was a page of its own."""
     mine: bool = False
     """Its owner has it."""
+    sent_at: datetime | None = None
+    """When the newest message about it went out."""
 
     @property
     def is_open(self) -> bool:
@@ -155,8 +158,9 @@ class Meant:
 
 
 def understood(said: Said, candidates: Sequence[Candidate]) -> Said:
-    """`a 3` is no promise of three minutes where a digest named an incident so: it invites to that answer."""
-    named = {c.code for c in candidates if c.is_open and c.digest}
+    """`a 3` is no promise of three minutes where the newest message is a digest that named an incident so: it invites
+    to that answer."""
+    named = {c.code for c in _of_a_night("acknowledge", candidates)}
     if said.verb != "acknowledge" or said.code is not None or said.minutes is None or said.minutes not in named:
         return said
     return Said("acknowledge", codes=(said.minutes,))
@@ -193,15 +197,23 @@ def meant(said: Said, candidates: Sequence[Candidate]) -> Meant:
 
 
 def _of_digest(said: Said, candidates: Sequence[Candidate]) -> Meant:
-    """All that the newest digest named and that nobody else has; where there was none, what the words meant before."""
-    still_open = [c for c in candidates if c.is_open]
-    newest = max((c.digest for c in candidates), default="")
-    if newest:
-        these = _once([c for c in still_open if c.digest == newest and (c.state == "triggered" or c.mine)])
-        return Meant(these) if these else Meant(why="nothing")
+    """All that waits of the newest message, where that is a digest; else what the words mean without one: who was paged
+    since about something else does not take the night's by accident, nor the other way round."""
+    if these := _once(_of_a_night(said.verb, candidates)):
+        return Meant(these)
     if said.verb == "acknowledge":
         return meant(replace(said, verb="acknowledge_all", every=False), candidates)
+    still_open = [c for c in candidates if c.is_open]
     return Meant(why="which" if still_open else "nothing", among=still_open)
+
+
+def _of_a_night(verb: Verb, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """What nobody else has of the digest that is the newest message about what waits; empty where another is newer. Who
+    has one of them already may take the others, or resolve all."""
+    waiting = [c for c in candidates if c.is_open and (c.state == "triggered" or c.mine)]
+    asked = [c for c in waiting if c.state == "triggered"] if verb in TAKING else waiting
+    newest = max(asked or waiting, key=lambda c: c.sent_at or _LONG_AGO, default=None)
+    return [c for c in waiting if c.digest == newest.digest] if newest is not None and newest.digest else []
 
 
 def _once(these: Sequence[Candidate]) -> Sequence[Candidate]:

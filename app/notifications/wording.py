@@ -48,7 +48,7 @@ class Wording:
         if not (digests := [p for p in parcels if rendering.is_digest(p)]):
             return cls(known, storm, codes or {})
         fired = await digest_store.fired(conn, {r.incident_id for p in digests for r in p})
-        over = await digest_store.over(conn, now, {(p[0].user_id, p[0].content["digest"]) for p in digests})
+        over = await digest_store.over(conn, now, {(r.user_id, r.content["digest"]) for p in digests for r in p})
         return cls(known, storm, codes or {}, fired, over)
 
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
@@ -71,7 +71,8 @@ class Wording:
             return texts.update_is_due(about[0], row.time_zone, repeated=repeated)
         if rendering.is_digest(parcel):
             fired = [self.fired.get(r.incident_id, 1) for r in parcel]
-            over = self.over.get((row.user_id, row.content["digest"]), ())
+            days = sorted({(r.user_id, r.content["digest"]) for r in parcel})
+            over = [number for day in days for number in self.over.get(day, ())]
             return digest_texts.digest(about, fired, over, row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
             return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)

@@ -13,7 +13,7 @@ from app.access.links import Link
 from app.escalation.answering import Standing
 from app.web.screens.rendering import LINK_HEADERS
 
-_HEADERS: Final = {**LINK_HEADERS, "Access-Control-Allow-Origin": "*", "Vary": "Accept"}
+JSON_HEADERS: Final = {**LINK_HEADERS, "Access-Control-Allow-Origin": "*", "Vary": "Accept"}
 """The web app of an ntfy server asks from its own origin; the link is all the credential there is."""
 
 
@@ -38,5 +38,5 @@ def how_it_stands(seen: Standing, link: Link, told: str, status: int) -> Respons
             "told": told,
         },
         status,
-        dict(_HEADERS),
+        dict(JSON_HEADERS),
     )

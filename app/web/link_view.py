@@ -22,7 +22,7 @@ from typing import Literal
 from app.escalation.answering import Standing
 from app.incidents.states import ends_soon
 
-Action = Literal["acknowledge", "escalate", "resolve", "resolve_anyway"]
+Action = Literal["acknowledge", "acknowledge_all", "escalate", "resolve", "resolve_anyway"]
 ACTIONS: tuple[Action, ...] = ("acknowledge", "escalate", "resolve", "resolve_anyway")
 
 

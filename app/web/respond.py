@@ -30,7 +30,7 @@ from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
 from app.web.link_json import as_json, how_it_stands
 from app.web.link_view import Action, View, offered, said
-from app.web.respond_several import several
+from app.web.respond_several import TAKEN, several, take_night
 from app.web.screens.rendering import LINK_HEADERS, link_screen
 from app.web.twilio import signed_form
 
@@ -53,7 +53,7 @@ async def open_link(token: str, request: Request, tx: Tx, pressed: str = "") -> 
     if link is not None and link.active and link.expires_at > tx.now:
         carried = await reading.carried(tx.conn, link.notification_id)
         if len(carried) > 1:
-            return several(request, tx.now, link, token, carried)
+            return several(request, tx.now, link, token, carried, told=TAKEN if pressed == "acknowledge_all" else "")
     return await _open(request, tx, link, token, pressed)
 
 
@@ -91,7 +91,10 @@ async def press(
     signature: Annotated[str, Form(max_length=100)],
 ) -> Response:
     """What a button does, once it is certain that our screen showed it. Pressing again is harmless."""
-    return await _press(request, tx, await links.find(tx.conn, token), token, action, view, signature)
+    link = await links.find(tx.conn, token)
+    if link is not None and action == "acknowledge_all" and link.active and link.expires_at > tx.now:
+        return await take_night(request, tx, link, token, view, signature)
+    return await _press(request, tx, link, token, action, view, signature)
 
 
 @router.post("/l/{token}/{number}", dependencies=[public("the token and the button's own token are the credential")])

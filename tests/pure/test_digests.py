@@ -104,11 +104,15 @@ def test_what_it_says() -> None:
     assert "a 41 42 these" in digest_texts.how_by_mail([41, 42])
 
 
-def paged(code: int, digest: str = "", *, state: str = "triggered", mine: bool = False) -> Candidate:
+def paged(
+    code: int, digest: str = "", *, state: str = "triggered", mine: bool = False, at: datetime = NIGHT
+) -> Candidate:  # fmt: skip
+    """`at`: when its message went out, where that is no digest: those go out at nine."""
     incident = UUID(int=100 + code)
+    sent_at = datetime.fromisoformat(f"{digest}T08:00:00+00:00") if digest else at
     return Candidate(
         code, 5, "ana", "Ana", 1, incident, UUID(int=code), 100 + code, f"Trouble{code}", 4, state, code, "Checkout",
-        "+1", digest, mine,
+        "+1", digest, mine, sent_at,
     )  # fmt: skip
 
 
@@ -146,3 +150,33 @@ def test_without_a_digest_the_words_mean_what_they_did() -> None:
     assert meant(parse("a all"), only[:1]) == Meant(only[:1])
     assert meant(understood(parse("a 5"), KNOWN), KNOWN).why == "minutes_or_code"
     assert meant(parse("c all"), [paged(1), paged(2)]).why == "which"
+
+
+NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("verb", ["a all", "c all", "n all", "s 60 all"])
+def test_all_does_not_mean_the_night_when_something_else_was_paged_since(verb: str) -> None:
+    candidates = [paged(2, NEW), paged(3, NEW), paged(7, at=NOON)]
+    assert meant(parse(verb), candidates).why == "which"
+
+
+def test_all_means_the_page_that_came_since_where_the_night_is_done() -> None:
+    done = [paged(2, NEW, state="acknowledged"), paged(3, NEW, state="resolved")]
+    assert [c.code for c in meant(parse("a all"), [*done, paged(7, at=NOON)]).these] == [7]
+
+
+def test_who_took_the_newer_page_means_the_night() -> None:
+    candidates = [paged(2, NEW), paged(7, at=NOON, state="acknowledged", mine=True)]
+    assert [c.code for c in meant(parse("a all"), candidates).these] == [2]
+
+
+def test_a_promise_stays_a_promise_when_something_else_was_paged_since() -> None:
+    candidates = [paged(15, NEW), paged(7, at=NOON)]
+    assert meant(understood(parse("a 15"), candidates), candidates).why == "minutes_or_code"
+    assert understood(parse("7a 15"), candidates).minutes == 15
+
+
+def test_an_answer_days_later_means_what_is_left_of_the_newest_digest() -> None:
+    candidates = [paged(1, "2026-11-20"), paged(2, "2026-11-21", state="resolved"), paged(3, "2026-11-21")]
+    assert [c.code for c in meant(parse("a all"), candidates).these] == [3]
