@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from app import hours
-from app.directory.contacts import Person
+from app.directory.contacts import Person, Rule
 
 NIGHT: Final = timedelta(hours=12)
 
@@ -32,6 +32,12 @@ def of(person: Person, now: datetime) -> Morning | None:
     if person.digest_at is None or not person.methods:
         return None
     return morning(now, person.digest_at, hours.zone(person.zone))
+
+
+def way(person: Person) -> Rule:
+    """By which contact method somebody gets it, who has one: what their quiet notification rules use first. The others
+    are for what nobody answers at once."""
+    return min(person.rules_for("quiet"), key=lambda rule: rule.delay_s)
 
 
 def morning(now: datetime, at: str, where: ZoneInfo) -> Morning | None:

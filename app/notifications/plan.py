@@ -91,11 +91,8 @@ def _of_rule(order: PageOrder, person: Person, rule: Rule, now: datetime) -> Pla
 
 
 def _for_digest(order: PageOrder, person: Person, waits: Morning, now: datetime) -> Planned:
-    """One message by what somebody's quiet notification rules use first: the others are for what nobody answers at
-    once."""
-    rule = min(person.rules_for("quiet"), key=lambda r: r.delay_s)
     return replace(
-        _of_rule(order, person, rule, now),
+        _of_rule(order, person, digests.way(person), now),
         due_at=waits.due_at,
         content=_content(order) | {"digest": waits.day.isoformat()},
         because=f"waits for the digest of {waits.day.isoformat()} at {person.digest_at}",

@@ -1,5 +1,5 @@
-"""From when a quiet ladder counts whose people asked for digests: behaviour.md 4 and 7, 8 support hours after whoever is
-asked has learned of it."""
+"""From when a quiet ladder counts whose people asked for digests: behaviour.md 4 and 7, 8 support hours after whoever
+is asked has learned of it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A digest whose way is lost: STOP, an address that refuses, somebody who left, a worker that dies. Nothing is lost, and
-nobody is woken."""
+"""A digest whose way is lost: STOP, an address that refuses, somebody who left, a worker that dies. Nothing is lost,
+and nobody is woken."""
 
 from __future__ import annotations
 
