@@ -70,29 +70,23 @@ class Tocsin:
         self.notifier = Notifier(self.engine)
         self.calendars = Refresher(self.engine, self.secrets, Http(HostPolicy.of(settings)))
         self.second_path = SecondPath(settings, db.create(database_url, size=1))
-        listen_url = settings.database_listen_url or database_url
-        self.worker = (
-            Worker(
-                self.engine,
-                self.channels,
-                self.links,
-                settings.public_url,
-                webhooks=self.webhooks,
-                listen_url=listen_url,
-                unreachable=self.second_path.unreachable,
-                keep_house=self._keep_house,
-                errands=self._run_errands,
-            )
-            if "worker" in settings.roles
-            else None
-        )
+        self.worker = self._worker(settings.database_listen_url or database_url) if "worker" in settings.roles else None
         self.mail_door: SmtpDoor | None = None
-        self.mailbox: ImapDoor | None = None
-        if settings.mail_in_imap_url and self.worker is not None:
-            from app.channels import imap  # noqa: PLC0415  # only where there is a mailbox
-            from app.web.mail_imap import ImapDoor  # noqa: PLC0415  # as above
+        self.mailbox = self._mailbox()
+        self._take_alerts()
+        self.vigil = Vigil(
+            settings,
+            self.engine,
+            self.channels,
+            self.second_path,
+            self.wake,
+            None if self.worker is None else self._seen_at,
+            _release(),
+        )
+        self.api.state.peer_report = self.vigil.report
 
-            self.mailbox = ImapDoor(imap.mailbox(settings.mail_in_imap_url), self._mail_intake())
+    def _take_alerts(self) -> None:
+        """Intake, and the API and screens behind it."""
         standings = Standings()
 
         async def receive(conn: AsyncConnection, requests: Sequence[Request]) -> Received:
@@ -104,7 +98,7 @@ class Tocsin:
         self.commits = GroupCommit(self.engine, receive, refuse, self.wake)
         self.api: FastAPI = application.build(
             engine=self.engine,
-            settings=settings,
+            settings=self.settings,
             secrets=self.secrets,
             channels=self.channels,
             links=self.links,
@@ -113,20 +107,31 @@ class Tocsin:
             replay=partial(flow.replay, standings=standings),
             worker_seen_at=None if self.worker is None else self._seen_at,
         )
-        self.vigil = Vigil(
-            settings,
-            self.engine,
-            self.channels,
-            self.second_path,
-            self.wake,
-            None if self.worker is None else self._seen_at,
-            _release(),
-        )
-        self.api.state.peer_report = self.vigil.report
         desk = Desk(self.engine, Entrances(self.engine, self.secrets), self.commits)
         opsgenie = Opsgenie(desk, Heartbeats(self.engine, self.wake))
         self.people = Later(self.api)
         self.asgi: App = Intake(Observed(self.people), desk, (PagerDuty(desk), opsgenie))
+
+    def _worker(self, listen_url: str) -> Worker:
+        return Worker(
+            self.engine,
+            self.channels,
+            self.links,
+            self.settings.public_url,
+            webhooks=self.webhooks,
+            listen_url=listen_url,
+            unreachable=self.second_path.unreachable,
+            keep_house=self._keep_house,
+            errands=self._run_errands,
+        )
+
+    def _mailbox(self) -> ImapDoor | None:
+        if not self.settings.mail_in_imap_url or "worker" not in self.settings.roles:
+            return None
+        from app.channels import imap  # noqa: PLC0415  # only where there is a mailbox
+        from app.web.mail_imap import ImapDoor  # noqa: PLC0415  # as above
+
+        return ImapDoor(imap.mailbox(self.settings.mail_in_imap_url), self._mail_intake())
 
     def wake(self) -> None:
         """Something fell due: the worker of this process at once, those of others by NOTIFY."""

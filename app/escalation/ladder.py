@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from app.escalation.following import NOTHING_FOLLOWS, Follows, follow
 from app.escalation.policy_copy import Rung, Target
-from app.escalation.positions import FindReach, Ladder, PageOrder, Reach, Shadowing, Situation, orders
+from app.escalation.positions import NAMED, FindReach, Ladder, PageOrder, Reach, Shadowing, Situation, orders
 from app.escalation.turns import People, Turns
 from app.hours import advance_open
 from app.incidents.states import OPEN
@@ -247,7 +247,7 @@ class _Climber:
 
     def _last_resort(self, targets: Sequence[Target]) -> Climb:
         ladder = self.result.ladder
-        reach = self.find(targets)
+        reach = _as_last_resort(self.find(targets))
         if not reach.people:
             self.result.unreachable = True
             self._say("last_resort_unreachable", because=reach.because or "there is none")
@@ -279,3 +279,9 @@ class _Climber:
 
     def _say(self, kind: str, **data: Any) -> None:
         self.result.entries.append(Entry(self.result.ladder.incident_id, kind, data=data))
+
+
+def _as_last_resort(reach: Reach) -> Reach:
+    """Whoever is paged as the last resort is told so: no policy names them."""
+    named = [(user, name, "the last resort" + ("" if why == NAMED else f", {why}")) for user, name, why in reach.people]
+    return replace(reach, people=tuple(named))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -67,6 +68,9 @@ class Situation(Struct, frozen=True, gc=False):
     """Who acknowledged in this epoch, while others still have to."""
 
 
+NAMED: Final = "named in the policy"
+
+
 class Reach(Struct, frozen=True, gc=False):
     """What targets come to at an instant: the people who can be paged with the reason why each, and why others not."""
 
@@ -122,7 +126,7 @@ class Shadowing(Struct, frozen=True, gc=False):
 def orders(ladder: Ladder, reach: Reach, loudness: str, *, lasts: bool) -> list[PageOrder]:
     """An order for everybody, and every webhook, that the ladder's step has reached."""
     whom: list[tuple[int | None, str, int | None]] = [(u, because, None) for u, _, because in reach.people]
-    whom += [(None, "named in the policy", webhook) for webhook, _ in reach.webhooks]
+    whom += [(None, NAMED, webhook) for webhook, _ in reach.webhooks]
     return [
         PageOrder(
             ladder.id, ladder.incident_id, ladder.sends, ladder.epoch, ladder.round, ladder.step, user_id, loudness,

@@ -13,7 +13,7 @@ from app.directory import contacts, digests
 from app.directory.contacts import Person
 from app.escalation import store, tier_store
 from app.escalation.policy_copy import Target
-from app.escalation.positions import FindReach, Reach
+from app.escalation.positions import NAMED, FindReach, Reach
 from app.escalation.tiers import NO_TIERS, ServiceTiers
 from app.oncall import shifts
 from app.oncall import store as oncall_store
@@ -85,7 +85,7 @@ class Town:
                 missing.append(f"the webhook {self.unaddressed[target.id]} has no address")
             return []
         if target.type == "user":
-            return [(target.id, "named in the policy")]
+            return [(target.id, NAMED)]
         if target.type == "team":
             name, members = self.teams.get(target.id, ("?", ()))
             if not members:

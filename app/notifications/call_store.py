@@ -15,7 +15,10 @@ LASTS = timedelta(hours=1)
 
 _CALL = text("""
     SELECT n.id AS notification_id, n.user_id, u.key AS user_key, u.name AS user_name, n.purpose, n.content, n.address,
-           n.incident_id
+           n.incident_id, a.number > 1 OR EXISTS (
+               SELECT FROM notifications c JOIN attempts b ON b.notification_id = c.id
+               WHERE c.carried_by_id = n.id AND b.started_at < a.started_at
+           ) AS again
     FROM attempts a JOIN notifications n ON n.id = a.notification_id JOIN users u ON u.id = n.user_id
     WHERE a.callback_hash = :hash AND n.channel = 'voice' AND u.active AND a.started_at > :since
 """)
@@ -33,6 +36,8 @@ class Call:
     content: dict[str, Any]
     address: str
     incident_id: UUID | None
+    again: bool
+    """It, or a message that it carries, was tried before: what came of that may not be known."""
 
     @property
     def asks(self) -> bool:

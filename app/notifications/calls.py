@@ -44,13 +44,16 @@ async def pick_up(conn: AsyncConnection, now: datetime, token_hash: bytes, actio
         return twiml.hang_up()
     if not call.asks:
         about = await reading.carried(conn, call.notification_id)
-        words = speech.information(about[0]) if about else speech.message(call.purpose, call.content)
+        if about:
+            words = speech.information(about[0], again=call.again)
+        else:
+            words = speech.message(call.purpose, call.content, again=call.again)
         return twiml.say(words, times=3 if call.purpose == "verification" else 2)
     waiting = await _waiting(conn, call)
     if not waiting:
         await _heard(conn, now, token_hash, progress, ())
         return twiml.say(speech.over(await reading.carried(conn, call.notification_id)))
-    return twiml.ask(speech.page(waiting), action)
+    return twiml.ask(speech.page(waiting, again=call.again), action)
 
 
 async def press(

@@ -50,11 +50,16 @@ def one(incident: Any) -> str:
     return f"{named} Incident {number(incident.number)}."
 
 
-def page(incidents: Sequence[Any]) -> str:
-    """What a call says that is to be answered by a key; the most important incident first."""
+def _calls(again: bool) -> str:
+    return "Tocsin tries again" if again else "Tocsin calls"
+
+
+def page(incidents: Sequence[Any], *, again: bool = False) -> str:
+    """What a call says that is to be answered by a key; the most important incident first. `again`: an earlier call
+    about the same may have come."""
     if len(incidents) == 1:
-        return f"Tocsin calls. {one(incidents[0])} {KEYS}"
-    head = f"Tocsin calls about {len(incidents)} incidents."
+        return f"{_calls(again)}. {one(incidents[0])} {KEYS}"
+    head = f"{_calls(again)} about {len(incidents)} incidents."
     named = " ".join(one(i) for i in incidents[:NAMED])
     more = f" And {len(incidents) - NAMED} more." if len(incidents) > NAMED else ""
     return f"{head} {named}{more} {KEYS_OF_SEVERAL}"
@@ -68,9 +73,9 @@ def over(incidents: Sequence[Any]) -> str:
     return f"Tocsin called about incident {number(first.number)}, but {state}.{also} You need not do anything. Goodbye."
 
 
-def information(incident: Any) -> str:
+def information(incident: Any, *, again: bool = False) -> str:
     """For somebody who need not press a key."""
-    return f"Tocsin calls for your information. {one(incident)}"
+    return f"{_calls(again)} for your information. {one(incident)}"
 
 
 def standing(seen: Standing, reader_id: int) -> str:
@@ -86,11 +91,11 @@ def standing(seen: Standing, reader_id: int) -> str:
     return f"{who} {name.lower()}."
 
 
-def message(purpose: str, content: Mapping[str, Any]) -> str:
+def message(purpose: str, content: Mapping[str, Any], *, again: bool = False) -> str:
     """What is about no incident: a code is said digit by digit."""
     if purpose == "verification":
         return f"Your Tocsin verification code is {', '.join(str(content['code']))}."
-    return f"Tocsin calls. {readable(str(content.get('text', '')), 600)}"
+    return f"{_calls(again)}. {readable(str(content.get('text', '')), 600)}"
 
 
 def still_firing(firing: int) -> str:

@@ -223,15 +223,18 @@ def _where(about: Sequence[About]) -> str:
     return services[0] + (f" and {more} more service{'s' if more > 1 else ''}" if more else "")
 
 
-def verification(content: Mapping[str, Any]) -> Words:
-    text = f"Your Tocsin verification code is {content['code']}. It is valid for 15 minutes."
+def verification(content: Mapping[str, Any], *, repeated: bool = False) -> Words:
+    again = "(repeat) " if repeated else ""
+    text = f"{again}Your Tocsin verification code is {content['code']}. It is valid for 15 minutes."
     return Words("Your Tocsin verification code", text, text, (), "")
 
 
-def notice(content: Mapping[str, Any]) -> Words:
+def notice(content: Mapping[str, Any], *, repeated: bool = False) -> Words:
     """`text_long`: for channels that have room for it."""
-    text = str(content["text"])
+    again = "(repeat) " if repeated else ""
+    text = again + str(content["text"])
     facts = tuple((str(name), str(value)) for name, value in content.get("facts", ()))
     label = "Confirm that you have it" if "handshake" in content else ""
     subject = str(content.get("subject", "A notice from Tocsin"))
-    return Words(subject, text, str(content.get("text_long", text)), facts, label)
+    long = again + str(content["text_long"]) if "text_long" in content else text
+    return Words(subject, text, long, facts, label)

@@ -52,10 +52,10 @@ class Wording:
         return cls(known, storm, codes or {}, fired, over)
 
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
-        row = parcel[0]
+        row, repeated = parcel[0], any(r.repeated for r in parcel)
         if row.incident_id is None:
-            return texts.verification(row.content) if row.purpose == "verification" else texts.notice(row.content)
-        repeated = any(r.repeated for r in parcel)
+            told = texts.verification if row.purpose == "verification" else texts.notice
+            return told(row.content, repeated=repeated)
         about = [self._about(r) for r in parcel]
         if row.purpose == "update" and "update" in row.content:
             return texts.posted(about[0], row.content, row.incident_state, repeated=repeated)

@@ -64,6 +64,8 @@ KEPT = {
     "clocks of Berlin go forward": 104,
     "a storm, killed workers and two outages": 86,
     "the last resort cannot be reached": 0,
+    "the last resort's second message does not arrive": 524032,
+    "a worker dies with the report of a storm in flight": 524096,
 }
 """Nights that are played every time. One that failed once stays here, under the name of what it found."""
 

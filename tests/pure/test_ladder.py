@@ -98,6 +98,8 @@ def test_an_exhausted_policy_repeats_then_pages_the_last_resort() -> None:
     assert (paged(again), again.ladder.round, again.ladder.reached) == ([1], 2, 1)
     finally_ = climb(again.ladder, TRIGGERED, ALL, LAST_RESORT, NOW + m(5))
     assert paged(finally_) == [CARA]
+    assert finally_.pages[0].because.startswith("the last resort")
+    assert not again.pages[0].because.startswith("the last resort")
 
 
 def test_without_steps_the_last_resort_is_paged() -> None:

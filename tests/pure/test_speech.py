@@ -56,6 +56,11 @@ def test_one_and_several() -> None:
     assert speech.number(12345) == "1 2 3 4 5"
     assert "Ana has it" in speech.over([incident(1, state="acknowledged", holder="Ana")])
     assert "it is over" in speech.over([incident(1, state="resolved")])
+    told = {"text": "You are on call."}
+    assert speech.message("notice", told, again=True) == "Tocsin tries again. You are on call."
+    assert speech.page([incident(12)], again=True).startswith("Tocsin tries again. Priority")
+    assert speech.page([incident(1), incident(2)], again=True).startswith("Tocsin tries again about 2 incidents.")
+    assert speech.information(incident(12), again=True).startswith("Tocsin tries again for your information. ")
     assert speech.message("verification", {"code": "012345"}) == "Your Tocsin verification code is 0, 1, 2, 3, 4, 5."
 
 

@@ -9,6 +9,7 @@ from email.headerregistry import Address
 from app.channels.channel import Message
 from app.channels.letter import letter
 from app.incidents.recurrence import Earlier, Recurrence
+from app.notifications import texts
 from app.notifications.texts import About, for_information, page, update_is_due
 
 NOW = datetime(2026, 11, 22, 1, 14, tzinfo=UTC)
@@ -79,3 +80,13 @@ def test_what_is_for_information_asks_for_nothing() -> None:
 def test_a_reminder_says_that_an_update_is_due() -> None:
     words = update_is_due(ABOUT, "Europe/Berlin", repeated=True)
     assert words.text == "P1 #42 (repeat): an update is due on A quarter of all payments fail (Checkout)"
+
+
+def test_what_is_about_no_incident_says_as_well_that_it_may_have_been_sent() -> None:
+    code = texts.verification({"code": "123456"}, repeated=True)
+    assert code.text == code.text_long
+    assert code.text == "(repeat) Your Tocsin verification code is 123456. It is valid for 15 minutes."
+    told = texts.notice({"text": "The storm is over.", "text_long": "It is over:\nat last."}, repeated=True)
+    assert (told.text, told.text_long) == ("(repeat) The storm is over.", "(repeat) It is over:\nat last.")
+    assert texts.notice({"text": "The storm is over."}, repeated=True).text_long == "(repeat) The storm is over."
+    assert texts.notice({"text": "The storm is over."}).text == "The storm is over."

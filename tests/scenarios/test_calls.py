@@ -181,6 +181,17 @@ async def test_refused_calls_move_on(town: Town) -> None:
     assert any("calls to this country are not enabled at Twilio" in line for line in await town.story())
 
 
+async def test_a_second_call_says_that_it_is_one(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="voice")
+    await town.service("checkout", policy=[ana, minutes(60)])
+    town.exchange.troubles.breaks(stored=False, to=ana.number)
+    ana.phone.will_press("4")
+    await town.alertmanager.fires("HighErrorRate", severity="error")
+    await town.wait(minutes(2))
+    await ana.phone.expects_call("Tocsin tries again. Priority 3 on Checkout: High Error Rate", "Press 4")
+    assert (await town.incident()).acknowledged_by == "ana"
+
+
 async def test_callbacks_out_of_order_change_nothing(town: Town) -> None:
     (ana,) = await town.people("Ana", each_with="voice")
     await town.service("checkout", policy=[ana, minutes(60)])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+RANG: Final = "rang"
 
 
 @dataclass(slots=True)
@@ -37,7 +39,12 @@ class Letter:
 
     @property
     def repeat(self) -> bool:
-        return "(repeat)" in self.text or "(repeat)" in self.subject
+        return "(repeat)" in self.text or "(repeat)" in self.subject or "tries again" in self.text
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody knows what it said: not of what never arrived, nor of a call that nobody picked up."""
+        return self.text not in ("", RANG)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,11 @@ FINAL = frozenset({"sent", "delivered", "undelivered", "failed", "cancelled"})
 OPEN = frozenset({"triggered", "acknowledged", "mitigated"})
 REASONS = frozenset({"nobody_reached", "last_resort_unreachable", "joined_storm", "silenced", "step_skipped"})
 """Why an incident pages nobody, as its timeline tells."""
+SELDOM = frozenset({"last_resort_unreachable"})
 LOST = frozenset({"failed", "undelivered"})
 AT_ONCE = timedelta(seconds=1)
+SAID_EVERY = timedelta(hours=1)
+"""That the last resort cannot be reached is found each minute."""
 
 
 def every_incident_pages_or_says_why(night: Night, seen: Evidence) -> Iterator[str]:
@@ -31,7 +34,8 @@ def every_incident_pages_or_says_why(night: Night, seen: Evidence) -> Iterator[s
     for number, epoch, since, until in _triggered(seen):
         if until - since - seen.away(since, until) <= AT_ONCE or (number, epoch) in paged:
             continue
-        said = {e.kind for e in seen.rows.timeline if e.number == number and since <= e.at <= until}
+        told = [e for e in seen.rows.timeline if e.number == number and e.at <= until]
+        said = {e.kind for e in told if e.at >= since} | {e.kind for e in told if e.at > since - SAID_EVERY} & SELDOM
         if not said & REASONS:
             yield f"incident {number} was triggered from {since} to {until} (epoch {epoch}): no page, no reason"
 
@@ -59,7 +63,7 @@ def what_goes_out_again_is_marked(night: Night, seen: Evidence) -> Iterator[str]
             if any(x.taken for x in before):
                 if not letter.loud:
                     yield f"{_told(letter)} is quiet and went out again (notification {notification})"
-                elif not letter.repeat:
+                elif letter.heard and not letter.repeat:
                     yield f"{_told(letter)} went out again at {letter.claimed_at} and does not say so"
             before.append(letter)
     for letter in seen.letters:
@@ -80,9 +84,6 @@ def the_same_page_is_planned_once(night: Night, seen: Evidence) -> Iterator[str]
         most = _rules_for(night, person, channel, loudness)
         if times > most:
             yield f"{person} got the same {purpose} of incident {number} {times} times by {channel} ({where[1:]})"
-
-
-SAID_EVERY = timedelta(hours=1)
 
 
 def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:

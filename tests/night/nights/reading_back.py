@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from nights.evidence import Letter, Seen
+from nights.evidence import RANG, Letter, Seen
 
 if TYPE_CHECKING:
     from nights.real import RealNight
@@ -34,7 +34,9 @@ def _letter(played: RealNight, attempt: Any, n: Any, carried: list[Any]) -> Lett
     found = _found(played, played.links.token(attempt.id), played.links.callback_token(attempt.id))
     assert len(found) < 2, f"one attempt, {len(found)} messages: {found}"
     taken = bool(found) or attempt.provider_id is not None
-    answered = "sent" if attempt.provider_id is not None else "failed" if attempt.code else "died"
+    # A try that is worth another may have gone out; which ones did not, nights on the virtual clock know.
+    failed = "failed" if attempt.permanent else "unknown"
+    answered = "sent" if attempt.provider_id is not None else failed if attempt.code else "died"
     return Letter(
         n.id, attempt.number, n.channel, n.address, n.person or "", n.purpose, n.loudness == "loud", "", "".join(found),
         "", (), "", attempt.started_at, attempt.finished_at or attempt.started_at, taken=taken, told=answered,
@@ -45,7 +47,7 @@ def _letter(played: RealNight, attempt: Any, n: Any, carried: list[Any]) -> Lett
 def _found(played: RealNight, token: str, callback: str) -> list[str]:
     texts = [t.body for t in played.exchange.texts if not t.inbound and f"/l/{token}" in t.body]
     mails = [f"{m.subject}\n{m.text}" for m in played.mailbox.mails if f"/l/{token}" in m.text]
-    calls = [" ".join(c.heard) or "rang" for c in played.exchange.switchboard.calls if callback in c.url]
+    calls = [" ".join(c.heard) or RANG for c in played.exchange.switchboard.calls if callback in c.url]
     return texts + mails + calls
 
 
