@@ -44,6 +44,7 @@ _OVER = text("""
     FROM notifications n JOIN incidents i ON i.id = n.incident_id
     WHERE n.user_id = ANY (CAST(:users AS bigint[])) AND n.id > :since AND n.state = 'cancelled'
       AND n.content ->> 'digest' = ANY (CAST(:days AS text[])) AND i.state IN ('resolved', 'closed')
+      AND i.merged_into_id IS NULL
     ORDER BY i.number
 """)
 """What was to be in these digests and is over."""

@@ -133,3 +133,48 @@ async def test_a_digest_longer_than_a_text_is_answered_by_numbers_and_by_all(tow
     await ana.replies("a all")  # a day later, and before anybody else is asked
     assert {i.state for i in await town.incidents()} == {"acknowledged"}
     await ana.phone.expects_sms("You have #")
+
+
+@at_three
+async def test_what_was_merged_is_told_once_and_did_not_resolve_itself(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await asks_for_digests(ana)
+    await town.service("checkout", policy=[ana, minutes(60)])
+    for name in ("Disk", "Inodes", "Queue"):
+        await town.alertmanager.fires(name, severity="info")
+    await ana.asks("POST", "/api/v1/incidents/2/merge", {"into": 1, "reason": "the same disk"})
+    await town.alertmanager.resolves("Queue")
+    await town.wait_until(NINE)
+    mail = await ana.expects_mail("Quiet last night: 1 incident waits for you", "Disk", "Resolved meanwhile", "#3")
+    assert "#2" not in mail.text
+
+
+@at_three
+async def test_what_a_person_escalates_stays_quiet_and_what_they_raise_does_not(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    await asks_for_digests(ben)
+    await town.service("checkout", policy=[ana, minutes(60), ben])
+    await town.alertmanager.fires("Disk", severity="info")
+    await ana.expects_mail("Disk")
+    await ana.escalates()
+    town.nothing_else_arrived()
+    ((because,),) = await town.rows("SELECT because FROM notifications WHERE state = 'pending'")
+    assert because == BECAUSE
+    await ana.sets_priority(1, 1, "it is worse than it looked")
+    await ana.expects_mail("Disk")
+
+
+@at_three
+async def test_an_incident_that_pages_anew_in_the_night_is_told_once(town: Town) -> None:
+    """Reopened, and given back: two epochs, and one line in the morning."""
+    (ana,) = await town.people("Ana", each_with="mail")
+    await asks_for_digests(ana)
+    await town.service("checkout", policy=[ana, minutes(60)])
+    await town.alertmanager.fires("Disk", severity="info")
+    await town.alertmanager.resolves("Disk")
+    await town.wait(minutes(7))
+    await town.alertmanager.fires("Disk", severity="info")
+    await town.wait_until(NINE)
+    mail = await ana.expects_mail("Quiet last night: 1 incident waits for you", "fired 2 times")
+    assert "Resolved meanwhile" not in mail.text
+    town.nothing_else_arrived()

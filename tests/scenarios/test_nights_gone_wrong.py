@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from town import Resident, Town, hours, minutes, seconds
 
+from app.notifications import digest_store
+from app.notifications.claiming import Room, claim
+
 THREE = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)  # 03:00 in Berlin
 NINE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 at_three = pytest.mark.parametrize("town", [{"at": THREE}], indirect=True)
@@ -121,3 +124,22 @@ async def test_a_worker_that_comes_late_sends_one_message(town: Town) -> None:
     await town.settle()
     await ana.phone.expects_sms("Quiet last night: 2 incidents wait for you")
     town.nothing_else_arrived()
+
+
+@at_three
+async def test_while_one_worker_claims_digests_another_leaves_them_and_waits_for_nothing(town: Town) -> None:
+    """Two that took some of each other's nights would wait for one another."""
+    (ana,) = await town.people("Ana", each_with="sms")
+    await a_night(town, ana, "Disk", "Certificate")
+    await town.clock.stop_at(NINE)
+    room = Room(["sms"], 1)
+
+    async def claimed() -> tuple[list[int], int]:
+        async with town.engine.connect() as conn:  # and rolled back
+            found = await claim(conn, NINE, room, ["sms"])
+            return [len(parcel) for parcel in found.parcels], found.looked
+
+    async with town.transaction() as (conn, _):
+        assert await digest_store.take(conn)
+        assert await claimed() == ([], 1)
+    assert await claimed() == ([2], 1), "all of it, though there was room for one"
