@@ -85,7 +85,7 @@ async def _several(
     told = [await _one(conn, now, said, one, via) for one in these]
     seen = [await _seen(conn, one) for one in these]
     if said.verb in TAKING:
-        return texts.taken_all(seen, these[0].user_id, now)
+        return texts.taken_all(seen, these[0].user_id, now, snoozed=said.verb == "snooze")
     return texts.resolved_all(seen, told)
 
 

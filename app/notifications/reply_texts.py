@@ -60,15 +60,17 @@ def what(seen: Standing) -> str:
     return f"P{seen.priority} {seen.title} ({seen.service})"
 
 
-def taken_all(several: Sequence[Standing], reader_id: int, now: datetime) -> str:
-    """After `aa`."""
+def taken_all(several: Sequence[Standing], reader_id: int, now: datetime, *, snoozed: bool = False) -> str:
+    """After `aa`, `a all` or `a 1 3`. `snoozed`: until when is said, too."""
     if len(several) == 1:
         return taken(several[0], reader_id, now)
     mine = [s for s in several if s.is_open and s.acknowledged_by_id == reader_id]
     others = [standing(s, reader_id, now) for s in several if s not in mine]
     service = f" ({mine[0].service})" if len({s.service for s in mine}) == 1 else ""
     ends = {s.wakes_at for s in mine}
-    until = f" until {clock_of(mine[0].wakes_at, mine[0], now)}" if len(ends) == 1 and None not in ends else ""
+    until = (
+        f" until {clock_of(mine[0].wakes_at, mine[0], now)}" if snoozed and len(ends) == 1 and None not in ends else ""
+    )
     head = f"You have {', '.join(f'#{s.number}' for s in mine)}{service}{until}." if mine else ""
     return " ".join(filter(None, [head, *others]))
 
