@@ -81,6 +81,8 @@ _ladder_lateness = histogram(
 _notification_latency = histogram(
     "notification_seconds", "From a notification's due time to the provider accepting it.", SECONDS_PAGING, "channel"
 )
+_digests = counter("digests_total", "Messages about a night, of people who want its quiet pages as one.", "channel")
+_digested = counter("digest_pages_total", "Quiet pages that went out in a digest.", "channel")
 _bundled = counter("notifications_bundled_total", "Pages that went out in the message of another one.", "channel")
 _notifications = counter("notifications_total", "Notifications by how they ended.", "channel", "result")
 _replies = counter("replies_total", "Text messages and mails that came in, by what they asked for.", "verb", "channel")
@@ -180,6 +182,11 @@ def storm_began() -> None:
 
 def storm_ended() -> None:
     _storms_ended.inc()
+
+
+def digest_sent(channel: str, pages: int) -> None:
+    _digests.labels(channel).inc()
+    _digested.labels(channel).inc(pages)
 
 
 def notifications_bundled(channel: str, count: int) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 PEOPLE = text("""
-    SELECT u.id, u.key, u.name, u.active, u.time_zone FROM users u WHERE u.id = ANY (CAST(:ids AS bigint[]))
+    SELECT u.id, u.key, u.name, u.active, u.time_zone, u.digest_at, coalesce(u.time_zone, o.time_zone, 'UTC') AS zone
+    FROM users u LEFT JOIN organisation o ON o.id = 1 WHERE u.id = ANY (CAST(:ids AS bigint[]))
 """)
 
 METHODS = text("""
@@ -73,6 +74,9 @@ class Person(Struct, frozen=True, gc=False):
     methods: tuple[UsableMethod, ...]
     rules: tuple[tuple[str, Rule], ...]
     """(loudness, rule) pairs whose contact method is usable."""
+    digest_at: str | None = None
+    """When quiet pages of the night go out as one, by the clocks of `zone`."""
+    zone: str = "UTC"
 
     @property
     def reachable(self) -> bool:
@@ -120,9 +124,12 @@ async def people(conn: AsyncConnection, ids: Collection[int], channels: Collecti
             rule = Rule(f"rule-{r.id}", r.delay_s, usable[r.contact_method_id])
             planned.setdefault(r.user_id, []).append((r.loudness, rule))
     return {
-        u.id: Person(u.id, u.key, u.name, u.active, u.time_zone, tuple(own.get(u.id, ())), tuple(planned.get(u.id, ())))
+        u.id: Person(
+            u.id, u.key, u.name, u.active, u.time_zone, tuple(own.get(u.id, ())), tuple(planned.get(u.id, ())),
+            u.digest_at, u.zone,
+        )
         for u in users
-    }
+    }  # fmt: skip
 
 
 async def mark_broken(

@@ -36,6 +36,10 @@ Zone = Annotated[str, AfterValidator(_zone), Field(examples=["Europe/Berlin"])]
 """An IANA zone."""
 
 
+ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
+"""A time of day by a clock on a wall."""
+
+
 class Document(BaseModel):
     """Strict; NUL, which PostgreSQL cannot store, is refused in every text."""
 
@@ -107,7 +111,8 @@ _USER = {"name": "Ana", "email": "ana@example.org", "role": "operator", "time_zo
 
 class UserEdit(Document):
     """All of a user that may change. An inactive user can neither log in nor be paged. `time_zone` null: the
-    organisation's."""
+    organisation's. `digest_at`: when, by their clock, the quiet pages of the night go out as one message; null: each at
+    once."""
 
     model_config = _example(**_USER)
 
@@ -115,6 +120,7 @@ class UserEdit(Document):
     email: Email
     role: Literal["viewer", "operator", "manager", "admin"]
     time_zone: Zone | None = None
+    digest_at: ClockTime | None = None
     active: bool = True
 
 

@@ -68,18 +68,18 @@ _TEAM_PLACES = text("""
 """)
 
 _USERS = text("""
-    SELECT id, key, name, email, role, time_zone, active, version, created_at, updated_at FROM users
+    SELECT id, key, name, email, role, time_zone, digest_at, active, version, created_at, updated_at FROM users
     WHERE (CAST(:keys AS text[]) IS NULL OR key = ANY (CAST(:keys AS text[]))) AND key > :after
     ORDER BY key LIMIT :limit
 """)
 _LOCK_USER = text("SELECT id, version FROM users WHERE key = :key FOR UPDATE")
 _INSERT_USER = text("""
-    INSERT INTO users (key, name, email, role, time_zone, active, created_at, updated_at)
-    VALUES (:key, :name, :email, :role, :time_zone, :active, :now, :now) ON CONFLICT DO NOTHING RETURNING id
+    INSERT INTO users (key, name, email, role, time_zone, digest_at, active, created_at, updated_at)
+    VALUES (:key, :name, :email, :role, :time_zone, :digest_at, :active, :now, :now) ON CONFLICT DO NOTHING RETURNING id
 """)
 _UPDATE_USER = text("""
-    UPDATE users SET name = :name, email = :email, role = :role, time_zone = :time_zone, active = :active,
-        version = version + 1, updated_at = :now
+    UPDATE users SET name = :name, email = :email, role = :role, time_zone = :time_zone,
+        digest_at = :digest_at, active = :active, version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _TOUCH_USER = text("UPDATE users SET version = version + 1, updated_at = :now WHERE id = :id")

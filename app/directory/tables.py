@@ -66,6 +66,7 @@ class User(Base):
     __table_args__ = (
         CheckConstraint(KEY_CHECK, name="key"),
         CheckConstraint("role IN ('viewer', 'operator', 'manager', 'admin')", name="role"),
+        CheckConstraint("digest_at ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'", name="digest_at"),
         Index("uq_users_email", text("lower(email)"), unique=True),
     )
 
@@ -75,6 +76,8 @@ class User(Base):
     email: Mapped[str]
     role: Mapped[str]
     time_zone: Mapped[str | None]
+    digest_at: Mapped[str | None]
+    """When, by the person's clock (`09:00`), the quiet pages of the night go out as one; NULL: each at once."""
     password_hash: Mapped[str | None]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     version: Mapped[Version]

@@ -230,7 +230,7 @@ class _Climber:
         self._say(
             "step", step=max(ladder.step + 1, 0), round=ladder.lap, policy=ladder.climbed.name, **self._told(asked)
         )
-        self.result.ladder = replace(after, next_step_at=self._after(rung.delay_s))
+        self.result.ladder = replace(after, next_step_at=self._after(rung.delay_s, asked.told_at))
         return True
 
     def _must(self, everybody: tuple[int, ...]) -> None:
@@ -256,15 +256,16 @@ class _Climber:
         self._page(reach)
         self._must(())
         self._say("last_resort", **self._told(replace(reach, webhooks=())))
-        again = self.now + LAST_RESORT_AGAIN if self.incident.loudness == "loud" else self._after(QUIET_DELAY_S)
+        loud = self.incident.loudness == "loud"
+        again = self.now + LAST_RESORT_AGAIN if loud else self._after(QUIET_DELAY_S, reach.told_at)
         # The next round has a number of its own, so that its pages are not taken for these.
         self.result.ladder = replace(ladder, round=ladder.round + 1, reached=max(ladder.reached, 0), next_step_at=again)
         return self.result
 
-    def _after(self, delay_s: int) -> datetime:
+    def _after(self, delay_s: int, told_at: datetime | None = None) -> datetime:
         if self.incident.loudness == "loud" or self.result.ladder.informs:
             return self.now + timedelta(seconds=delay_s)
-        return advance_open(self.incident.hours, self.now, QUIET_DELAY_S)
+        return advance_open(self.incident.hours, told_at or self.now, QUIET_DELAY_S)
 
     def _page(self, reach: Reach, *, lasts: bool = False) -> None:
         ladder = self.result.ladder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -81,6 +81,14 @@ class Reach(Struct, frozen=True, gc=False):
     """(id, name) of webhooks among the targets: they are called, and are nobody who could answer."""
     shadows: tuple[tuple[int, str], ...] = ()
     """(user id, names of whom they shadow): they are told, and are nobody who was reached."""
+    mornings: Mapping[int, datetime] = {}
+    """By user id, when those learn of what is quiet who asked for digests: they sleep until then."""
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When the last of the people learns of what is quiet; None: all at once. Not the first of them: whoever is
+        asked has the whole delay before somebody else is."""
+        return max((self.mornings[user] for user, _, _ in self.people if user in self.mornings), default=None)
 
 
 FindReach = Callable[[Sequence[Target]], Reach]

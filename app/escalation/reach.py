@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.directory import contacts
+from app.directory import contacts, digests
 from app.directory.contacts import Person
 from app.escalation import store, tier_store
 from app.escalation.policy_copy import Target
@@ -35,6 +35,8 @@ class Town:
     """By service id, for steps that name a support tier."""
     unaddressed: dict[int, str] = field(default_factory=dict)
     """Names by id, of webhooks without an address."""
+    mornings: dict[int, datetime] = field(default_factory=dict)
+    """By user id, when the digest is due for which quiet pages of this instant wait."""
 
     def of(self, service_id: int, *, programs: bool = True) -> FindReach:
         """Finds for incidents of a service. `programs`: webhooks as well; a drill calls none."""
@@ -62,7 +64,8 @@ class Town:
                 else:
                     found.setdefault(user_id, (user_id, person.name, why + because))
         looking_on = tuple(self._shadows(targets, found))
-        return Reach(tuple(found.values()), "; ".join(dict.fromkeys(missing)), tuple(called.items()), looking_on)
+        because = "; ".join(dict.fromkeys(missing))
+        return Reach(tuple(found.values()), because, tuple(called.items()), looking_on, self.mornings)
 
     def _shadows(
         self, targets: Sequence[Target], found: Mapping[int, tuple[int, str, str]]
@@ -125,4 +128,6 @@ async def town(
     programs = await store.webhooks(conn, wanted["webhook"])
     called = {webhook: name for webhook, (name, callable_) in programs.items() if callable_}
     deaf = {webhook: name for webhook, (name, callable_) in programs.items() if not callable_}
-    return Town(on_call, teams, await contacts.people(conn, users, channels), called, looking_on, tiers, deaf)
+    people = await contacts.people(conn, users, channels)
+    mornings = {p.id: waits.due_at for p in people.values() if (waits := digests.of(p, now)) is not None}
+    return Town(on_call, teams, people, called, looking_on, tiers, deaf, mornings)

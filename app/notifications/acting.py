@@ -20,7 +20,7 @@ from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
 from app.notifications import mail_words, why
 from app.notifications import reply_texts as texts
-from app.notifications.replies import Candidate, Said
+from app.notifications.replies import TAKING, Candidate, Said
 
 MOST_MINUTES: Final = {"acknowledge": 24 * 60, "snooze": 7 * 24 * 60}
 
@@ -37,16 +37,18 @@ def responder(one: Candidate, via: str) -> Responder:
     return Responder(one.user_id, one.user_key, one.user_name, via, one.notification_id)
 
 
-Via = Literal["sms", "mail", "slack"]
+Via = Literal["sms", "mail", "slack", "link"]
 _WRITTEN: Final[dict[str, str]] = {"sms": "by SMS", "mail": "by mail", "slack": "in Slack"}
 
 
 async def act(
     conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate], via: Via = "sms"
 ) -> list[str]:
-    """Does it, and tells in as many texts as it takes. `these` are one, or for `acknowledge_all` several."""
+    """Does it, and tells in as many texts as it takes. `these` are several for `acknowledge_all` and for a digest."""
     if said.verb == "acknowledge_all":
         return [await take_all(conn, now, [(c.incident_id, responder(c, via)) for c in these], these[0].user_id)]
+    if len(these) > 1:
+        return [await _several(conn, now, said, these, via)]
     (one,) = these
     if said.verb == "runbook" and via == "mail":
         return [mail_words.runbook(await _seen(conn, one))]
@@ -58,6 +60,18 @@ async def act(
         return [texts.why(it, why.in_a_text(because) if because else "", one.user_id, now)]
     await incident_store.lock(conn, [one.incident_id])
     return [await _one(conn, now, said, one, via)]
+
+
+async def _several(
+    conn: AsyncConnection, now: datetime, said: Said, these: Sequence[Candidate], via: Via
+) -> str:  # fmt: skip
+    """One word for several incidents, each by itself: what one of them refuses does not keep the others from it."""
+    await incident_store.lock(conn, [c.incident_id for c in these])  # in one order, whoever else takes several
+    told = [await _one(conn, now, said, one, via) for one in these]
+    seen = [await _seen(conn, one) for one in these]
+    if said.verb in TAKING:
+        return texts.taken_all(seen, these[0].user_id, now, snoozed=said.verb == "snooze")
+    return texts.resolved_all(seen, told)
 
 
 async def take_all(

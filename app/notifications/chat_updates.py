@@ -117,7 +117,7 @@ class ChatUpdates:
     async def _changes(self, conn: AsyncConnection, now: datetime, claimed: Sequence[Any]) -> list[Change]:
         named = {"ids": [c.notification_id for c in claimed], "now": now}
         rows = {r.id: r for r in await conn.execute(store.DETAILS, named)}
-        wording = await Wording.of(conn, [[r] for r in rows.values()])
+        wording = await Wording.of(conn, now, [[r] for r in rows.values()])
         changes = []
         for c in claimed:
             row = rows[c.notification_id]
@@ -138,7 +138,7 @@ class ChatUpdates:
             return None
         rows = (await conn.execute(store.DETAILS, {"ids": carried, "now": now})).all()
         parcel = sorted(rows, key=lambda r: (r.id != row.id, r.priority, r.number))
-        wording = await Wording.of(conn, [parcel], await storm_store.running(conn))
+        wording = await Wording.of(conn, now, [parcel], await storm_store.running(conn))
         words = wording.words(parcel, now)
         told = await acting.told_of(conn, now, [r.incident_id for r in parcel], row.user_id)
         return Message(

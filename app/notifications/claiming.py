@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.incidents import storm_store
 from app.incidents.storms import Storm
-from app.notifications import outcome, pacing_store, store
+from app.notifications import digest_store, outcome, pacing_store, store
 from app.notifications.bundling import Bundled, Waiting, bundle
 from app.notifications.limits import Pace
 
@@ -51,24 +51,46 @@ async def claim(conn: AsyncConnection, now: datetime, room: Room, channels: Coll
     rows = await _due(conn, now, room)
     if not rows:
         return Claim()
+    looked = len(rows)
+    rows = await _whole_digests(conn, now, rows)
     going = await _hold(conn, now, await outcome.drop_pointless(conn, now, rows, channels))
+    parcels = _together([r for r in going if is_digest(r)])
+    going = [r for r in going if not is_digest(r)]
     storm = await storm_store.running(conn) if any(_is_page(r) for r in going) else None
     limited = [r for r in going if _is_limited(r, storm)]
     passing = [r for r in going if _is_page(r) and not r.tries and not _is_limited(r, storm)]
-    parcels: list[Parcel] = [[r] for r in (*[r for r in going if not _is_page(r)], *passing)]
+    parcels += [[r] for r in (*[r for r in going if not _is_page(r)], *passing)]
     parcels += _together([r for r in going if _is_page(r) and r.tries])
     parcels += await _within_limits(conn, now, limited, passing, channels, storm)
     if parcels:
         await _mark(conn, now, parcels)
-    return Claim(parcels, len(rows), storm)
+    return Claim(parcels, looked, storm)
 
 
 async def _hold(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> list[Any]:
     """What waited until the very instant at which the next step of its ladder is due waits for that step, which another
     worker may be taking: if it pages the same contact method, its message says all of it."""
-    held = [(r.id, now + HOLD, "waits for the step that is due now") for r in rows if r.step_is_due]
-    await pacing_store.postpone(conn, held)
-    return [r for r in rows if not r.step_is_due]
+    held = {r.id for r in rows if r.step_is_due and not is_digest(r)}
+    await pacing_store.postpone(conn, [(n, now + HOLD, "waits for the step that is due now") for n in held])
+    return [r for r in rows if r.id not in held]
+
+
+async def _whole_digests(conn: AsyncConnection, now: datetime, rows: Sequence[Any]) -> Sequence[Any]:
+    """With all that is due of a digest of which some was claimed; without digests while another worker claims some. No
+    limit holds them up: there is one a day."""
+    methods = {r.contact_method_id for r in rows if is_digest(r)}
+    if not methods:
+        return rows
+    if not await digest_store.take(conn):
+        return [r for r in rows if not is_digest(r)]
+    known = {r.id for r in rows}
+    more = [n for n in await digest_store.whole(conn, now, methods) if n not in known]
+    return [*rows, *(await conn.execute(store.DETAILS, {"ids": more, "now": now})).all()] if more else rows
+
+
+def is_digest(row: Any) -> bool:
+    """A quiet page of a night, which waited for the morning; also when it is tried again, or by another way."""
+    return _is_page(row) and "digest" in row.content
 
 
 async def _due(conn: AsyncConnection, now: datetime, room: Room) -> Sequence[Any]:
@@ -96,10 +118,11 @@ def _together(rows: Sequence[Any]) -> list[Parcel]:
     parcels: dict[int, list[Any]] = {}
     for row in rows:
         parcels.setdefault(row.contact_method_id, []).append(row)
-    return [_in_order(parcel) for parcel in parcels.values()]
+    return [in_order(parcel) for parcel in parcels.values()]
 
 
-def _in_order(rows: Sequence[Any]) -> Parcel:
+def in_order(rows: Sequence[Any]) -> Parcel:
+    """As a message names them; the first one carries the others."""
     return sorted(rows, key=lambda r: (r.priority, r.created_at, r.id))
 
 
@@ -155,7 +178,7 @@ def _parcels(decided: Collection[Bundled], known: dict[UUID, Any]) -> list[Parce
     for d in decided:
         parcels += [[known[n]] for n in d.alone if n in known]
         if together := [known[n] for n in d.together if n in known]:
-            parcels.append(_in_order(together))
+            parcels.append(in_order(together))
     return parcels
 
 

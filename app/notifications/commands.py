@@ -20,7 +20,7 @@ from app.escalation.positions import PageOrder, Shadowing
 from app.incidents import store as incident_store
 from app.incidents.storms import Storm
 from app.incidents.timeline import Entry
-from app.notifications import health_store, pacing_store, shadow_notices, store
+from app.notifications import digest_store, health_store, pacing_store, shadow_notices, store
 from app.notifications.health import is_its_own_loss
 from app.notifications.plan import Planned, plan
 
@@ -184,6 +184,7 @@ async def _another_method(
     person = (await contacts.people(conn, [lost.user_id], channels)).get(lost.user_id)
     if person is None or not person.active:
         return False
+    day = await digest_store.day(conn, lost.id)  # what was to go out as one message still does
     for method in person.calls_last:
         if method.id not in used:
             planned = Planned(
@@ -201,7 +202,7 @@ async def _another_method(
                 epoch=lost.epoch,
                 round=lost.round,
                 step=lost.step,
-                content={"why": "another contact method failed"},
+                content={"why": "another contact method failed"} | ({"digest": day} if day else {}),
             )
             return await store.insert(conn, [planned], now) > 0
     return False

@@ -59,6 +59,8 @@ class Job:
     """It carries a link that acts for its reader."""
     shows: str = ""
     """How its incident stands, as the message says; for those that follow it."""
+    digest: bool = False
+    """It is the message about a night."""
 
     @property
     def lost(self) -> Undelivered:
@@ -94,7 +96,7 @@ class Delivery:
             claimed = await claim(conn, now, room, list(self._channels)) if room.channels else Claim()
             ways = await self._ways.choose(conn, now, claimed.parcels)
             codes = await reply_codes.give(conn, now, claimed.parcels)
-            wording = await Wording.of(conn, claimed.parcels, claimed.storm, codes, self._templates)
+            wording = await Wording.of(conn, now, claimed.parcels, claimed.storm, codes, self._templates)
             called = await self._called(conn, claimed.parcels)
             jobs = [
                 self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way, called)
@@ -104,7 +106,9 @@ class Delivery:
             if not claimed.looked:  # it reads all that is due, which in a burst is much
                 await outcome.fail_unconfigured(conn, now, list(self._channels))
         for job in jobs:
-            if len(job.carries) > 1:
+            if job.digest:
+                metrics.digest_sent(job.lost.channel, len(job.carries))
+            elif len(job.carries) > 1:
                 metrics.notifications_bundled(job.lost.channel, len(job.carries) - 1)
             self._start(job, self._send(job))
         return claimed.looked
@@ -171,7 +175,7 @@ class Delivery:
             replies=rendering.replies(parcel, words.replies),
             link=self._link(row, attempt_id),
             link_label=words.link_label,
-            button=self._button(parcel, attempt_id) if row.channel in PUSHES else None,
+            button=self._button(parcel, attempt_id),
             presses=self._presses(parcel, attempt_id),
             sealed=row.sealed_address or b"",
             thread=f"incident-{row.number}" if alone else row.content.get("thread", ""),
@@ -186,8 +190,8 @@ class Delivery:
         carries = [Undelivered.of(r, r.id) for r in parcel]
         repeated = any(r.repeated for r in parcel)
         shows = chat_store.stand(row) if message.presses and alone else ""
-        linked = rendering.has_answer(row)
-        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, shows)
+        linked, digest = rendering.has_answer(row), rendering.is_digest(parcel)
+        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, shows, digest)
 
     def _webhook_address(self, row: Any) -> str:
         """Empty, which the channel refuses: it was sealed under another secret key, or the webhook was removed while
@@ -207,21 +211,18 @@ class Delivery:
 
     def _presses(self, parcel: Parcel, attempt_id: UUID) -> tuple[Press, ...]:
         """Buttons that come back to us, where the channel has them."""
-        row = parcel[0]
+        row, actions = parcel[0], rendering.actions(parcel)
         if not rendering.has_answer(row) or not isinstance(self._channels[row.channel], Updatable):
             return ()
-        if len(parcel) > 1:
-            return presses(self._links, attempt_id, "acknowledge_all")
-        others = () if row.purpose == "drill" else ("escalate", "resolve")
-        return presses(self._links, attempt_id, "acknowledge", *others)
+        return presses(self._links, attempt_id, *actions)
 
     def _button(self, parcel: Parcel, attempt_id: UUID) -> Button | None:
-        if not rendering.has_answer(parcel[0]):
+        """That of a notification on a phone."""
+        actions = rendering.actions(parcel) if parcel[0].channel in PUSHES and rendering.has_answer(parcel[0]) else ()
+        if not actions:
             return None
-        token = self._links.token(attempt_id)
-        if len(parcel) > 1:
-            return Button("Acknowledge all", self._links.acknowledges(token, "acknowledge_all"))
-        return Button("Acknowledge", self._links.acknowledges(token))
+        form = self._links.acknowledges(self._links.token(attempt_id), actions[0])
+        return Button(actions[0].replace("_", " ").capitalize(), form)
 
     async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -256,7 +257,7 @@ class Delivery:
         lost = (await conn.execute(store.LOST_DETAILS, named)).all()
         await conn.execute(store.RECLAIM, named)
         codes = await reply_codes.give(conn, now, list(parcels.values()))
-        wording = await Wording.of(conn, list(parcels.values()), codes=codes, templates=self._templates)
+        wording = await Wording.of(conn, now, list(parcels.values()), codes=codes, templates=self._templates)
         called = await self._called(conn, list(parcels.values()))
         jobs = []
         for r in lost:

@@ -33,7 +33,7 @@ from app.notifications import reply_texts as texts
 from app.notifications.commands import report_delivery
 from app.notifications.mail_words import Written
 from app.notifications.plan import Planned
-from app.notifications.replies import Candidate, Said, meant
+from app.notifications.replies import Candidate, Said, meant, understood
 
 NOTES_AN_HOUR: Final = 20
 SAME_NOTE_WITHIN: Final = timedelta(hours=12)
@@ -139,6 +139,7 @@ async def _answer(conn: AsyncConnection, now: datetime, written: Written, candid
         return await _note(conn, now, written, candidates)
     if said.verb == "help":
         return words.help_text(candidates)
+    said = understood(said, candidates)
     found = meant(said, candidates)
     if not found.these:
         return words.ask(found, said)

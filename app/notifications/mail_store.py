@@ -31,7 +31,8 @@ _METHOD = text("""
 _CANDIDATES = text("""
     SELECT DISTINCT ON (i.priority, i.number) i.number AS code, n.user_id, u.key AS user_key, u.name AS user_name,
            n.contact_method_id, i.id AS incident_id, n.id AS notification_id, i.number, i.title, i.priority, i.state,
-           i.service_id, s.name AS service, n.address
+           i.service_id, s.name AS service, n.address, coalesce(n.content ->> 'digest', '') AS digest,
+           coalesce(i.acknowledged_by_id = n.user_id, false) AS mine, n.claimed_at AS sent_at
     FROM notifications n
     JOIN incidents i ON i.id = n.incident_id JOIN services s ON s.id = i.service_id JOIN users u ON u.id = n.user_id
     WHERE (n.id = :about OR n.carried_by_id = :about) AND n.user_id = :user_id AND n.contact_method_id IS NOT NULL

@@ -88,7 +88,7 @@ def ask(found: Meant, said: Said) -> str:
     """Where it is not clear which incident is meant."""
     if found.why == "no_such_code":
         there = f" It was about: {named(found.among)}." if found.among else ""
-        return f"The mail that you answered was not about #{said.code}.{there}"
+        return f"The mail that you answered was not about #{said.code or found.unknown}.{there}"
     if found.why == "nothing":
         return "Nothing of the mail that you answered is open."
     return reply_texts.ask(found, said)

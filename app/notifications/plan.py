@@ -8,9 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from app.db import ids
+from app.directory import digests
 from app.directory.contacts import Person, Rule
+from app.directory.digests import Morning
 from app.escalation.positions import PageOrder
 
 
@@ -58,25 +61,42 @@ def plan(
 
 
 def _of_one(order: PageOrder, person: Person, now: datetime) -> Iterable[Planned]:
+    quiet = order.purpose == "page" and order.loudness == "quiet"
+    if quiet and (waits := digests.of(person, now)) is not None:
+        yield _for_digest(order, person, waits, now)
+        return
     for rule in _rules(order, person):
-        yield Planned(
-            id=ids.new(now),
-            key=page_key(order, rule.name, rule.method.id),
-            purpose=PURPOSES[order.purpose],
-            loudness=order.loudness,
-            user_id=person.id,
-            contact_method_id=rule.method.id,
-            channel=rule.method.channel,
-            address=rule.method.address,
-            due_at=now + timedelta(seconds=rule.delay_s),
-            incident_id=order.incident_id,
-            ladder_id=order.ladder_id,
-            epoch=order.epoch,
-            round=order.round,
-            step=order.step,
-            content=_content(order),
-            because=f"waits {_span(rule.delay_s)} as its notification rule says" if rule.delay_s else "",
-        )
+        yield _of_rule(order, person, rule, now)
+
+
+def _of_rule(order: PageOrder, person: Person, rule: Rule, now: datetime) -> Planned:
+    return Planned(
+        id=ids.new(now),
+        key=page_key(order, rule.name, rule.method.id),
+        purpose=PURPOSES[order.purpose],
+        loudness=order.loudness,
+        user_id=person.id,
+        contact_method_id=rule.method.id,
+        channel=rule.method.channel,
+        address=rule.method.address,
+        due_at=now + timedelta(seconds=rule.delay_s),
+        incident_id=order.incident_id,
+        ladder_id=order.ladder_id,
+        epoch=order.epoch,
+        round=order.round,
+        step=order.step,
+        content=_content(order),
+        because=f"waits {_span(rule.delay_s)} as its notification rule says" if rule.delay_s else "",
+    )
+
+
+def _for_digest(order: PageOrder, person: Person, waits: Morning, now: datetime) -> Planned:
+    return replace(
+        _of_rule(order, person, digests.way(person), now),
+        due_at=waits.due_at,
+        content=_content(order) | {"digest": waits.day.isoformat()},
+        because=f"waits for the digest of {waits.day.isoformat()} at {person.digest_at}",
+    )
 
 
 def _rules(order: PageOrder, person: Person) -> Sequence[Rule]:

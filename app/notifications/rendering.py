@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.notifications import mail_words
+from app.notifications import digest_texts, mail_words
 
 
 def has_answer(row: Any) -> bool:
@@ -13,6 +13,20 @@ def has_answer(row: Any) -> bool:
     reads, does not."""
     acts = row.purpose in ("page", "drill") or "expires_at" in row.content
     return row.incident_id is not None and acts and row.webhook_id is None
+
+
+def is_digest(parcel: Sequence[Any]) -> bool:
+    """Whether it is the message about a night: nothing else goes along with what waited for it."""
+    return all(row.purpose == "page" and "digest" in row.content for row in parcel)
+
+
+def actions(parcel: Sequence[Any]) -> tuple[str, ...]:
+    """What the buttons of a message do, that of a chat or a phone, the most likely one first."""
+    if len(parcel) > 1:
+        return ("acknowledge_all",)
+    if parcel[0].incident_id is None:
+        return ()
+    return ("acknowledge",) if parcel[0].purpose == "drill" else ("acknowledge", "escalate", "resolve")
 
 
 def is_answered(row: Any) -> bool:
@@ -24,4 +38,5 @@ def replies(parcel: Sequence[Any], by_text: tuple[str, ...]) -> tuple[str, ...]:
     """How to answer on the channel itself. `by_text`: how by text message."""
     if parcel[0].channel != "mail" or not has_answer(parcel[0]):
         return by_text
-    return (mail_words.how([row.number for row in parcel]),)
+    numbers = [row.number for row in parcel]
+    return (digest_texts.how_by_mail(numbers) if is_digest(parcel) else mail_words.how(numbers),)

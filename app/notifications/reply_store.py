@@ -53,8 +53,9 @@ _OWNERS = text("""
 _CANDIDATES = text("""
     SELECT c.code, c.user_id, u.key AS user_key, u.name AS user_name, c.contact_method_id, i.id AS incident_id,
            c.notification_id, i.number, i.title, i.priority, i.state, i.service_id, s.name AS service,
-           c.address
-    FROM reply_codes c
+           c.address, coalesce(n.content ->> 'digest', '') AS digest,
+           coalesce(i.acknowledged_by_id = c.user_id, false) AS mine, n.claimed_at AS sent_at
+    FROM reply_codes c LEFT JOIN notifications n ON n.id = c.notification_id
     JOIN incidents i ON i.id = c.incident_id JOIN services s ON s.id = i.service_id
     JOIN users u ON u.id = c.user_id JOIN contact_methods m ON m.id = c.contact_method_id
     WHERE c.address = :address AND u.active AND m.verified_at IS NOT NULL AND m.address = c.address
@@ -81,8 +82,10 @@ _LATELY = text("""
 _HURRY = text("""
     UPDATE notifications SET due_at = :now WHERE id IN (
         SELECT n.id FROM notifications n
-        WHERE n.contact_method_id = :id AND n.state = 'pending' AND n.due_at > :now FOR UPDATE SKIP LOCKED)
+        WHERE n.contact_method_id = :id AND n.state = 'pending' AND n.due_at > :now
+          AND n.content ->> 'digest' IS NULL FOR UPDATE SKIP LOCKED)
 """)
+"""Not what waits for a digest: that is to wake nobody, and finds another way in the morning."""
 
 _SWEEP = (
     text("DELETE FROM replies WHERE at <= :before"),

@@ -61,24 +61,39 @@ def what(seen: Standing) -> str:
     return f"P{seen.priority} {seen.title} ({seen.service})"
 
 
-def taken_all(several: Sequence[Standing], reader_id: int, now: datetime) -> str:
-    """After `aa` and "Acknowledge all": what the reader has, and what not and why."""
+def taken_all(several: Sequence[Standing], reader_id: int, now: datetime, *, snoozed: bool = False) -> str:
+    """After `aa`, `a all`, `a 1 3` and "Acknowledge all": what the reader has, and what not and why. `snoozed`: until
+    when is said, too."""
     if len(several) == 1:
         return taken(several[0], reader_id, now)
     mine = [s for s in several if s.is_open and s.acknowledged_by_id == reader_id]
     others = [s for s in several if s not in mine]
     told = [standing(s, reader_id, now) for s in others[:_NAMED]]
     more = f"And {len(others) - _NAMED} more that you do not have." if len(others) > _NAMED else ""
-    return " ".join(filter(None, [_have(mine), *told, more]))
+    return " ".join(filter(None, [_have(mine, _until(mine, now) if snoozed else ""), *told, more]))
 
 
-def _have(mine: Sequence[Standing]) -> str:
+def _until(mine: Sequence[Standing], now: datetime) -> str:
+    """Where it is the same instant for all of them."""
+    ends = {s.wakes_at for s in mine}
+    return f" until {clock_of(mine[0].wakes_at, mine[0], now)}" if len(ends) == 1 and None not in ends else ""
+
+
+def _have(mine: Sequence[Standing], until: str) -> str:
     if not mine:
         return ""
     numbers = ", ".join(f"#{s.number}" for s in mine[:_NUMBERED])
     more = f" and {len(mine) - _NUMBERED} more" if len(mine) > _NUMBERED else ""
     services = {s.service for s in mine}
-    return f"You have {numbers}{more}{f' ({services.pop()})' if len(services) == 1 else ''}."
+    return f"You have {numbers}{more}{f' ({services.pop()})' if len(services) == 1 else ''}{until}."
+
+
+def resolved_all(several: Sequence[Standing], told: Sequence[str]) -> str:
+    """After `c all` or `c 1 3`. `told`: what is said of each by itself."""
+    over = [s for s in several if not s.is_open]
+    head = f"Resolved: {', '.join(f'#{s.number}' for s in over)}." if over else ""
+    others = [words for s, words in zip(several, told, strict=True) if s.is_open]
+    return " ".join(filter(None, [head, *others]))
 
 
 def still_firing_here(firing: int) -> str:
@@ -133,7 +148,7 @@ def ask(meant: Meant, said: Said) -> str:
             return f"Which one? {_choices(meant.among, letters)}"
         case "no_such_code":
             there = f"Open: {_choices(meant.among)}" if meant.among else "Nothing is open for you."
-            return f"{said.code} is no code of this number. {there}"
+            return f"{said.code or meant.unknown} is no code of this number. {there}"
         case "minutes_or_code":
             code, number = meant.among[0].code, meant.among[0].number
             return f"Reply {code}a to acknowledge #{number}, or {code}a 15 to promise to have it for 15 minutes."

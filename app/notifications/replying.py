@@ -22,7 +22,7 @@ from app.directory import opting_out
 from app.notifications import acting, reply_store, store
 from app.notifications import reply_texts as texts
 from app.notifications.plan import Planned
-from app.notifications.replies import ACTING, Candidate, Said, masked, meant, parse
+from app.notifications.replies import ACTING, Candidate, Said, masked, meant, parse, understood
 
 ANSWERS: Final = 12
 ANSWERS_WITHIN: Final = timedelta(minutes=10)
@@ -74,6 +74,7 @@ async def _opt(conn: AsyncConnection, now: datetime, owners: Sequence[Any], said
 async def _answer(conn: AsyncConnection, now: datetime, said: Said, candidates: Sequence[Candidate]) -> list[str]:
     if said.verb in ("help", "unknown"):
         return [texts.help_text(candidates)]
+    said = understood(said, candidates)
     found = meant(said, candidates)
     if not found.these:
         return [texts.ask(found, said)]

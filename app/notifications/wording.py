@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.incidents import recurrence_store
 from app.incidents.recurrence_store import Known
 from app.incidents.storms import Storm
-from app.notifications import storm_texts, template_cache, texts
+from app.notifications import digest_store, digest_texts, rendering, storm_texts, template_cache, texts
 from app.notifications.claiming import Parcel
 
 THREAD = ("mail-subject",)
@@ -33,11 +33,16 @@ class Wording:
     codes: Mapping[UUID, int] = field(default_factory=dict)
     """Reply codes by notification."""
     templates: template_cache.InForce = template_cache.NONE
+    fired: Mapping[UUID, int] = field(default_factory=dict)
+    """How many occurrences each incident of a digest has."""
+    over: Mapping[tuple[int, str], Sequence[int]] = field(default_factory=dict)
+    """By (user, day of a digest) what was to be in it and is over."""
 
     @classmethod
     async def of(
         cls,
         conn: AsyncConnection,
+        now: datetime,
         parcels: Sequence[Parcel],
         storm: Storm | None = None,
         codes: Mapping[UUID, int] | None = None,
@@ -45,9 +50,14 @@ class Wording:
     ) -> Wording:
         alone = {p[0].incident_id for p in parcels if len(p) == 1 and p[0].incident_id is not None}
         known = await recurrence_store.known(conn, alone)
-        if templates is None:
-            return cls(known, storm, codes or {})
-        return cls(known, storm, codes or {}, await templates.of(conn, [p[0] for p in parcels if len(p) == 1]))
+        worded = template_cache.NONE
+        if templates is not None:
+            worded = await templates.of(conn, [p[0] for p in parcels if len(p) == 1])
+        if not (digests := [p for p in parcels if rendering.is_digest(p)]):
+            return cls(known, storm, codes or {}, worded)
+        fired = await digest_store.fired(conn, {r.incident_id for p in digests for r in p})
+        over = await digest_store.over(conn, now, {(r.user_id, r.content["digest"]) for p in digests for r in p})
+        return cls(known, storm, codes or {}, worded, fired, over)
 
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
         row, repeated = parcel[0], any(r.repeated for r in parcel)
@@ -69,6 +79,11 @@ class Wording:
         if row.purpose == "nudge":
             words = texts.update_is_due(about[0], row.time_zone, repeated=repeated)
             return self.templates.worded(words, row, about[0], now, repeated=repeated, parts=THREAD)
+        if rendering.is_digest(parcel):
+            fired = [self.fired.get(r.incident_id, 1) for r in parcel]
+            days = sorted({(r.user_id, r.content["digest"]) for r in parcel})
+            over = [number for day in days for number in self.over.get(day, ())]
+            return digest_texts.digest(about, fired, over, row.time_zone, repeated=repeated)
         if self.storm is not None and (len(parcel) > 1 or row.incident_id == self.storm.incident_id):
             return storm_texts.summary(about, self.storm, row.time_zone, repeated=repeated)
         if len(parcel) > 1:

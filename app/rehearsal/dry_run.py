@@ -187,7 +187,7 @@ class _Post:
     async def deliver(self, conn: AsyncConnection, now: datetime) -> None:
         templates = Templates()
         while (claimed := await claim(conn, now, Room(self.channels, CLAIM), self.channels)).looked:
-            wording = await Wording.of(conn, claimed.parcels, claimed.storm, templates=templates)
+            wording = await Wording.of(conn, now, claimed.parcels, claimed.storm, templates=templates)
             for parcel in claimed.parcels:
                 if len(self.messages) < MOST_MESSAGES:
                     self.messages.append(_message(parcel, now, wording.words(parcel, now)))

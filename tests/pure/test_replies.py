@@ -35,7 +35,13 @@ NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
         ("a 15 min", Said("acknowledge", None, 15)),
         ("aa", Said("acknowledge_all")),
         ("3aa", Said("acknowledge_all", 3)),
-        ("a all", Said("acknowledge_all")),
+        ("a all", Said("acknowledge", every=True)),
+        ("a 1 3", Said("acknowledge", codes=(1, 3))),
+        ("c 2", Said("resolve", codes=(2,))),
+        ("C 2, 4 and 5.", Said("resolve", codes=(2, 4, 5))),
+        ("s 60 1", Said("snooze", None, 60, (1,))),
+        ("s 60 all", Said("snooze", None, 60, every=True)),
+        ("a #41 #42", Said("acknowledge", codes=(41, 42))),
         ("e", Said("escalate")),
         ("99e", Said("escalate", 99)),
         ("c", Said("resolve")),
@@ -64,7 +70,7 @@ def test_commands(body: str, said: Said) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "", " ", "ok", "thanks", "3", "42", "hello", "no", "on my way", "e 5", "c 5", "r 2", "a b", "3a 4a", "-1a",
+        "", " ", "ok", "thanks", "3", "42", "hello", "no", "on my way", "e 5", "r 2", "a b", "3a 4a", "-1a",
         "1000a", "a I am driving", "Acknowledge that I hate this", "stop it", "I am out of office until Monday.",
         "a" * 1000, "\0", "3á", "Liked “P1 #12 HighErrorRate”", "٣a" * 2,
     ],

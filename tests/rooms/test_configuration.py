@@ -59,6 +59,7 @@ users:
     email: ben@example.org
     role: manager
     time_zone: Europe/London
+    digest_at: 21:30
     subscriptions: [{service: null, priority_at_least: 1}, {service: checkout, priority_at_least: 3}]
   - {key: cara, name: Cara, email: cara@example.org, role: admin}
   - {key: zoe, name: Zoë, email: zoe@example.org, role: viewer, active: false}
@@ -194,6 +195,7 @@ async def test_what_was_written_is_what_is_there(conn: AsyncConnection, now: dat
     assert found["schedules"][1]["layers"][1]["restrictions"] == [
         {"days": ["mon", "tue"], "from": "17:00", "to": "09:00"}
     ]
+    assert [user.get("digest_at") for user in found["users"]] == [None, "21:30", None, None]
     assert found["services"][0]["runbook_text"] == "Look at the queue.\nThen at the bank.\n"
     assert found["organisation"]["catch_all_policy"] == "everybody"
     assert applied.routing_keys["prom"] not in str(found)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.access import commands as access
 from app.directory import people, store
-from app.directory.documents import Name, UserDocument, UserEdit, Zone
+from app.directory.documents import ClockTime, Name, UserDocument, UserEdit, Zone
 from app.web.api.person import key_of
 from app.web.api.stored import Versioned, answer, created
 from app.web.auth import Caller, clear_session, needs, permission
@@ -27,12 +27,13 @@ class UserAnswer(UserDocument, Versioned):
 
 
 class MeEdit(Body):
-    """What everybody may change of their own account."""
+    """What everybody may change of their own account. `digest_at` stays as it is where it is left out."""
 
     model_config = example(name="Ana", time_zone="Europe/Berlin")
 
     name: Name
     time_zone: Zone | None = None
+    digest_at: ClockTime | None = None
 
 
 class PasswordChange(Body):
@@ -75,7 +76,8 @@ async def edit_me(
     """Puts name and time zone in place of one's own."""
     key = key_of("me", caller)
     given = UserEdit.model_dump((await people.read_user(tx.conn, key)).document, exclude={"key"})
-    edit = UserEdit.model_validate(given | body.model_dump())
+    kept = set() if "digest_at" in body.model_fields_set else {"digest_at"}
+    edit = UserEdit.model_validate(given | body.model_dump(exclude=kept))
     edited = await people.edit_user(tx.conn, tx.now, key, edit, actor=caller.actor, version=expected)
     return answer(UserAnswer, edited, response)
 

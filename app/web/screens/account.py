@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app.access import commands as access
 from app.channels import registry
-from app.directory import contact_methods, contact_store, contacts, people, subscriptions
+from app.directory import contact_methods, contact_store, contacts, digests, people, subscriptions
 from app.directory.contact_methods import Verified, WrongCode
 from app.directory.documents import ContactMethodDocument
 from app.errors import Invalid, NotFound, Refusal
@@ -34,6 +34,8 @@ TOLD: Final = {
     "verified": "Verified: you are reached there from now on.",
     "removed": "Removed.",
     "rules": "This is how you are paged from now on.",
+    "digest": "Quiet pages of the night wait for the morning from now on.",
+    "no_digest": "Each quiet page goes out at once from now on. What waits already comes when it was planned.",
     "subscribed": "You are told of these incidents from now on; you need not respond.",
     "unsubscribed": "You are not told of these any more.",
 }
@@ -63,8 +65,9 @@ async def show(
     wrong: str = "",
     status: int = 200,
     entered: Mapping[str, str] = NOTHING_ENTERED,
+    digest_at: str | None = None,
 ) -> Response:
-    """`entered`: a contact method that was refused, to be put right and not typed again."""
+    """`entered`, `digest_at`: a contact method, a time that was refused, to be put right and not typed again."""
     user_id, key = me(reader)
     conn = reader.tx.conn
     own = await contact_store.methods(conn, user_id)
@@ -77,6 +80,9 @@ async def show(
         methods=own,
         rules={loud: person.rules_for(loud) for loud in ("loud", "quiet")},
         default={loud: not any(given == loud for given, _ in person.rules) for loud in ("loud", "quiet")},
+        digest_at=digest_at,
+        digest_goes=digests.way(person) if person.methods else None,
+        clocks=person.zone,
         offered=[c for c in registry.capabilities(settings) if c.configured and c.typed],
         channels=channels,
         subscribed=(await subscriptions.of_user(conn, user_id)).subscriptions,

@@ -11,6 +11,7 @@ from app.web.screens import (
     correlating,
     costs,
     devices,
+    digest,
     dry_runs,
     escalation_lists,
     fairness,
@@ -83,6 +84,7 @@ router.include_router(dry_runs.router)
 router.include_router(account.router)
 router.include_router(devices.router)
 router.include_router(notification_rules.router)
+router.include_router(digest.router)
 router.include_router(subscriptions.router)
 # After every screen with an address below /schedules of its own: here that word would be a schedule's key.
 router.include_router(schedule.router)
