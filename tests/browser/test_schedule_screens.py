@@ -257,7 +257,7 @@ async def test_many_short_shifts_and_long_names_fit(house: House, schedule: None
         await page.set_viewport_size(NARROW)
         await page.goto("/schedules/hourly?view=month")
         await log_in(page)
-        await expect(page.locator(".band.final a")).to_have_count(847)
+        await expect(page.locator(".band.final a")).to_have_count(847, timeout=30_000)
         await expect_accessible(page)
         for path in ("/schedules", "/schedules/hourly?view=day", "/schedules/hourly/fairness", "/shifts", "/on-call"):
             await page.goto(path)

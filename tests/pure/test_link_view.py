@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
 
 from app.escalation.answering import Standing
-from app.web.link_view import ACTIONS, Action, View, offered, said
+from app.web.link_view import Action, View, offered, said
 
 NOW = datetime(2026, 11, 22, 2, 14, tzinfo=UTC)
 ANA, BEN = 1, 2
@@ -38,7 +39,7 @@ def test_what_no_screen_of_ours_sent_is_no_view(text: str) -> None:
         View.read(text)
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("action", get_args(Action))
 def test_nothing_is_stale_while_nothing_changed(action: Action) -> None:
     for seen in (TRIGGERED, ANA_HAS):
         assert View.of(seen).allows(action, View.of(seen))

@@ -82,5 +82,5 @@ def test_every_kind_that_is_written_has_a_sentence() -> None:
              "text": "t", "step": 1, "round": 1, "names": ["N"], "because": "b", "channel": "sms",
              "count": 1, "incidents": 1, "threshold": 1, "report": "r",
              "tier": 2, "missing": ["M"], "via": "api", "policy": "P",
-             "what": "merge", "other": 2, "to": 3, "path": "a -> b", "silence": "1"}  # fmt: skip
+             "what": "merge", "other": 2, "to": 3, "path": "a -> b", "silence": "1", "happening": "closed"}  # fmt: skip
     assert {k for k in kinds if describe(k, known) == k.replace("_", " ").capitalize()} == set()

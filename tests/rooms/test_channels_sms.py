@@ -326,6 +326,7 @@ async def test_the_registry_offers_what_is_configured(exchange: PhoneExchange) -
         ("push", False),
         ("ntfy", False),
         ("slack", False),
+        ("apprise", False),
     ]
     assert "TOCSIN_TWILIO_AUTH_TOKEN" in registry.capabilities(nothing)[0].missing
     both = registry.channels(
