@@ -61,6 +61,7 @@ PATTERNS: Final = (
     ("[a-z0-9_-]{1,40}", "the name of a secret takes lower case letters, digits, - and _, at most 40"),
     ("@", "give a mail address, like ana@example.org"),
     (r"[01]\d", "give a time of day, like 09:00"),
+    ("[01][0-9]", "give a time of day, like 09:00"),
     (r"\S", "it must not be blank"),
     (r"\x00-\x1f", "it must not be blank, nor hold line breaks or control characters"),
 )

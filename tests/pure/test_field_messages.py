@@ -26,6 +26,7 @@ from app.web.api.webhooks import WebhookNew
         ("services", {"key": "a", "name": "A", "polcy": "b"}, "polcy", "there is no such member here"),
         ("services", {"key": "a", "name": "A", "runbook_url": "wiki"}, "runbook_url", "give an address that begins"),
         ("users", {"key": "a", "name": "A", "email": "a", "role": "admin"}, "email", "give a mail address"),
+        ("users", {"key": "a", "name": "A", "email": "a@b.c", "digest_at": "9:00"}, "digest_at", "give a time of day"),
         ("policies", {"key": "a", "name": "A\n", "steps": []}, "name", "it must not be blank, nor hold line breaks"),
     ],
 )
