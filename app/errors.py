@@ -56,9 +56,12 @@ PATTERNS: Final = (
     ("webcals?", "give an address that begins with https://, http:// or webcal://"),
     ("[a-z0-9]", "a key takes lower case letters, digits, - and _, and begins with a letter or a digit"),
     ("[A-Za-z_]", "a label's name takes letters, digits, _, . and -, and begins with a letter or _"),
-    ("@", "give a mail address, like ana@example.org"),
+    (r"https?://[^\s/@]", "give an address that begins with http:// or https://, without a user before the host"),
     ("https?://", "give an address that begins with http:// or https://"),
+    ("[a-z0-9_-]{1,40}", "the name of a secret takes lower case letters, digits, - and _, at most 40"),
+    ("@", "give a mail address, like ana@example.org"),
     (r"[01]\d", "give a time of day, like 09:00"),
+    ("[01][0-9]", "give a time of day, like 09:00"),
     (r"\S", "it must not be blank"),
     (r"\x00-\x1f", "it must not be blank, nor hold line breaks or control characters"),
 )

@@ -23,7 +23,7 @@ VALUES: Final[Mapping[str, str]] = {
     "callback_url": "where the gateway tells what became of it",
     "id": "the gateway's own name for the message, in `status` only",
 }
-_NAME: Final = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_.-]+)?)\}")
+_NAME: Final = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_./-]+)?)\}")
 _NUMBERS: Final = frozenset({"valid_for_s"})
 _LONGEST_TEXT: Final = 20_000
 """So much of an answer a regular expression is tried on."""

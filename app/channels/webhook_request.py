@@ -42,7 +42,7 @@ NUMBERS: Final = frozenset({"round", "step", "incident.number", "incident.priori
 """A string of JSON that is one of these and nothing else becomes a number."""
 LONGEST: Final = 20_000
 DEEPEST: Final = 20
-_LIKE_A_VALUE: Final = re.compile(r"\{\s*([A-Za-z_][\w. -]*)\}")
+_LIKE_A_VALUE: Final = re.compile(r"\{(\s*[A-Za-z_][\w. /-]*)\}")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _OURS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect",
@@ -156,7 +156,7 @@ def mistakes(template: Template) -> Iterator[tuple[str, str]]:
 
 def _is_known(name: str) -> bool:
     kind, _, rest = name.partition(".")
-    of_its_own = {"secret": r"[a-z0-9_-]{1,40}", "label": r"[A-Za-z0-9_.-]{1,200}"}
+    of_its_own = {"secret": r"[a-z0-9_-]{1,40}", "label": r"[A-Za-z0-9_./-]{1,200}"}
     return name in VALUES or (kind in of_its_own and re.fullmatch(of_its_own[kind], rest, re.ASCII) is not None)
 
 

@@ -13,6 +13,7 @@ from app.cli.remote import Answered, answer
 from app.configuration import document
 from app.errors import Invalid, wrong_members
 from app.incidents import rule_kinds
+from app.web.api.webhooks import WebhookNew
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ from app.incidents import rule_kinds
         ("services", {"key": "a", "name": "A", "polcy": "b"}, "polcy", "there is no such member here"),
         ("services", {"key": "a", "name": "A", "runbook_url": "wiki"}, "runbook_url", "give an address that begins"),
         ("users", {"key": "a", "name": "A", "email": "a", "role": "admin"}, "email", "give a mail address"),
+        ("users", {"key": "a", "name": "A", "email": "a@b.c", "digest_at": "9:00"}, "digest_at", "give a time of day"),
         ("policies", {"key": "a", "name": "A\n", "steps": []}, "name", "it must not be blank, nor hold line breaks"),
     ],
 )
@@ -33,6 +35,21 @@ def test_a_wrong_member_is_named_in_plain_words(section: str, entry: dict[str, A
         document.parse({section: [entry]})
     found = {e["field"]: e["message"] for e in refused.value.errors}
     assert found[f"{section}[0].{field}"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "message"),
+    [
+        ({"address": "ftp://x"}, "address", "give an address that begins with http:// or https://"),
+        ({"address": "https://u:p@example.org/"}, "address", "give an address that begins with http:// or https://"),
+        ({"secrets": {"Token": "x"}}, "secrets.Token", "the name of a secret takes lower case letters"),
+    ],
+)
+def test_what_is_wrong_about_a_webhook_is_said_in_plain_words(body: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        WebhookNew.model_validate({"key": "a", "name": "A", **body})
+    [error] = wrong_members(refused.value.errors(), body)
+    assert (error["field"], error["message"].startswith(message)) == (field, True), error
 
 
 RULE = {"key": "a", "name": "A", "when": "true"}

@@ -41,6 +41,12 @@ def test_values_stand_inside_strings_and_numbers_become_numbers() -> None:
     }  # fmt: skip
 
 
+def test_a_label_is_named_as_kubernetes_names_it() -> None:
+    template = Template(json={"app": "{label.app.kubernetes.io/name}", "no": "{label.a.b/c}"})
+    assert not list(mistakes(template))
+    assert sent(template, labels={"app.kubernetes.io/name": "shop"}) == {"app": "shop", "no": ""}
+
+
 @given(st.text())
 def test_whatever_a_title_says_it_stays_inside_its_string(title: str) -> None:
     template = Template(json={"a": "x {incident.title} y", "b": {"c": "{incident.title}"}})
@@ -89,6 +95,8 @@ def test_without_a_body_of_its_own_the_usual_one_is_sent() -> None:
         ),
         (Template(json={"a": "{Title}"}), "json.a", "{Title}"),
         (Template(json={"a": "{ incident.title }"}), "json.a", "there is no such value"),
+        (Template(json={"a": "{ incident.title}"}), "json.a", "there is no such value"),
+        (Template(json={"a": "{secret.a/b}"}), "json.a", "there is no such value"),
         (Template(json={"{text}": 1}), "json", "a name takes no values"),
         (Template(json="text"), "json", "an object or a list"),
         (Template(json={"a": "\x00"}), "json.a", "cannot be stored"),
