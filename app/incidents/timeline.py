@@ -37,6 +37,11 @@ def _why(d: Data) -> str:
     return f" ({d['because']})" if d.get("because") else ""
 
 
+def _happened(d: Data) -> str:
+    others = {"note": "of a note", "update": "of an update", "priority changed": "that its priority changed"}
+    return others.get(str(d["happening"]), f"that it was {d['happening']}")
+
+
 def _reason(d: Data) -> str:
     return f": {d['reason']}" if d.get("reason") else ""
 
@@ -187,7 +192,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
         if d.get("channel") == "voice"
         else f"The {_channel(d)} to {d['name']} was delivered"
     ),
-    "not_told": lambda d: f"The webhook {d['name']} was not told that it was {d['happening']}{_why(d)}: given up",
+    "not_told": lambda d: f"The webhook {d['name']} was not told {_happened(d)}{_why(d)}: given up",
     "not_sent": lambda d: f"The {_channel(d)} to {d['name']} failed{_why(d)}",
     "cancelled": lambda d: f"{d['count']} pending notifications were cancelled{_why(d)}",
 }

@@ -36,6 +36,17 @@ VERDICT = {
         ("step", {"step": 1, "round": 2, "names": ["Ana", "Ben"]}, "Step 1 of round 2: paging Ana, Ben"),
         ("sent", {"name": "Ana", "channel": "sms", "repeated": True}, "Ana was paged by SMS (repeat)"),
         ("not_sent", {"name": "Ana", "channel": "mail", "because": "550"}, "The mail to Ana failed (550)"),
+        (
+            "not_told",
+            {"name": "X", "happening": "resolved", "because": "410"},
+            "The webhook X was not told that it was resolved (410): given up",
+        ),
+        ("not_told", {"name": "X", "happening": "note"}, "The webhook X was not told of a note: given up"),
+        (
+            "not_told",
+            {"name": "X", "happening": "priority changed"},
+            "The webhook X was not told that its priority changed: given up",
+        ),
         ("note", {"text": "<b>hm</b>"}, "<b>hm</b>"),
         ("resolved", {"because": "by Ana"}, "Resolved (by Ana)"),
         (

@@ -8,6 +8,9 @@ import pytest
 from test_screens_escalation import furnish, get, send
 from whole import Whole
 
+from app.escalation.webhook_documents import WebhookDocument, WebhookRequest, WebhookWhen
+from app.web.screens import webhook_form
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -47,3 +50,21 @@ async def test_the_screen_of_a_webhook(house: Whole) -> None:
     for action in ("request", "secrets"):
         assert (await send(house, f"{path}/jira/{action}", "ben", form, version="5")).status_code == 403
     assert "read only" in await get(house, f"{path}/jira", "ana")
+
+
+async def test_what_is_saved_again_stays_as_it_was(house: Whole) -> None:
+    """A service that was deleted is not all services, and a line break in a value is none between values."""
+    shown = webhook_form.filled(
+        WebhookDocument(
+            key="x",
+            name="X",
+            request=WebhookRequest(form={"text": "{text}\nsee={incident.url}", "a": " b ", "q": '"', "plain": "c=d"}),
+            when=WebhookWhen(happens=["triggered"], services=[]),
+        )
+    )
+    assert shown.services == "(none)"
+    again = webhook_form.edit_of("X", shown)
+    assert again.when is not None
+    assert (again.when.services, again.when.teams) == ([], None)
+    assert again.request is not None
+    assert again.request.form == {"text": "{text}\nsee={incident.url}", "a": " b ", "q": '"', "plain": "c=d"}

@@ -12,6 +12,8 @@ from app.errors import Invalid, Refusal, WrongMember, field_message
 from app.escalation.webhook_documents import WebhookDocument, WebhookEdit, WebhookRequest
 from app.web.screens.entered import Entered, wrongs
 
+NONE: Final = "(none)"
+"""Where services were named, and none of them is there any more."""
 FIELDS: Final = ("method", "headers", "body", "happens", "services", "teams", "priority", "secret")
 NAMES: Final = {"priority_at_least": "priority"}
 KINDS: Final = {"usual": "The usual JSON", "json": "JSON of its own", "form": "A form", "text": "Plain text"}
@@ -53,8 +55,8 @@ def filled(document: WebhookDocument) -> RequestForm:
         headers="".join(f"{name}: {value}\n" for name, value in request.headers.items()),
         body=body,
         happens=list(when.happens) if when else [],
-        services=", ".join((when and when.services) or ()),
-        teams=", ".join((when and when.teams) or ()),
+        services=_named(when.services if when else None),
+        teams=_named(when.teams if when else None),
         priority=str((when and when.priority_at_least) or ""),
     )
 
@@ -63,8 +65,21 @@ def _body(request: WebhookRequest) -> tuple[Literal["usual", "json", "form", "te
     if request.content is not None:
         return "json", json.dumps(request.content, indent=2, ensure_ascii=False)
     if request.form is not None:
-        return "form", "".join(f"{name}={value}\n" for name, value in request.form.items())
+        return "form", "".join(f"{name}={_line(value)}\n" for name, value in request.form.items())
     return ("usual", "") if request.text is None else ("text", request.text)
+
+
+def _line(value: str) -> str:
+    """A value on one line: as it is, else as a JSON string."""
+    plain = value == value.strip() and not value.startswith('"') and len(value.splitlines()) < 2
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _value(line: str) -> str:
+    try:
+        return msgspec.json.decode(line, type=str) if line.startswith('"') else line
+    except msgspec.DecodeError:
+        return line
 
 
 def edit_of(name: str, form: RequestForm) -> WebhookEdit:
@@ -81,7 +96,8 @@ def _request(form: RequestForm) -> dict[str, Any] | None:
         return {"method": form.method, "headers": headers} if headers or form.method != "POST" else None
     body: Any = form.body
     if form.kind != "text":
-        body = _json(form.body) if form.kind == "json" else _pairs(form.body, "=", "body")
+        pairs = {} if form.kind == "json" else _pairs(form.body, "=", "body")
+        body = _json(form.body) if form.kind == "json" else {name: _value(line) for name, line in pairs.items()}
     return {"method": form.method, "headers": headers, form.kind: body}
 
 
@@ -104,13 +120,20 @@ def _pairs(lines: str, between: str, field: str) -> dict[str, str]:
 
 def _when(form: RequestForm) -> dict[str, Any] | None:
     services, teams = (_keys(text) for text in (form.services, form.teams))
-    if not form.happens and not (services or teams or form.priority):
+    if not form.happens and services is None and teams is None and not form.priority:
         return None
     priority = int(form.priority) if form.priority.isascii() and form.priority.isdigit() else form.priority or None
     return {"happens": form.happens, "services": services, "teams": teams, "priority_at_least": priority}
 
 
+def _named(keys: list[str] | None) -> str:
+    return NONE if keys == [] else ", ".join(keys or ())
+
+
 def _keys(text: str) -> list[str] | None:
+    """None: all. What was deleted since is not all: it says `NONE`."""
+    if text.strip() == NONE:
+        return []
     return [key.strip() for key in text.split(",") if key.strip()] or None
 
 
