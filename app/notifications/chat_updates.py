@@ -4,7 +4,7 @@ page waits; a row says what a message shows, so it survives a restart, and a cla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +20,7 @@ from app.escalation import answering
 from app.escalation.answering import Standing
 from app.incidents import storm_store
 from app.notifications import acting, chat_store, reading, reply_texts, store
+from app.notifications.texts import Words
 from app.notifications.wording import Wording
 
 AT_ONCE: Final = 10
@@ -141,6 +142,11 @@ class ChatUpdates:
         wording = await Wording.of(conn, now, [parcel], await storm_store.running(conn))
         words = wording.words(parcel, now)
         told = await acting.told_of(conn, now, [r.incident_id for r in parcel], row.user_id)
+        said = self._said(claimed, row, words, now)
+        return replace(said, text_long=words.text_long, link_label=words.link_label, standing=claimed.told or told)
+
+    def _said(self, claimed: Any, row: Any, words: Words, now: datetime) -> Message:
+        """What it said when it was sent, without what may be done and how it stands."""
         return Message(
             notification_id=str(row.id),
             attempt=row.tries,
@@ -149,26 +155,17 @@ class ChatUpdates:
             at=now,
             subject=words.subject,
             text=words.text,
-            text_long=words.text_long,
             facts=words.facts,
             link=f"{self._public_url}/l/{self._links.token(claimed.attempt_id)}",
-            link_label=words.link_label,
-            standing=claimed.told or told,
         )
 
     def _message(self, claimed: Any, row: Any, seen: Standing, wording: Wording, now: datetime) -> Message:
         words, paging = wording.words([row], now), row.purpose in ("page", "drill")
         actions = offered(seen, row.user_id, asks=claimed.asks, reminder="expires_at" in row.content)
-        return Message(
-            notification_id=str(row.id),
-            attempt=row.tries,
-            purpose=row.purpose,
-            to=row.address,
-            at=now,
-            subject=words.subject,
+        return replace(
+            self._said(claimed, row, words, now),
             text=words.text if paging else f"P{seen.priority} #{seen.number} {seen.title} ({seen.service})",
             facts=words.facts if paging else (),
-            link=f"{self._public_url}/l/{self._links.token(claimed.attempt_id)}",
             presses=presses(self._links, claimed.attempt_id, *actions),
             standing=" ".join(filter(None, (reply_texts.standing(seen, row.user_id, now), claimed.told))),
             thread=f"incident-{row.number}",

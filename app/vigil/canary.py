@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -121,9 +121,12 @@ class Canaries:
             return False
 
 
+_ENDED: Final[Mapping[str, Literal["arrived", "late"]]] = {"": "arrived", "late": "late"}
+
+
 def _measure(flight: Flight, verdict: Verdict) -> None:
-    outcome = {"": "arrived", "late": "late"}.get(verdict.wrong or "", "lost")
-    watch_metrics.canary_ended(flight.channel, flight.provider, outcome)  # type: ignore[arg-type]  # one of the three
+    wrong = verdict.wrong or ""
+    watch_metrics.canary_ended(flight.channel, flight.provider, _ENDED.get(wrong, "lost"))
     if flight.accepted_at is not None:
         took = (flight.accepted_at - flight.made_at).total_seconds()
         watch_metrics.canary_took(flight.channel, flight.provider, "accepted", took)

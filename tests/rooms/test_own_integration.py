@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,11 +30,11 @@ TOWN = {
     "integrations": [{"key": "prom", "name": "Prometheus", "source": "alertmanager", "service": "shop"}],
 }
 SIGN = Sign("peer", "silent", "PeerUnwell", "The peer is silent", "It does not answer.", "critical", {"peer": "b"})
-HOW = {"actor": "user:cara", "channels": {}, "sources": ADAPTERS}
+HOW: dict[str, Any] = {"actor": "user:cara", "channels": {}, "sources": ADAPTERS}
 
 
 async def noticed(conn: AsyncConnection, now: datetime) -> None:
-    await commands.apply(conn, now, document.parse(TOWN), prune=False, **HOW)  # type: ignore[arg-type]  # as above
+    await commands.apply(conn, now, document.parse(TOWN), prune=False, **HOW)
     assert await own.notice(conn, now, SIGN, "pager")
 
 
@@ -41,10 +42,10 @@ async def test_it_is_not_exported_and_a_round_trip_with_prune_leaves_it(conn: As
     await noticed(conn, now)
     exported = await commands.export(conn)
     assert [i.key for i in exported.integrations or []] == ["prom"]
-    again = await commands.apply(conn, now, exported, prune=True, **HOW)  # type: ignore[arg-type]  # as above
+    again = await commands.apply(conn, now, exported, prune=True, **HOW)
     assert (again.changes, again.kept) == ([], [])
     none = document.parse({"integrations": []})
-    pruned = await commands.apply(conn, now, none, prune=True, **HOW)  # type: ignore[arg-type]  # as above
+    pruned = await commands.apply(conn, now, none, prune=True, **HOW)
     assert [(c.action, c.key) for c in pruned.changes] == [("delete", "prom")]
     stored = await integrations.read(conn, INTEGRATION)
     assert (stored.document.service, stored.document.enabled) == ("pager", True)
@@ -59,7 +60,7 @@ async def test_no_document_can_name_it_nor_a_heartbeat_use_it(conn: AsyncConnect
     assert refused.value.errors[0]["field"] == "key"
     wanted = document.parse({"integrations": [mine.model_dump(mode="json")]})
     with pytest.raises(Invalid, match="Tocsin's own"):
-        await commands.apply(conn, now, wanted, prune=False, **HOW)  # type: ignore[arg-type]  # as above
+        await commands.apply(conn, now, wanted, prune=False, **HOW)
     beat = HeartbeatDocument(key="b", name="B", integration=INTEGRATION, interval_s=60)
     with pytest.raises(Invalid, match="Tocsin's own"):
         await resolve(conn, beat, INTEGRATION)
