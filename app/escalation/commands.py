@@ -237,6 +237,12 @@ async def escalate_to_tier(
     return fresh
 
 
+async def hold(conn: AsyncConnection, ladder_id: UUID) -> None:
+    """Nobody else climbs this ladder, or fails over on it, until the transaction ends. Of two messages of a step that
+    fail at the same instant the second is to see that the first has."""
+    await conn.execute(store.HOLD, {"id": ladder_id})
+
+
 async def advance(conn: AsyncConnection, now: datetime, ladder_id: UUID, epoch: int, round_: int, step: int) -> bool:
     """Nobody of this step can be reached any more: the next one is due now, the last resort is tried again after a
     minute. False: the ladder has moved on."""

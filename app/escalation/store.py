@@ -89,6 +89,8 @@ STEP_NOW = text("""
     RETURNING id, step, round
 """)
 
+HOLD = text("SELECT l.id FROM ladders l WHERE l.id = :id FOR NO KEY UPDATE")
+
 ADVANCE = text("""
     UPDATE ladders SET next_step_at = :now
     WHERE id = :id AND epoch = :epoch AND round = :round AND step = :step + 1 AND next_step_at > :now

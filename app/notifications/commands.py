@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -120,6 +120,11 @@ class Undelivered:
         return cls(notification_id, *(getattr(row, name) for name in cls.__slots__[1:]))
 
 
+def by_ladder(lost: Iterable[Undelivered]) -> list[Undelivered]:
+    """In the order in which whoever fails over several at once takes their ladders: nobody waits in a circle."""
+    return sorted(lost, key=lambda one: str(one.ladder_id))
+
+
 async def fail_over(
     conn: AsyncConnection,
     now: datetime,
@@ -146,6 +151,7 @@ async def fail_over(
         await _tell_owner(conn, now, lost, because, channels)
     if lost.ladder_id is None or lost.user_id is None:
         return
+    await escalation.hold(conn, lost.ladder_id)
     step = {
         "ladder_id": lost.ladder_id,
         "epoch": lost.epoch,
@@ -289,7 +295,7 @@ async def _follow(
         await _set_state(conn, now, sad, "undelivered", because)
         broken = report.fault is not None and report.fault.broken_address
         opted_out = report.fault is not None and report.fault.opted_out
-        for lost in sad:
+        for lost in by_ladder(sad):
             await fail_over(conn, now, lost, because, channels, broken=broken, opted_out=opted_out)
 
 

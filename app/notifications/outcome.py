@@ -14,7 +14,7 @@ from app.incidents import store as incident_store
 from app.incidents.states import OPEN
 from app.incidents.timeline import Entry
 from app.notifications import store
-from app.notifications.commands import Undelivered, fail_over
+from app.notifications.commands import Undelivered, by_ladder, fail_over
 from app.notifications.health import may_go_elsewhere
 from app.notifications.polling_plan import first_asked
 
@@ -26,9 +26,9 @@ Ended = Literal["sent", "failed"]
 
 async def fail_unconfigured(conn: AsyncConnection, now: datetime, channels: Collection[str]) -> None:
     """Due on a channel that this installation no longer has: bad news like any other."""
-    for r in (await conn.execute(store.CANCEL_ORPHANS, {"now": now, "channels": list(channels)})).all():
-        lost = Undelivered.of(r, r.id)
-        await fail_over(conn, now, lost, f"the channel {r.channel} is not configured", channels)
+    orphans = (await conn.execute(store.CANCEL_ORPHANS, {"now": now, "channels": list(channels)})).all()
+    for lost in by_ladder(Undelivered.of(r, r.id) for r in orphans):
+        await fail_over(conn, now, lost, f"the channel {lost.channel} is not configured", channels)
 
 
 async def drop_pointless(
@@ -51,10 +51,9 @@ async def drop_pointless(
             "becauses": [because for _, _, because in ended],
         }
         await conn.execute(store.FINISH_MANY, columns)
-    for r, state, because in ended:
-        if state == "failed":
-            lost = Undelivered.of(r, r.id)
-            await fail_over(conn, now, lost, because, channels)
+    why = {r.id: because for r, state, because in ended if state == "failed"}
+    for lost in by_ladder(Undelivered.of(r, r.id) for r, _, _ in ended if r.id in why):
+        await fail_over(conn, now, lost, why[lost.id], channels)
     return going
 
 
@@ -129,7 +128,7 @@ async def record(
         {"state": "failed", "because": str(sent), "due_at": None, "repeated": False},
     )
     broken = sent.broken_address or sent.opted_out
-    for one in lost:
+    for one in by_ladder(lost):
         await fail_over(conn, now, one, str(sent), channels, broken=broken, opted_out=sent.opted_out)
     return "failed" if lost else None
 

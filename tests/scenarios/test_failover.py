@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from town import Town, minutes, seconds
+
+from app import clock
+from app.channels.channel import DeliveryReport, SendFailed
+from app.db.engine import transaction
+from app.notifications.commands import report_delivery
+
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 async def test_an_invalid_number_is_marked_broken_and_its_owner_told_by_mail(town: Town) -> None:
@@ -73,6 +82,29 @@ async def test_after_three_tries_it_is_somebody_elses_turn(town: Town) -> None:
     await town.wait(minutes(5))
     await ana.phone.expects_sms("HighErrorRate")  # her second text was planned, and Twilio takes it by now
     await ben.phone.expects_sms("HighErrorRate")
+
+
+async def test_two_that_fail_at_the_same_instant_are_both_seen(town: Town) -> None:
+    """Each in a transaction of its own: one waits for the other, and sees that its hope is gone too."""
+    ana, ben, dan = await town.people("Ana", "Ben", "Dan", each_with="sms")
+    await town.service("checkout", policy=[(ana, ben), minutes(30), dan, minutes(30)])
+    ana.phone.reach = ben.phone.reach = "off"
+    await town.alertmanager.fires("HighErrorRate")
+    one, other = [bytes(r.callback_hash) for r in await town.rows("SELECT callback_hash FROM attempts")]
+    report = DeliveryReport("twilio", "SM1", "undelivered", SendFailed("unreachable", code="30003"))
+
+    async def fails(callback: bytes) -> None:
+        async with transaction(town.engine) as (conn, now):
+            await report_delivery(conn, now, callback, report, ["sms"])
+
+    async with transaction(town.engine) as (conn, now):
+        await report_delivery(conn, now, one, report, ["sms"])
+        second = asyncio.create_task(fails(other))
+        while not second.done() and not await town.rows(WAITING):
+            await clock.pause(0.01)
+    await second
+    await town.settle()
+    await dan.phone.expects_sms("HighErrorRate")
 
 
 @pytest.mark.parametrize("code", [30003, 30005])
