@@ -39,7 +39,7 @@ class Plan:
     starts: int = 3
 
 
-QUICK: Final = Plan(cell_s=0.6, open_loop_s=2.0, open_loop_rounds=1, hot_s=0.6, grow_alerts=30_000, starts=1)
+QUICK: Final = Plan(cell_s=0.4, open_loop_s=1.5, open_loop_rounds=1, hot_s=0.4, grow_alerts=20_000, starts=1)
 
 
 @dataclass(slots=True)

@@ -47,8 +47,8 @@ class Plan:
     weather: Weather = WEATHER
 
 
-QUICK: Final = Plan(pages=40, pages_under_load=40, load_s=4.0, bursts=1, ladders=10_000, over_s=6.0,
-                   weather=Weather(10_000, 6.0, 130.0))  # fmt: skip
+QUICK: Final = Plan(pages=40, pages_under_load=40, load_s=3.0, bursts=1, ladders=8_000, over_s=5.0,
+                   weather=Weather(6_000, 3.6, 5.0))  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -26,7 +26,8 @@ WINDOW_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """`alerts` within `over_s` seconds, watched for `watch_s` seconds from the first on."""
+    """`alerts` within `over_s` seconds, watched for `watch_s` seconds from the first on: less than two minutes do not
+    tell how often a phone rings in two minutes."""
 
     alerts: int
     over_s: float
@@ -54,8 +55,9 @@ async def breaks_loose(
     times = [at for at, to in provider.asked if to == STORMED and at >= began]
     stored = weather.alerts - await town.lost(shot.alerts for shot in shots)
     first = times[0] - began if times else None
-    most = most_within(times)
-    say(f"storm: {stored:,} of {weather.alerts:,} alerts stored, first page after {first or 0:.2f} s, {most} in 2 min")
+    most = most_within(times) if weather.watch_s >= WINDOW_S else None
+    rang = "not watched for 2 min" if most is None else f"{most} in 2 min"
+    say(f"storm: {stored:,} of {weather.alerts:,} alerts stored, first page after {first or 0:.2f} s, {rang}")
     return {
         "paging.storm_100k.stored": stored,
         "paging.storm_100k.first_page_s": rounded(first, 3),
