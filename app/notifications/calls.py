@@ -24,7 +24,7 @@ from app.incidents import store as incident_store
 from app.incidents.commands import Responder, StillFiring
 from app.notifications import call_store, reading, reply_store, speech, template_cache
 from app.notifications.call_store import Call
-from app.notifications.commands import report_delivery
+from app.notifications.reports import report_delivery
 
 AGAIN: Final = frozenset({"0", "*"})
 _FAULTS: Final[Mapping[str, str]] = {

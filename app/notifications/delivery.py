@@ -28,7 +28,7 @@ from app.escalation.webhooks import label
 from app.notifications import chat_store, health_store, outcome, rendering, reply_codes, store
 from app.notifications.chat_updates import Press, presses
 from app.notifications.claiming import Claim, Parcel, claim
-from app.notifications.commands import Undelivered
+from app.notifications.failover import Undelivered
 from app.notifications.health import is_its_own
 from app.notifications.template_cache import Templates
 from app.notifications.ways import ROOM, Way, Ways

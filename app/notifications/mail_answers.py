@@ -30,10 +30,10 @@ from app.incidents import commands as incidents
 from app.notifications import acting, mail_store, reply_store, replying, store
 from app.notifications import mail_words as words
 from app.notifications import reply_texts as texts
-from app.notifications.commands import report_delivery
 from app.notifications.mail_words import Written
 from app.notifications.plan import Planned
 from app.notifications.replies import Candidate, Said, meant, understood
+from app.notifications.reports import report_delivery
 
 NOTES_AN_HOUR: Final = 20
 SAME_NOTE_WITHIN: Final = timedelta(hours=12)

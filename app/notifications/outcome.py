@@ -14,7 +14,7 @@ from app.incidents import store as incident_store
 from app.incidents.states import OPEN
 from app.incidents.timeline import Entry
 from app.notifications import store
-from app.notifications.commands import Undelivered, by_ladder, fail_over
+from app.notifications.failover import Undelivered, by_ladder, fail_over
 from app.notifications.health import may_go_elsewhere
 from app.notifications.polling_plan import first_asked
 

@@ -19,8 +19,8 @@ from app.channels.channel import RANK, Askable, CallProgress, Channel, SendFaile
 from app.channels.several import Several, askable
 from app.db.engine import transaction
 from app.notifications import calls, health_store, polling_store
-from app.notifications.commands import report_delivery
 from app.notifications.polling_plan import STUCK_AFTER, asked_next
+from app.notifications.reports import report_delivery
 from app.notifications.watch import duration
 
 AT_ONCE: Final = 5

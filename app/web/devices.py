@@ -16,7 +16,8 @@ from app.channels.push import PushChannel
 from app.directory import renewing
 from app.directory.renewing import Renewed
 from app.errors import NotFound
-from app.notifications.commands import queue_message, report_delivery
+from app.notifications.commands import queue_message
+from app.notifications.reports import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, Transaction, Tx
 from app.web.screens.rendering import STATIC, static_url

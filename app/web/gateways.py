@@ -19,7 +19,7 @@ from app.channels.gateway_values import Document
 from app.channels.several import Several
 from app.errors import NotFound
 from app.notifications import calls, polling_store, replying
-from app.notifications.commands import report_delivery
+from app.notifications.reports import report_delivery
 from app.web.auth import public
 from app.web.dependencies import Transaction, Tx
 

@@ -25,7 +25,7 @@ from app.incidents import commands, recurrence, recurrence_store
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder, StillFiring
 from app.notifications import reading, why
-from app.notifications.commands import report_delivery
+from app.notifications.reports import report_delivery
 from app.web.auth import public
 from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
 from app.web.link_json import as_json, how_it_stands

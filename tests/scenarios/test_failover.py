@@ -10,7 +10,7 @@ from town import Town, minutes, seconds
 from app import clock
 from app.channels.channel import DeliveryReport, SendFailed
 from app.db.engine import transaction
-from app.notifications.commands import report_delivery
+from app.notifications.reports import report_delivery
 
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 

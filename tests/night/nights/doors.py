@@ -28,7 +28,7 @@ from app.incidents import store as incident_store
 from app.incidents.commands import Responder
 from app.ingest.requests import Request
 from app.notifications import calls, replying
-from app.notifications.commands import report_delivery
+from app.notifications.reports import report_delivery
 from app.standing import Standings
 from nights.evidence import Letter
 from nights.furnishing import Furnished
