@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import pagerduty
 import pytest
+from certificates import certificate
 from place import Place, opened
 from programs import Program, alertmanager_of, wanted
 
@@ -91,19 +91,9 @@ async def test_alertmanager_with_the_receivers_of_pagerduty_and_opsgenie(place, 
     assert "level=warn" not in log, log
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
-    wanted("openssl")
-    made = directory / "certificate.pem", directory / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-               "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]  # fmt: skip
-    subprocess.run([*command, "-out", made[0], "-keyout", made[1]], check=True, capture_output=True)
-    return made
-
-
 async def test_the_client_of_pagerduty_for_python(place, tmp_path, monkeypatch):
     key = await place.furnish("pagerduty")
-    monkeypatch.setenv("SSL_CERT_FILE", str((made := certificate(tmp_path))[0]))
+    monkeypatch.setenv("SSL_CERT_FILE", str((made := certificate(tmp_path, "IP:127.0.0.1"))[0]))
     async with place.over_tls(*made) as url:
         client = pagerduty.EventsApiV2Client(key, base_url=url)
         link = {"href": "https://ci.example.org/220", "text": "build"}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from certificates import certificate
 
 from app.channels import http as http_module
 from app.channels.hosts import HostPolicy
@@ -146,27 +145,17 @@ async def test_only_the_allowed_addresses_of_a_name_are_tried(site: Site) -> Non
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Of hooks.example."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl command to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=x", "-addext", "subjectAltName=DNS:hooks.example", "-keyout", str(key), "-out", str(cert)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return cert, key
+def certificate_of_hooks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificate(tmp_path_factory.mktemp("tls"), "DNS:hooks.example")
 
 
 async def test_the_certificate_must_be_the_name_s(
-    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    certificate_of_hooks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connected by address, and still the certificate is compared with the name that was asked for."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*certificate)
-    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    tls.load_cert_chain(*certificate_of_hooks)
+    trusting = ssl.create_default_context(cafile=str(certificate_of_hooks[0]))
     monkeypatch.setattr(http_module, "_tls", lambda: trusting)
     site = Site()
     await site.start(tls)

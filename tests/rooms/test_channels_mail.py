@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import certificate
 
 from app.channels import letter, mail
 from app.channels.channel import Message, SendFailed
@@ -225,22 +224,13 @@ async def test_login() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl command to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=mailbox.test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return cert, key
+def certificate_of_mailbox(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
 
 
-async def test_starttls(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_starttls(certificate_of_mailbox: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*certificate)
+    tls.load_cert_chain(*certificate_of_mailbox)
     mailbox = Mailbox(login=("tocsin", "secret"), tls=tls)
     await mailbox.start()
     place = f"127.0.0.1:{mailbox.port}"
@@ -249,7 +239,7 @@ async def test_starttls(certificate: tuple[Path, Path], monkeypatch: pytest.Monk
     with pytest.raises(SendFailed, match="certificate") as failed:
         await channel_for(mailbox, f"smtp://tocsin:secret@{place}?tls=required").send(PAGE)
     assert failed.value.configuration
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate_of_mailbox[0]))
     await channel_for(mailbox, f"smtp://tocsin:secret@{place}?tls=required").send(PAGE)
     assert (await mailbox.expects_mail(ANA)).secured
     await mailbox.stop()

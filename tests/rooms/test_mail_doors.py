@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
 import smtplib
 import ssl
-import subprocess
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
@@ -16,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from certificates import certificate
 from databases import TestServer
 from whole import Whole, shared
 
@@ -217,19 +216,8 @@ async def test_smtp_bounds_mails_and_connections(house: Whole) -> None:
     assert (await asyncio.to_thread(talk, door.port, "EHLO x", "MAIL FROM:<>", f"RCPT TO:<{to}>")) == [250, 250, 250]
 
 
-def certificate(directory: Path) -> tuple[Path, Path]:
-    cert, key = directory / "cert.pem", directory / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-out", cert, "-keyout", key],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return cert, key
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
 async def test_starttls_with_a_certificate(house: Whole, tmp_path: Path) -> None:
-    cert, key = certificate(tmp_path)
+    cert, key = certificate(tmp_path, "IP:127.0.0.1")
     settings = replace(house.tocsin.settings, mail_in_tls_cert=str(cert), mail_in_tls_key=str(key))
     intake = MailIntake(house.tocsin.engine, settings, house.tocsin.links, ["mail"], lambda: None)
     door = mail_smtp.SmtpDoor(settings, intake)

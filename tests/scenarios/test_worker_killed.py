@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from town import Town, minutes, seconds
+from town import Resident, Town, minutes, seconds
 
 
 async def asked(town: Town) -> bool:
@@ -12,6 +12,21 @@ async def asked(town: Town) -> bool:
 
 async def claimed(town: Town) -> bool:
     return bool(await town.rows("SELECT 1 FROM notifications WHERE state = 'sending'"))
+
+
+async def killed_while_mailing(town: Town, name: str, severity: str) -> Resident:
+    """A worker that has claimed a mail to Ana dies; two minutes later."""
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(60)])
+    town.mailbox.hangs(at="data", to=ana.address)
+    sender = town.alertmanager
+    alert = sender.alert(name, sender.labels(name, "checkout", severity, {}))
+    await sender.send("checkout", sender.body(alert))
+    async with town.doomed_worker() as doomed:
+        await town.until(lambda: claimed(town))
+        await doomed.kill()
+    await town.wait(minutes(2))
+    return ana
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -40,30 +55,12 @@ async def test_killed_between_claim_and_record(town: Town, stored: bool) -> None
 
 
 async def test_killed_while_sending_a_mail_which_nobody_can_be_asked_about(town: Town) -> None:
-    (ana,) = await town.people("Ana", each_with="mail")
-    await town.service("checkout", policy=[ana, minutes(60)])
-    town.mailbox.hangs(at="data", to=ana.address)
-    sender = town.alertmanager
-    alert = sender.alert("HighErrorRate", sender.labels("HighErrorRate", "checkout", "critical", {}))
-    await sender.send("checkout", sender.body(alert))
-    async with town.doomed_worker() as doomed:
-        await town.until(lambda: claimed(town))
-        await doomed.kill()
-    await town.wait(minutes(2))
+    ana = await killed_while_mailing(town, "HighErrorRate", "critical")
     await ana.expects_mail("HighErrorRate", "(repeat)")
 
 
 async def test_what_is_quiet_is_not_sent_again_when_nobody_knows_whether_it_was(town: Town) -> None:
-    (ana,) = await town.people("Ana", each_with="mail")
-    await town.service("checkout", policy=[ana, minutes(60)])
-    town.mailbox.hangs(at="data", to=ana.address)
-    sender = town.alertmanager
-    alert = sender.alert("DiskFills", sender.labels("DiskFills", "checkout", "info", {}))
-    await sender.send("checkout", sender.body(alert))
-    async with town.doomed_worker() as doomed:
-        await town.until(lambda: claimed(town))
-        await doomed.kill()
-    await town.wait(minutes(2))
+    await killed_while_mailing(town, "DiskFills", "info")
     pages = await town.rows(
         "SELECT u.key, n.state, n.loudness, n.tries FROM notifications n JOIN users u ON u.id = n.user_id"
         " ORDER BY n.created_at, n.id"
