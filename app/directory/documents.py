@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from app import hours
 from app.channels.banned import BANNED
@@ -139,23 +139,37 @@ class UserDocument(UserEdit):
         return key
 
 
+ONLY_TEXTS = "only text messages go without links (channel sms); leave it out, or say true"
+
+
 class ContactMethodDocument(Document):
-    """An address of a user on a channel; the channel says what an address looks like."""
+    """An address of a user on a channel; the channel says what an address looks like. `links` false: text messages to
+    this number carry no links. Every other channel has it true, and nothing else is taken."""
 
     model_config = _example(channel="sms", address="+49 30 901820", label="work phone")
 
     channel: Literal["sms", "voice", "mail", "push", "chat", "webhook", "ntfy", "slack", "apprise"]
     address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
+    links: bool = True
+
+    @field_validator("links")
+    @classmethod
+    def _of_texts(cls, links: bool, info: ValidationInfo) -> bool:
+        if not links and info.data.get("channel", "sms") != "sms":
+            raise ValueError(ONLY_TEXTS)
+        return links
 
 
 class ContactMethodEdit(Document):
-    """What may change of a contact method. Another address must be verified again."""
+    """What may change of a contact method. Another address must be verified again. `links` as when it was made; left
+    out, or null, it stays as it is."""
 
-    model_config = _example(address="+49 30 901821", label="work phone")
+    model_config = _example(address="+49 30 901821", label="work phone", links=False)
 
     address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
+    links: bool | None = None
 
 
 class NotificationRuleDocument(Document):
