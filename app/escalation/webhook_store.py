@@ -51,13 +51,19 @@ _SERVICES = text("SELECT key FROM services WHERE key = ANY (CAST(:keys AS text[]
 _TEAMS = text("SELECT key FROM teams WHERE key = ANY (CAST(:keys AS text[]))")
 _SECRETS = text("SELECT w.sealed_secrets FROM webhooks w WHERE w.id = :id")
 _ALL_SECRETS = text("SELECT w.id, w.key, w.sealed_secrets FROM webhooks w WHERE w.key = ANY (CAST(:keys AS text[]))")
-_SET_SECRETS = text("""
+# What it is to be told of and waits for a later try is tried at once, and anew.
+_HURRIED = """
+    UPDATE webhook_calls SET due_at = :now, tries = 0 WHERE webhook_id = :id AND state = 'pending'
+"""
+_SET_SECRETS = text(f"""
+    WITH hurried AS ({_HURRIED})
     UPDATE webhooks SET sealed_secrets = :sealed, version = version + 1, updated_at = :now WHERE id = :id
 """)
 # What is queued already is shown as going where it will go.
-_ADDRESS = text("""
+_ADDRESS = text(f"""
     WITH queued AS (
-        UPDATE notifications SET address = :shown WHERE webhook_id = :id AND state = 'pending')
+        UPDATE notifications SET address = :shown WHERE webhook_id = :id AND state = 'pending'),
+    hurried AS ({_HURRIED})
     UPDATE webhooks SET url = NULL, sealed_address = :sealed, address_shown = :shown, version = version + 1,
         updated_at = :now
     WHERE id = :id

@@ -29,7 +29,6 @@ _CLAIM = text("""
         ORDER BY c.due_at, c.entry_id LIMIT greatest(CAST(:room AS integer) - coalesce(b.flying, 0), 0)
         FOR UPDATE SKIP LOCKED) AS c
     JOIN incidents i ON i.id = c.incident_id
-    WHERE w.sealed_address IS NOT NULL
 """)
 """What is due, of each webhook as much as it has room for; also what a worker claimed and never recorded."""
 _CLAIMED = text("""
@@ -90,9 +89,9 @@ async def claimed(
     await conn.execute(_CLAIMED, named)
 
 
-async def ended(conn: AsyncConnection, now: datetime, call: Any, state: str, said: str = "") -> bool:
-    """False: another worker took it over meanwhile."""
-    named = {"webhook_id": call.webhook_id, "entry_id": call.entry_id, "tries": call.tries + 1}
+async def ended(conn: AsyncConnection, now: datetime, call: Any, state: str, said: str = "", *, tried: int = 1) -> bool:
+    """`tried`: how often since it was claimed. False: another worker took it over meanwhile."""
+    named = {"webhook_id": call.webhook_id, "entry_id": call.entry_id, "tries": call.tries + tried}
     return (await conn.execute(_ENDED, named | {"state": state, "said": said, "now": now})).first() is not None
 
 

@@ -197,3 +197,69 @@ async def test_a_worker_killed_between_sending_and_recording_has_it_sent_once_mo
 
 async def is_so(town: Town, statement: str) -> bool:
     return bool(await town.rows(statement))
+
+
+@pytest.mark.parametrize("lacks", ["address", "secret"])
+async def test_what_lacks_its_address_or_a_secret_waits_until_it_is_given(
+    town: Town, tickets: Tickets, lacks: str
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    request = {"headers": {"Authorization": "Bearer {secret.token}"}} if lacks == "secret" else None
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]}, request=request)
+    if lacks == "address":
+        await town.execute("UPDATE webhooks SET sealed_address = NULL")
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    for wait in (5, 20, 60, 300):
+        await town.wait(timedelta(seconds=wait))
+    [call] = (await cara.asks("GET", "/api/v1/webhooks/tickets/calls"))["items"]
+    assert (call["state"], call["tries"], tickets.requests) == ("pending", 5, [])
+    assert "sealed under another" in call["said"]
+    if lacks == "address":
+        await cara.asks("PUT", "/api/v1/webhooks/tickets/address", {"address": tickets.url})
+    else:
+        await cara.asks("PUT", "/api/v1/webhooks/tickets/secrets", {"secrets": {"token": "t0p"}})
+    await town.settle()
+    assert tickets.types == ["triggered"]
+
+
+async def test_what_lacks_its_secret_is_given_up_after_eighteen_hours(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    request = {"headers": {"Authorization": "Bearer {secret.token}"}}
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]}, request=request)
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    await town.alertmanager.resolves("HighErrorRate")
+    for wait in (5, 20, 60, 300, 1800, 7200, 18000, 36000):
+        assert not any("was not told" in line for line in await town.story())
+        await town.wait(timedelta(seconds=wait))
+    assert any("was not told that it was triggered (nobody gave the value" in line for line in await town.story())
+
+
+@pytest.mark.parametrize("claimed", [8, 9])
+async def test_a_call_whose_workers_keep_dying_is_given_up_after_nine_tries(
+    town: Town, tickets: Tickets, claimed: int
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered", "acknowledged"]})
+    tickets.answers = [503]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await town.execute(
+        "UPDATE webhook_calls SET state = 'sending', due_at = tocsin_now() + interval '1 minute', tries = :claimed",
+        claimed=claimed,
+    )
+    before = calls("given_up")
+    await ana.acknowledges()
+    await town.wait(minutes(1))
+    said = "was not told that it was triggered (nine workers ended while they told it): given up"
+    if claimed == 8:
+        assert tickets.types == ["triggered", "triggered", "acknowledged"], "the ninth try"
+    else:
+        assert tickets.types == ["triggered", "acknowledged"], "the next is told nevertheless"
+    assert (calls("given_up") - before, any(said in line for line in await town.story())) == (claimed - 8, claimed == 9)
