@@ -55,6 +55,7 @@ _ALL_SECRETS = text("SELECT w.id, w.key, w.sealed_secrets FROM webhooks w WHERE 
 _HURRIED = """
     UPDATE webhook_calls SET due_at = :now, tries = 0 WHERE webhook_id = :id AND state = 'pending'
 """
+_CALLED = text("SELECT w.id, w.key, w.sealed_address, w.sealed_secrets, w.request FROM webhooks w ORDER BY w.key")
 _SET_SECRETS = text(f"""
     WITH hurried AS ({_HURRIED})
     UPDATE webhooks SET sealed_secrets = :sealed, version = version + 1, updated_at = :now WHERE id = :id
@@ -137,6 +138,11 @@ async def unknown(conn: AsyncConnection, edit: WebhookEdit) -> list[tuple[str, s
             if key not in known
         ]
     return found
+
+
+async def called(conn: AsyncConnection) -> Sequence[Any]:
+    """Rows of all webhooks with what a call takes: `id`, `key`, `sealed_address`, `sealed_secrets`, `request`."""
+    return (await conn.execute(_CALLED)).all()
 
 
 async def sealed_secrets(conn: AsyncConnection, webhook_id: int) -> bytes | None:

@@ -212,6 +212,7 @@ async def test_what_lacks_its_address_or_a_secret_waits_until_it_is_given(
         await town.execute("UPDATE webhooks SET sealed_address = NULL")
     await town.alertmanager.fires("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
     for wait in (5, 20, 60, 300):
         await town.wait(timedelta(seconds=wait))
     [call] = (await cara.asks("GET", "/api/v1/webhooks/tickets/calls"))["items"]
