@@ -264,3 +264,32 @@ async def test_a_call_whose_workers_keep_dying_is_given_up_after_nine_tries(
     else:
         assert tickets.types == ["triggered", "acknowledged"], "the next is told nevertheless"
     assert (calls("given_up") - before, any(said in line for line in await town.story())) == (claimed - 8, claimed == 9)
+
+
+async def test_what_comes_back_by_undoing_is_told_as_what_it_is(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(600)])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["acknowledged", "closed", "triggered"]})
+    for name in ("A", "B"):
+        await town.alertmanager.fires(name)
+        await ana.expects_mail(name)
+    first, second = await town.incidents()
+    await ana.acknowledges(second.number)
+    await ana.asks("POST", f"/api/v1/incidents/{second.number}/merge", {"into": first.number})
+    await ana.asks("POST", f"/api/v1/incidents/{first.number}/undo")
+    await town.settle()
+    assert tickets.types == ["triggered", "triggered", "acknowledged", "closed", "acknowledged"]
+    *_, back = tickets.told
+    assert (back["incident"]["number"], back["incident"]["state"]) == (second.number, "acknowledged")
+    assert back["because"] == f"Ana took back the merge with incident {first.number}"
+    tickets.requests.clear()
+    await town.alertmanager.fires("A", pod="b")
+    alerts = (await ana.asks("GET", f"/api/v1/incidents/{first.number}/alerts"))["items"]
+    pod_b = [a["alert_id"] for a in alerts if a["labels"].get("pod") == "b"]
+    split = await ana.asks("POST", f"/api/v1/incidents/{first.number}/split", {"alerts": pod_b})
+    await town.settle()
+    await ana.expects_mail("A of checkout")
+    await ana.asks("POST", f"/api/v1/incidents/{split['other']['number']}/undo")
+    await town.settle()
+    assert tickets.types == ["triggered", "closed"]
+    assert {t["incident"]["number"] for t in tickets.told} == {split["other"]["number"]}
