@@ -241,6 +241,13 @@ _SERVICE: dict[str, Any] = {
 }
 
 
+def _long_enough(minutes: int) -> int:
+    """6 at least, so that the reminder 5 minutes before the end comes after the acknowledgement."""
+    if 0 < minutes < 6:
+        raise ValueError("6 minutes or more, or 0 for ever")
+    return minutes
+
+
 class ServiceEdit(Document):
     """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on;
     in them `holidays` may name a calendar, whose days are no support time.
@@ -262,7 +269,8 @@ class ServiceEdit(Document):
     runbook_text: Text = ""
     recovery_delay_s: Seconds = 0
     acknowledgement_minutes: dict[
-        Literal["P1", "P2", "P3", "P4", "P5"], Annotated[int, Field(ge=0, le=10_080, strict=True)]
+        Literal["P1", "P2", "P3", "P4", "P5"],
+        Annotated[int, Field(ge=0, le=10_080, strict=True), AfterValidator(_long_enough)],
     ] = {}
     depends_on: Annotated[list[Key], Field(max_length=100)] = []
 
@@ -274,9 +282,6 @@ class ServiceEdit(Document):
     @field_validator("acknowledgement_minutes")
     @classmethod
     def _by_priority(cls, minutes: dict[str, int]) -> dict[str, int]:
-        """6 at least, so that the reminder 5 minutes before the end comes after the acknowledgement."""
-        if short := [priority for priority, lasts in minutes.items() if 0 < lasts < 6]:
-            raise ValueError(f"{', '.join(sorted(short))}: 6 minutes or more, or 0 for ever")
         return dict(sorted(minutes.items()))
 
     @field_validator("support_hours")
