@@ -34,7 +34,7 @@ TRY_AGAIN_AFTER: Final = (5 * _S, 20 * _S, _M, 5 * _M, 30 * _M, 2 * _H, 5 * _H, 
 """Temporary errors: nine tries within 18 hours; then it is given up."""
 TRIES: Final = len(TRY_AGAIN_AFTER) + 1
 """A claim is a try, however it ends: what kills its worker every time is given up, too."""
-DIED: Final = "nine workers ended while they told it"
+DIED: Final = "the worker of its ninth try ended before it wrote down what came of it"
 
 log = structlog.get_logger()
 
