@@ -38,6 +38,12 @@ class Secrets:
             raise Invalid(f"{path} holds no secret key; restore it from a backup, or remove it to make a new one")
         return cls(text.encode())
 
+    @classmethod
+    def known(cls, settings: Settings) -> Secrets | None:
+        """The same, and None where it would be made. Raises `Invalid`."""
+        there = settings.secret_key or (settings.data_dir / _FILE).exists()
+        return cls.load(settings) if there else None
+
     def key(self, purpose: str) -> bytes:
         """32 bytes for one purpose, e.g. `links`: HKDF-SHA-256 (RFC 5869) without salt, first block of output."""
         pseudorandom = hmac.digest(bytes(32), self.root, sha256)

@@ -130,8 +130,11 @@ class Message:
     asides: tuple[str, ...] = ()
     """What is good to know too, the longest form first, for SMS: one of them where it costs no segment more."""
     link: str = ""
-    """The signed link of this attempt; empty where contact method or country does not want one."""
+    """The signed link of this attempt, where there is something to open; whether a text carries it, `links` and the
+    country of its number say."""
     link_label: str = "Open"
+    links: bool = True
+    """False where the contact method wants no links at all, so that none in the text goes out either."""
     button: Button | None = None
     """Acknowledges from within the message, where it is about one incident that its reader may acknowledge."""
     presses: tuple[tuple[str, str, str], ...] = field(default=(), repr=False)

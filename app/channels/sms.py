@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import phonenumbers
@@ -14,6 +15,9 @@ from app.settings import Settings
 
 PROVIDER: Final = "twilio"
 BASE_URL: Final = "https://api.twilio.com"
+_LINK: Final = re.compile(r"(?:https?://|www\.)\S*[^\s.,;:!?'\")\]}>]", re.IGNORECASE)
+"""As carriers see one, without the punctuation behind it."""
+LEFT_OUT: Final = "(link left out)"
 
 
 def capability(settings: Settings) -> Capability:
@@ -51,15 +55,18 @@ def normalise(address: str) -> str:
 
 def body_of(message: Message) -> str:
     """What the phone will show: the short text, how to reply, and the link, in two segments at most, as far as the
-    country of the number allows either. Asides only beside a link: a message without one is found again by its text,
-    which must not depend on when it is asked for."""
-    wanted = bool(message.link) and message.link not in message.text and carries_links(message.to)
+    number and its country allow either. Where they allow no link, none that an alert or a person wrote goes out either.
+    Asides only beside a link: a message without one is found again by its text, which must not depend on when it is
+    asked for."""
+    linked = message.links and carries_links(message.to)
+    said = message.text if linked else _LINK.sub(LEFT_OUT, message.text)
+    wanted = linked and bool(message.link) and message.link not in message.text
     link = message.link if wanted else ""
     hints = message.replies if replies_reach_us(message.to) else ()
     tails = ["\n".join(filter(None, (hint, link))) for hint in hints] or [link]
     asides = message.asides if wanted else ()
-    shortest = fit_sms(message.text, tails[-1], asides=asides)
-    longer = ((tail, fit_sms(message.text, tail, asides=asides)) for tail in tails[:-1])
+    shortest = fit_sms(said, tails[-1], asides=asides)
+    longer = ((tail, fit_sms(said, tail, asides=asides)) for tail in tails[:-1])
     return next((body for tail, body in longer if _as_cheap(body, tail, shortest, tails[-1])), shortest)
 
 

@@ -75,7 +75,7 @@ async def _contact_method(work: Work, change: Change) -> None:
     if change.action == "delete":
         await contact_methods.remove(work.conn, work.now, user_id, method_id, actor=work.actor)
     else:
-        edit = ContactMethodEdit(address=wanted.address, label=wanted.label)
+        edit = ContactMethodEdit(address=wanted.address, label=wanted.label, links=wanted.links)
         await contact_methods.edit(work.conn, work.now, user_id, method_id, edit, work.channels, actor=work.actor)
 
 

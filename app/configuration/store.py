@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 # Every change of configuration writes this row, so whoever holds it keeps all others out.
 _LOCK = text("SELECT version FROM configuration_version FOR UPDATE")
 _METHODS = text("""
-    SELECT u.key AS user, m.id, m.user_id, m.channel, m.address, m.label
+    SELECT u.key AS user, m.id, m.user_id, m.channel, m.address, m.label, m.links
     FROM contact_methods m JOIN users u ON u.id = m.user_id ORDER BY u.key, m.channel, m.address
 """)
 _RULES = text("""
@@ -26,10 +26,11 @@ async def lock(conn: AsyncConnection) -> int:
 
 
 async def contact_methods(conn: AsyncConnection) -> dict[str, list[dict[str, Any]]]:
-    """Channel, address and label of everybody's contact methods, by user key."""
+    """Everybody's contact methods as documents, by user key."""
     found: dict[str, list[dict[str, Any]]] = {}
     for r in await conn.execute(_METHODS):
-        found.setdefault(r.user, []).append({"channel": r.channel, "address": r.address, "label": r.label})
+        method = {"channel": r.channel, "address": r.address, "label": r.label, "links": r.links}
+        found.setdefault(r.user, []).append(method)
     return found
 
 

@@ -19,7 +19,7 @@ from app.directory import contact_store as contacts
 from app.directory import store
 from app.directory.changes import check_version, invalid, missing, record
 from app.directory.contact_store import StoredMethod
-from app.directory.documents import ContactMethodDocument, ContactMethodEdit, NotificationRulesEdit
+from app.directory.documents import ONLY_TEXTS, ContactMethodDocument, ContactMethodEdit, NotificationRulesEdit
 from app.errors import Conflict, Forbidden, Invalid
 
 CODE_VALID_FOR: Final = timedelta(minutes=15)
@@ -93,6 +93,7 @@ async def add(
         label=document.label,
         verified_at=now if verified else None,
         sealed_address=sealed,
+        links=document.links,
     )
     if method_id is None:
         raise Conflict("this user has that address already", code="address_taken", field="address")
@@ -112,22 +113,25 @@ async def edit(
     actor: str,
     version: int | None = None,
 ) -> StoredMethod:
-    """Another address must be verified again; another label changes nothing else.
+    """Another address must be verified again; another label, or links or none, change nothing else.
 
     Raises `NotFound`, `Invalid`, `Conflict` (`outdated`, `address_taken`).
     """
     before = await read(conn, user_id, method_id, lock=True)
     check_version("contact method", method_id, before.version, version)
     address = normalised(channels, before.channel, edit.address)
-    if (address, edit.label) == (before.address, before.label):
+    links = before.links if edit.links is None else edit.links
+    if not links and before.channel != "sms":
+        raise invalid(("links", ONLY_TEXTS))
+    if (address, edit.label, links) == (before.address, before.label, before.links):
         return before
     if address == before.address:
-        await contacts.relabel(conn, now, method_id, edit.label)
+        await contacts.describe(conn, now, method_id, edit.label, links=links)
     elif await contacts.taken(conn, before, address):
         raise Conflict("this user has that address already", code="address_taken", field="address")
     else:
         _, sealed = kept(channels, before.channel, edit.address)
-        await contacts.readdress(conn, now, method_id, address, edit.label, sealed)
+        await contacts.readdress(conn, now, method_id, address, edit.label, sealed, links=links)
     after = await read(conn, user_id, method_id)
     await record(conn, now, actor, "contact_method.edited", str(method_id), before.shown(), after.shown())
     return after

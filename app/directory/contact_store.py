@@ -14,26 +14,29 @@ from app.db.engine import dumps
 from app.directory.documents import NotificationRuleDocument, NotificationRulesEdit
 
 _METHODS = """
-    SELECT id, user_id, channel, address, label, verified_at, broken_at, broken_because, code_hash, code_expires_at,
-        code_tries, version, created_at, updated_at
+    SELECT id, user_id, channel, address, label, links, verified_at, broken_at, broken_because, code_hash,
+        code_expires_at, code_tries, version, created_at, updated_at
     FROM contact_methods
 """
 _OF_USER = text(_METHODS + " WHERE user_id = :user_id ORDER BY id")
 _ONE = text(_METHODS + " WHERE user_id = :user_id AND id = :id")
 _LOCK = text(_METHODS + " WHERE user_id = :user_id AND id = :id FOR UPDATE")
 _INSERT = text("""
-    INSERT INTO contact_methods (user_id, channel, address, sealed_address, label, verified_at, created_at, updated_at)
-    VALUES (:user_id, :channel, :address, :sealed_address, :label, :verified_at, :now, :now)
+    INSERT INTO contact_methods (user_id, channel, address, sealed_address, label, links, verified_at, created_at,
+        updated_at)
+    VALUES (:user_id, :channel, :address, :sealed_address, :label, :links, :verified_at, :now, :now)
     ON CONFLICT (user_id, channel, address) DO NOTHING RETURNING id
 """)
 _TAKEN = text("""
     SELECT 1 FROM contact_methods WHERE user_id = :user_id AND channel = :channel AND address = :address AND id <> :id
 """)
-_LABEL = text("UPDATE contact_methods SET label = :label, version = version + 1, updated_at = :now WHERE id = :id")
+_DESCRIBE = text("""
+    UPDATE contact_methods SET label = :label, links = :links, version = version + 1, updated_at = :now WHERE id = :id
+""")
 _READDRESS = text("""
-    UPDATE contact_methods SET address = :address, sealed_address = :sealed_address, label = :label, verified_at = NULL,
-        broken_at = NULL, broken_because = NULL, opted_out_at = NULL, code_hash = NULL, code_expires_at = NULL,
-        code_tries = 0, version = version + 1, updated_at = :now
+    UPDATE contact_methods SET address = :address, sealed_address = :sealed_address, label = :label, links = :links,
+        verified_at = NULL, broken_at = NULL, broken_because = NULL, opted_out_at = NULL, code_hash = NULL,
+        code_expires_at = NULL, code_tries = 0, version = version + 1, updated_at = :now
     WHERE id = :id
 """)
 _HELD = text("""
@@ -85,6 +88,7 @@ class StoredMethod:
     channel: str
     address: str
     label: str
+    links: bool
     verified_at: datetime | None
     broken_at: datetime | None
     broken_because: str | None
@@ -102,6 +106,7 @@ class StoredMethod:
             "channel": self.channel,
             "address": self.address,
             "label": self.label,
+            "links": self.links,
             "verified": self.verified_at is not None,
         }
 
@@ -129,10 +134,11 @@ async def insert_method(
     label: str,
     verified_at: datetime | None,
     sealed_address: bytes | None = None,
+    links: bool = True,
 ) -> int | None:
     """The id; None when the user has this address on this channel already."""
-    values = {"user_id": user_id, "channel": channel, "address": address, "label": label, "verified_at": verified_at}
-    values["sealed_address"] = sealed_address
+    values: dict[str, Any] = {"user_id": user_id, "channel": channel, "address": address, "label": label}
+    values |= {"links": links, "verified_at": verified_at, "sealed_address": sealed_address}
     found: int | None = (await conn.execute(_INSERT, values | {"now": now})).scalar_one_or_none()
     return found
 
@@ -143,16 +149,18 @@ async def taken(conn: AsyncConnection, method: StoredMethod, address: str) -> bo
     return (await conn.execute(_TAKEN, named)).first() is not None
 
 
-async def relabel(conn: AsyncConnection, now: datetime, method_id: int, label: str) -> None:
-    await conn.execute(_LABEL, {"id": method_id, "label": label, "now": now})
+async def describe(conn: AsyncConnection, now: datetime, method_id: int, label: str, *, links: bool) -> None:
+    """All that may change of it without another verification."""
+    await conn.execute(_DESCRIBE, {"id": method_id, "label": label, "links": links, "now": now})
 
 
 async def readdress(
-    conn: AsyncConnection, now: datetime, method_id: int, address: str, label: str, sealed_address: bytes | None = None
-) -> None:
+    conn: AsyncConnection, now: datetime, method_id: int, address: str, label: str, sealed_address: bytes | None = None,
+    *, links: bool,
+) -> None:  # fmt: skip
     """Another address: no longer verified, no longer broken."""
-    named = {"id": method_id, "address": address, "sealed_address": sealed_address, "label": label, "now": now}
-    await conn.execute(_READDRESS, named)
+    named = {"id": method_id, "address": address, "sealed_address": sealed_address, "label": label, "links": links}
+    await conn.execute(_READDRESS, named | {"now": now})
 
 
 async def held(conn: AsyncConnection, channel: str, address: str) -> Sequence[Any]:

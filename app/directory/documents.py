@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from app import hours
 from app.channels.banned import BANNED
@@ -139,23 +139,37 @@ class UserDocument(UserEdit):
         return key
 
 
+ONLY_TEXTS = "only text messages go without links (channel sms); leave it out, or say true"
+
+
 class ContactMethodDocument(Document):
-    """An address of a user on a channel; the channel says what an address looks like."""
+    """An address of a user on a channel; the channel says what an address looks like. `links` false: text messages to
+    this number carry no links. Every other channel has it true, and nothing else is taken."""
 
     model_config = _example(channel="sms", address="+49 30 901820", label="work phone")
 
     channel: Literal["sms", "voice", "mail", "push", "chat", "webhook", "ntfy", "slack", "apprise"]
     address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
+    links: bool = True
+
+    @field_validator("links")
+    @classmethod
+    def _of_texts(cls, links: bool, info: ValidationInfo) -> bool:
+        if not links and info.data.get("channel", "sms") != "sms":
+            raise ValueError(ONLY_TEXTS)
+        return links
 
 
 class ContactMethodEdit(Document):
-    """What may change of a contact method. Another address must be verified again."""
+    """What may change of a contact method. Another address must be verified again. `links` as when it was made; left
+    out, or null, it stays as it is."""
 
-    model_config = _example(address="+49 30 901821", label="work phone")
+    model_config = _example(address="+49 30 901821", label="work phone", links=False)
 
     address: Annotated[str, Field(min_length=1, max_length=2000)]
     label: Annotated[str, Field(max_length=100)] = ""
+    links: bool | None = None
 
 
 class NotificationRuleDocument(Document):
@@ -227,6 +241,13 @@ _SERVICE: dict[str, Any] = {
 }
 
 
+def _long_enough(minutes: int) -> int:
+    """6 at least, so that the reminder 5 minutes before the end comes after the acknowledgement."""
+    if 0 < minutes < 6:
+        raise ValueError("6 minutes or more, or 0 for ever")
+    return minutes
+
+
 class ServiceEdit(Document):
     """All of a service that may change. `criticality`: 1 matters most. `support_hours` null: always worked on;
     in them `holidays` may name a calendar, whose days are no support time.
@@ -248,7 +269,8 @@ class ServiceEdit(Document):
     runbook_text: Text = ""
     recovery_delay_s: Seconds = 0
     acknowledgement_minutes: dict[
-        Literal["P1", "P2", "P3", "P4", "P5"], Annotated[int, Field(ge=0, le=10_080, strict=True)]
+        Literal["P1", "P2", "P3", "P4", "P5"],
+        Annotated[int, Field(ge=0, le=10_080, strict=True), AfterValidator(_long_enough)],
     ] = {}
     depends_on: Annotated[list[Key], Field(max_length=100)] = []
 
@@ -260,9 +282,6 @@ class ServiceEdit(Document):
     @field_validator("acknowledgement_minutes")
     @classmethod
     def _by_priority(cls, minutes: dict[str, int]) -> dict[str, int]:
-        """6 at least, so that the reminder 5 minutes before the end comes after the acknowledgement."""
-        if short := [priority for priority, lasts in minutes.items() if 0 < lasts < 6]:
-            raise ValueError(f"{', '.join(sorted(short))}: 6 minutes or more, or 0 for ever")
         return dict(sorted(minutes.items()))
 
     @field_validator("support_hours")

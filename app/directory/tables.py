@@ -109,6 +109,7 @@ class ContactMethod(Base):
             "(channel IN ('push', 'ntfy', 'apprise')) = (sealed_address IS NOT NULL)", name="sealed_address"
         ),
         CheckConstraint("opted_out_at IS NULL OR broken_at IS NOT NULL", name="opted_out_at"),
+        CheckConstraint("links OR channel = 'sms'", name="links"),
         UniqueConstraint("user_id", "channel", "address"),
         Index("ix_contact_methods_channel_address", "channel", "address"),
     )
@@ -121,6 +122,8 @@ class ContactMethod(Base):
     sealed_address: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The secret, encrypted (channels/secret_addresses.py)."""
     label: Mapped[str] = mapped_column(server_default="")
+    links: Mapped[bool] = mapped_column(server_default="true")
+    """Whether text messages to it may carry links."""
     verified_at: Mapped[datetime | None]
     broken_at: Mapped[datetime | None]
     broken_because: Mapped[str | None]

@@ -51,13 +51,20 @@ _SERVICES = text("SELECT key FROM services WHERE key = ANY (CAST(:keys AS text[]
 _TEAMS = text("SELECT key FROM teams WHERE key = ANY (CAST(:keys AS text[]))")
 _SECRETS = text("SELECT w.sealed_secrets FROM webhooks w WHERE w.id = :id")
 _ALL_SECRETS = text("SELECT w.id, w.key, w.sealed_secrets FROM webhooks w WHERE w.key = ANY (CAST(:keys AS text[]))")
-_SET_SECRETS = text("""
+# What it is to be told of and waits for a later try is tried at once, and anew.
+_HURRIED = """
+    UPDATE webhook_calls SET due_at = :now, tries = 0 WHERE webhook_id = :id AND state = 'pending'
+"""
+_CALLED = text("SELECT w.id, w.key, w.sealed_address, w.sealed_secrets, w.request FROM webhooks w ORDER BY w.key")
+_SET_SECRETS = text(f"""
+    WITH hurried AS ({_HURRIED})
     UPDATE webhooks SET sealed_secrets = :sealed, version = version + 1, updated_at = :now WHERE id = :id
 """)
 # What is queued already is shown as going where it will go.
-_ADDRESS = text("""
+_ADDRESS = text(f"""
     WITH queued AS (
-        UPDATE notifications SET address = :shown WHERE webhook_id = :id AND state = 'pending')
+        UPDATE notifications SET address = :shown WHERE webhook_id = :id AND state = 'pending'),
+    hurried AS ({_HURRIED})
     UPDATE webhooks SET url = NULL, sealed_address = :sealed, address_shown = :shown, version = version + 1,
         updated_at = :now
     WHERE id = :id
@@ -131,6 +138,11 @@ async def unknown(conn: AsyncConnection, edit: WebhookEdit) -> list[tuple[str, s
             if key not in known
         ]
     return found
+
+
+async def called(conn: AsyncConnection) -> Sequence[Any]:
+    """Rows of all webhooks with what a call takes: `id`, `key`, `sealed_address`, `sealed_secrets`, `request`."""
+    return (await conn.execute(_CALLED)).all()
 
 
 async def sealed_secrets(conn: AsyncConnection, webhook_id: int) -> bytes | None:

@@ -3,8 +3,9 @@ are sealed, and never shown whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.access.sealing import Unsealable, seal, unseal
 from app.access.secrets import Secrets
 from app.calendars.documents import shown
+from app.channels.webhook_request import Template, secrets_named
 from app.directory.changes import Stored, check_version, in_use, invalid, missing, record, taken
 from app.escalation import place_store
 from app.escalation import webhook_store as store
@@ -112,6 +114,36 @@ async def secret_names(conn: AsyncConnection, keys: Sequence[str], secrets: Secr
     """The names of the secrets of these webhooks that can be read, by key."""
     found = await store.all_sealed_secrets(conn, keys)
     return {key: list(opened(secrets, *found[key])) if key in found else [] for key in keys}
+
+
+async def lacking(conn: AsyncConnection, secrets: Secrets | None) -> list[tuple[str, list[str]]]:
+    """The keys of webhooks that cannot be called, each with what is wrong. `secrets` None: nobody knows the secret key
+    here, so what is sealed is taken to be readable."""
+    found = ((row.key, list(_lacks(row, secrets))) for row in await store.called(conn))
+    return [(key, lacks) for key, lacks in found if lacks]
+
+
+def _lacks(row: Any, secrets: Secrets | None) -> Iterator[str]:
+    if row.sealed_address is None:
+        yield "it has no address"
+    elif secrets is not None and not _readable(secrets, label(row.id), row.sealed_address):
+        yield "its address was sealed under another secret key"
+    if row.sealed_secrets is not None and secrets is None:
+        return
+    named = secrets_named(msgspec.convert(row.request, Template)) if row.request else []
+    sealed = None if row.sealed_secrets is None else bytes(row.sealed_secrets)
+    had = {} if secrets is None else opened(secrets, row.id, sealed)
+    if absent := [name for name in named if name not in had]:
+        lost = ", or it was sealed under another secret key" if sealed is not None and not had else ""
+        yield f"nobody gave the value of its secret {', '.join(absent)}{lost}"
+
+
+def _readable(secrets: Secrets, what: str, sealed: bytes) -> bool:
+    try:
+        unseal(secrets, what, bytes(sealed))
+    except Unsealable:
+        return False
+    return True
 
 
 async def seal_plain(conn: AsyncConnection, now: datetime, secrets: Secrets) -> None:

@@ -263,11 +263,16 @@ async def undo(conn: AsyncConnection, now: datetime, incident_id: UUID, who: Res
     await store.update(conn, [left, taken])
     said = {"what": act.kind, "name": who.name}
     entries = [
-        Entry(taken.id, "act_undone", who.actor, said | {"other": left.number}),
-        Entry(left.id, "act_undone", who.actor, said | {"other": taken.number}),
+        Entry(taken.id, "act_undone", who.actor, said | {"other": left.number} | _became(source, taken)),
+        Entry(left.id, "act_undone", who.actor, said | {"other": taken.number} | _became(target, left)),
     ]
     await store.write_timeline(conn, entries, now)
     return act, Decision(taken, left)
+
+
+def _became(before: Incident, after: Incident) -> dict[str, str]:
+    """What the incident is by this, where it was over and is not any more, or the other way round."""
+    return {} if before.is_open == after.is_open else {"became": after.state}
 
 
 async def undoable(conn: AsyncConnection, incident_id: UUID, now: datetime) -> Act | None:

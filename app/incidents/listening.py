@@ -50,6 +50,11 @@ _HAPPENINGS: Final[Mapping[str, Happening]] = {
     "update": "update",
 }
 """By the kind of a timeline entry."""
+_BECAME: Final[Mapping[str, Happening]] = {
+    "triggered": "triggered", "acknowledged": "acknowledged", "mitigated": "mitigated", "resolved": "resolved",
+    "closed": "closed",
+}  # fmt: skip
+"""By the state that an incident has again when a merge, a split or a move is taken back."""
 
 _QUEUE: Final = Hot("""
     INSERT INTO webhook_calls (entry_id, webhook_id, incident_id, happening, because, at, due_at)
@@ -89,10 +94,12 @@ async def queue(conn: AsyncConnection, entries: Sequence[Entry], entry_ids: Sequ
 
 def happening(entry: Entry) -> Happening | None:
     """What an entry is to programs, None: nothing. The first step of an incident pages whom it triggered for; only
-    later ones escalate it."""
+    later ones escalate it. What is taken back tells how it stands by that, where it was over or is now."""
     if entry.kind == "step":
         later = (entry.data.get("round"), entry.data.get("step")) != (1, 1)
         return "escalated" if later and not entry.data.get("informs") else None
+    if entry.kind == "act_undone":
+        return _BECAME.get(str(entry.data.get("became")))
     return None if entry.data.get("drill") else _HAPPENINGS.get(entry.kind)
 
 

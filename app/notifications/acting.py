@@ -53,7 +53,7 @@ async def act(
     if said.verb == "runbook" and via == "mail":
         return [mail_words.runbook(await _seen(conn, one))]
     if said.verb == "runbook":
-        return texts.runbook(await _seen(conn, one), links=sms.carries_links(one.address))
+        return texts.runbook(await _seen(conn, one), links=one.links and sms.carries_links(one.address))
     if said.verb == "why":
         it = await _seen(conn, one)
         because = await why.of(conn, one.notification_id, it.time_zone)
@@ -103,7 +103,11 @@ async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate,
     before, who = await _seen(conn, one), responder(one, via)
     if not before.is_open:
         return texts.standing(before, one.user_id, now)
+    if before.drill and said.verb not in ("acknowledge", "resolve", "resolve_anyway"):
+        return texts.only_a_drill(before)
     match said.verb:
+        case "acknowledge" if before.drill:
+            return await _acknowledge(conn, now, one, who, None)
         case "acknowledge":
             return await _acknowledge(conn, now, one, who, said.lasts)
         case "not_actionable":

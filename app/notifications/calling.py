@@ -32,6 +32,9 @@ LEASE: Final = timedelta(seconds=60)
 _S, _M, _H = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 TRY_AGAIN_AFTER: Final = (5 * _S, 20 * _S, _M, 5 * _M, 30 * _M, 2 * _H, 5 * _H, 10 * _H)
 """Temporary errors: nine tries within 18 hours; then it is given up."""
+TRIES: Final = len(TRY_AGAIN_AFTER) + 1
+"""A claim is a try, however it ends: what kills its worker every time is given up, too."""
+DIED: Final = "the worker of its ninth try ended before it wrote down what came of it"
 
 log = structlog.get_logger()
 
@@ -59,11 +62,19 @@ class Calling:
         if self._webhooks is None:
             return 0
         async with transaction(self._engine) as (conn, now):
-            calls = await calling_store.claim(conn, now, ROOM, Counter(self._tasks.values()))
+            found = await calling_store.claim(conn, now, ROOM, Counter(self._tasks.values()))
+            calls = [c for c in found if c.tries < TRIES]
             messages = await self._messages(conn, now, calls) if calls else []
+            for call in found:
+                if call.tries >= TRIES:
+                    await _give_up(conn, now, call, DIED, tried=0)
+                    metrics.webhook_called("given_up")
+                    log.warning("webhook_call_failed", code="died", given_up=True, webhook=call.webhook_id)
         for call, message in zip(calls, messages, strict=True):
             self._start(self._webhooks, call, message)
-        return len(calls)
+        if len(calls) < len(found):
+            self._freed()  # the next of its incident may go
+        return len(found)
 
     async def settle(self) -> None:
         """Waits for everything in flight."""
@@ -85,13 +96,19 @@ class Calling:
             notification_id=message_id,
             attempt=call.tries + 1,
             purpose="update",
-            to=self._links.unsealed(label(call.webhook_id), bytes(call.sealed_address)) or "",
+            to=self._address(call),
             at=now,
             subject="",
             text="",
             request=requests.ready(call.webhook_id, message_id, body),
             signing_key=self._links.webhook_key(call.webhook_id, call.generation),
         )
+
+    def _address(self, call: Any) -> str:
+        """Empty, which the channel refuses: nobody gave one yet, or it was sealed under another secret key."""
+        if call.sealed_address is None:
+            return ""
+        return self._links.unsealed(label(call.webhook_id), bytes(call.sealed_address)) or ""
 
     def _start(self, webhooks: Channel, call: Any, message: Message) -> None:
         task = asyncio.create_task(self._send(webhooks, call, message))
@@ -116,16 +133,23 @@ class Calling:
             metrics.webhook_called("delivered")
 
     async def _failed(self, call: Any, failed: SendFailed) -> None:
-        """Tried again later, or given up where everybody can see it."""
-        final = failed.permanent or call.tries >= len(TRY_AGAIN_AFTER)
+        """Tried again later, or given up where everybody can see it. What only waits for somebody to put the webhook
+        right, who gives its address or a secret, say, is tried again as what may pass by itself."""
+        final = (failed.permanent and not failed.configuration) or call.tries + 1 >= TRIES
         metrics.webhook_called("given_up" if final else "tried_again")
         log.warning("webhook_call_failed", code=failed.code, given_up=final, webhook=call.webhook_id)
         async with transaction(self._engine) as (conn, now):
             if not final:
                 await calling_store.later(conn, now + wait(call.tries, failed), call, str(failed))
-            elif await calling_store.ended(conn, now, call, "failed", str(failed)):
-                said = {"name": call.name, "happening": call.happening.replace("_", " "), "because": str(failed)}
-                await incident_store.write_timeline(conn, [Entry(call.incident_id, "not_told", data=said)], now)
+            else:
+                await _give_up(conn, now, call, str(failed))
+
+
+async def _give_up(conn: AsyncConnection, now: datetime, call: Any, because: str, *, tried: int = 1) -> None:
+    """Unless another worker took it over meanwhile. `tried`: how often since it was claimed."""
+    if await calling_store.ended(conn, now, call, "failed", because, tried=tried):
+        said = {"name": call.name, "happening": call.happening.replace("_", " "), "because": because}
+        await incident_store.write_timeline(conn, [Entry(call.incident_id, "not_told", data=said)], now)
 
 
 def wait(tries: int, failed: SendFailed) -> timedelta:

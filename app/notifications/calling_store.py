@@ -29,7 +29,6 @@ _CLAIM = text("""
         ORDER BY c.due_at, c.entry_id LIMIT greatest(CAST(:room AS integer) - coalesce(b.flying, 0), 0)
         FOR UPDATE SKIP LOCKED) AS c
     JOIN incidents i ON i.id = c.incident_id
-    WHERE w.sealed_address IS NOT NULL
 """)
 """What is due, of each webhook as much as it has room for; also what a worker claimed and never recorded."""
 _CLAIMED = text("""
@@ -65,6 +64,12 @@ _STANDING = text("""
         GROUP BY 1) n
     WHERE w.key = ANY (CAST(:keys AS text[]))
 """)
+_GIVEN_UP = text("""
+    SELECT w.key, count(*) AS calls, max(c.finished_at) AS at,
+           (array_agg(c.said ORDER BY c.finished_at DESC))[1] AS said
+    FROM webhook_calls c JOIN webhooks w ON w.id = c.webhook_id
+    WHERE c.state = 'failed' AND c.finished_at > :since GROUP BY w.key ORDER BY w.key LIMIT :limit
+""")
 _SWEEP = text("DELETE FROM webhook_calls WHERE finished_at < :before")
 
 KEPT = timedelta(days=30)
@@ -90,9 +95,9 @@ async def claimed(
     await conn.execute(_CLAIMED, named)
 
 
-async def ended(conn: AsyncConnection, now: datetime, call: Any, state: str, said: str = "") -> bool:
-    """False: another worker took it over meanwhile."""
-    named = {"webhook_id": call.webhook_id, "entry_id": call.entry_id, "tries": call.tries + 1}
+async def ended(conn: AsyncConnection, now: datetime, call: Any, state: str, said: str = "", *, tried: int = 1) -> bool:
+    """`tried`: how often since it was claimed. False: another worker took it over meanwhile."""
+    named = {"webhook_id": call.webhook_id, "entry_id": call.entry_id, "tries": call.tries + tried}
     return (await conn.execute(_ENDED, named | {"state": state, "said": said, "now": now})).first() is not None
 
 
@@ -118,6 +123,11 @@ async def standing(conn: AsyncConnection, keys: Collection[str]) -> dict[str, di
     for r in await conn.execute(_STANDING, {"keys": list(keys)}):
         found.setdefault(r.key, {})[r.state] = r.calls
     return found
+
+
+async def given_up(conn: AsyncConnection, since: datetime, limit: int) -> Sequence[Any]:
+    """Rows with `key`, `calls`, `at` and `said` of the last one, of webhooks that were not told of something."""
+    return (await conn.execute(_GIVEN_UP, {"since": since, "limit": limit})).all()
 
 
 async def sweep(conn: AsyncConnection, now: datetime) -> None:

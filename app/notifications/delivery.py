@@ -175,6 +175,7 @@ class Delivery:
             replies=rendering.replies(parcel, words.replies),
             link=self._link(row, attempt_id),
             link_label=words.link_label,
+            links=row.links,
             button=self._button(parcel, attempt_id),
             presses=self._presses(parcel, attempt_id),
             sealed=row.sealed_address or b"",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from app.channels import sms
 from app.notifications import digest_texts, mail_words
 
 
@@ -13,6 +14,12 @@ def has_answer(row: Any) -> bool:
     reads, does not."""
     acts = row.purpose in ("page", "drill") or "expires_at" in row.content
     return row.incident_id is not None and acts and row.webhook_id is None
+
+
+def carries_links(row: Any) -> bool:
+    """False for a text message to a number that gets no links: its owner says so, or carriers of its country refuse
+    them."""
+    return row.channel != "sms" or (row.links and sms.carries_links(row.address))
 
 
 def is_digest(parcel: Sequence[Any]) -> bool:

@@ -139,6 +139,8 @@ class Candidate:
     """Its owner has it."""
     sent_at: datetime | None = None
     """When the newest message about it went out."""
+    links: bool = True
+    """Its owner wants links in texts to this number."""
 
     @property
     def is_open(self) -> bool:

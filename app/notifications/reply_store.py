@@ -54,7 +54,7 @@ _CANDIDATES = text("""
     SELECT c.code, c.user_id, u.key AS user_key, u.name AS user_name, c.contact_method_id, i.id AS incident_id,
            c.notification_id, i.number, i.title, i.priority, i.state, i.service_id, s.name AS service,
            c.address, coalesce(n.content ->> 'digest', '') AS digest,
-           coalesce(i.acknowledged_by_id = c.user_id, false) AS mine, n.claimed_at AS sent_at
+           coalesce(i.acknowledged_by_id = c.user_id, false) AS mine, n.claimed_at AS sent_at, m.links
     FROM reply_codes c LEFT JOIN notifications n ON n.id = c.notification_id
     JOIN incidents i ON i.id = c.incident_id JOIN services s ON s.id = i.service_id
     JOIN users u ON u.id = c.user_id JOIN contact_methods m ON m.id = c.contact_method_id

@@ -101,6 +101,10 @@ def still_firing_here(firing: int) -> str:
     return f"It is not resolved: {firing} alert{'s still fire' if firing > 1 else ' still fires'}. It would come back."
 
 
+def only_a_drill(seen: Standing) -> str:
+    return f"#{seen.number} is a drill: it is acknowledged, no more."
+
+
 def still_firing(seen: Standing, code: int, firing: int) -> str:
     alerts = f"{firing} alert{'s' if firing > 1 else ''}"
     return (
@@ -118,6 +122,8 @@ def runbook(seen: Standing, *, links: bool) -> list[str]:
     """Its parts, in order. `links`: whether this number may be sent any."""
     link = seen.runbook_url if links else ""
     words = " ".join(" ".join(filter(None, [seen.note, seen.runbook_text])).split())
+    if not words and seen.runbook_url and not links:
+        return [f"The runbook of #{seen.number} is a link, and this number gets none: it is on the incident's screen."]
     if not words:
         return [f"The runbook of #{seen.number}: {link}" if link else f"There is no runbook for #{seen.number}."]
     parts = _parts(transliterate(words))

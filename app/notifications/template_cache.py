@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Refusal
 from app.incidents import storm_store
-from app.notifications import template_store
+from app.notifications import rendering, template_store
 from app.notifications.template_language import Template
 from app.notifications.template_parts import PARTS, parse
 from app.notifications.template_values import NOTHING, Page, Sent, said, worded
@@ -59,7 +59,7 @@ class InForce:
         why = str(row.content.get("why", ""))
         page = Page(about, self.sent.get(row.incident_id, NOTHING), why, row.time_zone, now, repeated)
         try:
-            return worded(words, templates, page, row.address)
+            return worded(words, templates, page, links=rendering.carries_links(row))
         except _FAULTS as e:
             _failed(sorted(templates), repr(e))
             return words

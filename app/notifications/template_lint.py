@@ -26,7 +26,7 @@ from app.notifications.template_values import ADDRESS, Page, Price, said
 SHOWN: Final = 3
 """So many of the longest are shown."""
 _TO: Final = "+15550100000"
-"""Of a country that carries links and answers: the longest messages."""
+"""A number that gets links, of a country that carries answers: the longest messages."""
 LINK: Final = "https://tocsin.example.org/l/AAAAAAAAAAAAAAAAAAAAAA"
 _HELD: Final = {"gsm7": 320, "ucs2": 140}
 """More characters than two segments hold."""
@@ -95,7 +95,7 @@ class Lint:
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a template is judged on. `current`: the template in force; `unlinked`: countries of our people's numbers
-    whose carriers refuse links."""
+    whose carriers refuse links; `want_none`: how many numbers get none because their owners say so."""
 
     pages: Sequence[Page]
     recorded: int = 0
@@ -104,6 +104,15 @@ class Ground:
     price: Price | None = None
     unlinked: Sequence[str] = ()
     current: str = ""
+    want_none: int = 0
+
+    @property
+    def without_links(self) -> str:
+        """The numbers that get no links, in words; empty: every number here gets them."""
+        wanted = "1 number whose owner wants none" if self.want_none == 1 else ""
+        wanted = f"{self.want_none} numbers whose owners want none" if self.want_none > 1 else wanted
+        refused = f"numbers in {', '.join(self.unlinked)}" if self.unlinked else ""
+        return " and ".join(filter(None, (refused, wanted)))
 
 
 @dataclass(slots=True)
@@ -172,8 +181,8 @@ def _own(part: Part, template: Template, ground: Ground, findings: _Findings) ->
             where = ", ".join(ground.unlinked)
             findings.error("link", f"it holds a link, and people here have numbers where carriers refuse any: {where}")
         else:
-            words = "it holds a link of its own; where carriers refuse links, Tocsin's own words go out in its place"
-            findings.warn("link", words)
+            where = ground.without_links or "numbers that get no links"
+            findings.warn("link", f"it holds a link of its own; to {where} Tocsin's own words go out in its place")
     plain = gsm7.transliterate(template.own)
     if part.key == "sms" and gsm7.size(plain).encoding == "ucs2":
         char = next(c for c in plain if gsm7.size(c).encoding == "ucs2")
@@ -197,10 +206,9 @@ def _results(part: Part, template: Template, made: Sequence[str], ground: Ground
     findings.count("cut", too_long, f"it is cut after {part.at_most} characters in {{n}}")
     for pattern, times in Counter(p for text in made for p in banned.found_in(text, ground.banned)).items():
         findings.count("banned", times, f"what alerts bring holds {pattern!r} in {{n}}")
-    if part.key == "sms" and ground.unlinked:
+    if part.key == "sms" and ground.without_links:
         linked = sum(bool(ADDRESS.search(text)) for text in made)
-        where = ", ".join(ground.unlinked)
-        words = f"it holds a link in {{n}}; to numbers in {where} Tocsin's own words go out there"
+        words = f"it holds a link in {{n}}; to {ground.without_links} Tocsin's own words go out there"
         findings.count("link", linked, words)
     if part.key not in ("mail-text", "mail-subject"):
         personal = sum(bool(_PERSONAL.search(text)) for text in made)

@@ -1,7 +1,7 @@
 """Which parts of a page can be worded by a template, what each may name, and how Tocsin words it itself. Pure.
 
 Tocsin's own and no part of a template: the link and the reply code, which the channel adds behind the text as far as
-the country of the number allows them; the keys of a call; the facts of a mail. What a template leaves out of `OWED` is
+the number and its country allow them; the keys of a call; the facts of a mail. What a template leaves out of `OWED` is
 added to it. So there is no template after which a page cannot be answered.
 """
 
@@ -35,7 +35,7 @@ _WRITTEN: Final = {
     "runbook": "the address of the runbook; empty without one",
 }
 REFUSED: Final[Mapping[str, str]] = {
-    "link": "is not for templates: Tocsin adds the link behind the text, wherever the country of the number allows it",
+    "link": "is not for templates: Tocsin adds the link behind the text, wherever the number and its country allow it",
     "code": "is not for templates: Tocsin adds how to reply behind the text, wherever the country allows answers",
     "reply": "is not for templates: Tocsin adds how to reply behind the text, wherever the country allows answers",
     "to": "is not for templates: addresses are no part of messages",
@@ -63,7 +63,7 @@ PARTS: Final[Mapping[str, Part]] = {
     for part in (
         Part(
             "sms", "Text message", ("sms",), _ALL, 640, _SHORT,
-            "How to reply and the link follow, as far as the country of the number allows them. Two segments in all.",
+            "How to reply and the link follow, as far as the number and its country allow them. Two segments in all.",
         ),
         Part(
             "voice", "Call", ("voice",), _ALWAYS | _NOW, 600,

@@ -85,6 +85,9 @@ _NUMBERS = text("""
                   WHERE m.channel = 'sms' AND m.verified_at IS NOT NULL AND starts_with(m.address, p.prefix))
     ORDER BY 1
 """)
+_WANT_NONE = text("""
+    SELECT count(*) FROM contact_methods m WHERE m.channel = 'sms' AND m.verified_at IS NOT NULL AND NOT m.links
+""")
 _BANNED = text("SELECT banned_in_messages FROM organisation")
 
 
@@ -148,6 +151,11 @@ async def unlinked(conn: AsyncConnection) -> list[str]:
     refusing = {f"+{code}": rule.country for code, rule in countries.RULES.items() if not rule.links}
     rows = await conn.execute(_NUMBERS, {"prefixes": sorted(refusing)})
     return [refusing[r.prefix] for r in rows]
+
+
+async def want_no_links(conn: AsyncConnection) -> int:
+    """How many verified numbers get no links because their owners say so."""
+    return int((await conn.execute(_WANT_NONE)).scalar_one())
 
 
 async def banned(conn: AsyncConnection) -> Sequence[str]:

@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from app.channels import sms
 from app.hours import local, zone
 from app.incidents import recurrence
 from app.notifications import speech
@@ -107,13 +106,13 @@ def said(key: str, template: Template, page: Page) -> str:
     return text[: part.at_most]
 
 
-def worded(words: Words, templates: Mapping[str, Template], page: Page, address: str) -> Words:
-    """The words of a page with these templates, by part, in place of what Tocsin says. A text message to a country
-    whose carriers refuse links is left as it is when its template would bring one."""
+def worded(words: Words, templates: Mapping[str, Template], page: Page, *, links: bool) -> Words:
+    """The words of a page with these templates, by part, in place of what Tocsin says. `links` False: a text
+    message to a number that gets none, which is left as it is when its template would bring one."""
     changed: dict[str, Any] = {}
     for key, template in templates.items():
         text = said(key, template, page)
-        if text and not (key == "sms" and ADDRESS.search(text) and not sms.carries_links(address)):
+        if text and not (key == "sms" and not links and ADDRESS.search(text)):
             changed[_FIELDS[key]] = text
     return replace(words, **changed) if changed else words
 

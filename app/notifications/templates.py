@@ -117,6 +117,7 @@ async def judged(conn: AsyncConnection, now: datetime, document: MessageTemplate
         await template_store.price(conn, now) if now_there.part.key == "sms" else None,
         await template_store.unlinked(conn),
         now_there.text,
+        await template_store.want_no_links(conn),
     )
     return await asyncio.to_thread(template_lint.lint, now_there.part, document.text, ground)
 

@@ -113,15 +113,17 @@ def drill(about: About, content: Mapping[str, Any], *, repeated: bool) -> Words:
     """A test page. Its first words say so in every form: nobody shall look for trouble that there is not."""
     what = about.title.removeprefix(DRILL_TITLE)
     again = " (repeat)" if repeated else ""
+    please = "Please acknowledge" if about.code else "Please open and acknowledge"
     return Words(
         subject=f"DRILL, a test page: #{about.number}",
-        text=f"DRILL{again}, no real incident: #{about.number} {what}. Please open and acknowledge",
+        text=f"DRILL{again}, no real incident: #{about.number} {what}. {please}",
         text_long=(
             f"DRILL{again}: there is no real incident. This is a {what}. Please open the link and acknowledge, as you"
             " would at night; that ends it."
         ),
         facts=(("Why you", str(content.get("why", ""))),),
         link_label="Open and acknowledge the drill",
+        replies=replies_to_one(about) if about.code else (),
     )
 
 
@@ -230,10 +232,12 @@ def verification(content: Mapping[str, Any], *, repeated: bool = False) -> Words
     return Words("Your Tocsin verification code", text, text, (), "")
 
 
-def notice(content: Mapping[str, Any], *, repeated: bool = False) -> Words:
-    """`text_long`: for channels that have room for it."""
+def notice(content: Mapping[str, Any], *, repeated: bool = False, links: bool = True) -> Words:
+    """`text_long`: for channels that have room for it. `links`: whether its reader gets the link that confirms a
+    handoff."""
     again = "(repeat) " if repeated else ""
-    text = again + str(content["text"])
+    asked = "" if links or "handshake" not in content else " Please confirm it on the screen On call."
+    text = f"{again}{content['text']}{asked}"
     facts = tuple((str(name), str(value)) for name, value in content.get("facts", ()))
     label = "Confirm that you have it" if "handshake" in content else ""
     subject = str(content.get("subject", "A notice from Tocsin"))

@@ -62,8 +62,9 @@ class Wording:
     def words(self, parcel: Parcel, now: datetime) -> texts.Words:
         row, repeated = parcel[0], any(r.repeated for r in parcel)
         if row.incident_id is None:
-            told = texts.verification if row.purpose == "verification" else texts.notice
-            return told(row.content, repeated=repeated)
+            if row.purpose == "verification":
+                return texts.verification(row.content, repeated=repeated)
+            return texts.notice(row.content, repeated=repeated, links=rendering.carries_links(row))
         about = [self._about(r) for r in parcel]
         if row.purpose == "update" and "update" in row.content:
             return texts.posted(about[0], row.content, row.incident_state, repeated=repeated)

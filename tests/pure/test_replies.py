@@ -223,6 +223,36 @@ def test_countries_without_links_or_answers() -> None:
     assert sms.replies_reach_us("+49") is True
 
 
+def test_a_number_that_wants_no_links_gets_none_of_any_kind_and_keeps_its_code() -> None:
+    about = replace(ABOUT, title="Look at https://wiki.example.org/x?y=1, then www.example.org")
+    own = replace(message(page(about)), links=False)
+    assert sms.body_of(own).splitlines() == [
+        "P1 #12 Look at (link left out), then (link left out) +2 more (Checkout)", "Reply 99a to acknowledge",
+    ]  # fmt: skip
+    china = replace(message(page(about), "+8613812345678"), links=True)
+    assert "(link left out), then (link left out)" in sms.body_of(china)
+    assert "https://wiki.example.org/x?y=1, then www." in sms.body_of(replace(own, links=True))
+    several = replace(message(texts.several([about, ABOUT])), links=False)
+    assert "://" not in sms.body_of(several)
+    assert "Reply 99a" in sms.body_of(several)
+    one_way = replace(message(page(about), "+919812345678"), links=False)
+    assert sms.body_of(one_way) == "P1 #12 Look at (link left out), then (link left out) +2 more (Checkout)"
+
+
+def test_what_asks_for_its_link_asks_otherwise_where_there_is_none() -> None:
+    drilled = texts.drill(ABOUT, {}, repeated=False)
+    assert drilled.text.endswith("Please acknowledge")
+    assert drilled.replies[0] == "Reply 99a to acknowledge"
+    assert texts.drill(replace(ABOUT, code=None), {}, repeated=False).text.endswith("Please open and acknowledge")
+    asked = {"text": "You are on call for Primary.", "handshake": 1}
+    assert texts.notice(asked, links=False).text.endswith("Primary. Please confirm it on the screen On call.")
+    assert texts.notice(asked).text == "You are on call for Primary."
+    assert reply_texts.runbook(seen(), links=False) == [
+        "The runbook of #12 is a link, and this number gets none: it is on the incident's screen."
+    ]
+    assert reply_texts.runbook(seen(runbook_url=""), links=False) == ["There is no runbook for #12."]
+
+
 def test_without_a_link_a_page_still_says_how_to_answer() -> None:
     assert sms.body_of(message(page(ABOUT), link="")).endswith("\nReply 99a to acknowledge")
 
@@ -268,6 +298,8 @@ def built_in() -> list[str]:
         reply_texts.ask(meant(Said("acknowledge"), []), Said("acknowledge")),
         *reply_texts.runbook(seen(runbook_text="Turn it off and on again. " * 60), links=True),
         *reply_texts.runbook(seen(runbook_text="", runbook_url=""), links=True),
+        *reply_texts.runbook(seen(runbook_text=""), links=False),
+        reply_texts.only_a_drill(seen()),
     ]
     return [sms.body_of(message(w, link="")) for w in words] + answers
 

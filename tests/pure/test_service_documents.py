@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.directory.documents import ServiceDocument
+from app.errors import wrong_members
 
 
 def test_only_what_differs_is_said_and_in_one_order() -> None:
@@ -21,3 +22,21 @@ def test_what_cannot_be_is_refused_naming_the_field(wrong: object) -> None:
     with pytest.raises(ValidationError) as refused:
         ServiceDocument.model_validate({"key": "s", "name": "S", "acknowledgement_minutes": wrong})
     assert refused.value.errors()[0]["loc"][0] == "acknowledgement_minutes"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        ({"P1": 5}, "P1", "6 minutes or more, or 0 for ever"),
+        ({"P2": 60, "P3": 10_081}, "P3", "10080"),
+        ({"P4": "15"}, "P4", "integer"),
+        ({"P6": 10}, "P6", "P1"),
+    ],
+)
+def test_the_member_that_is_wrong_is_named(wrong: dict[str, object], field: str, words: str) -> None:
+    given = {"key": "s", "name": "S", "acknowledgement_minutes": wrong}
+    with pytest.raises(ValidationError) as refused:
+        ServiceDocument.model_validate(given)
+    [said] = wrong_members(refused.value.errors(), given)
+    assert said["field"] == f"acknowledgement_minutes.{field}"
+    assert words in said["message"]

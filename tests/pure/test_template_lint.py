@@ -101,6 +101,16 @@ def test_links_where_carriers_refuse_them():
     assert brought["warning link"].startswith("it holds a link in 1 of 10 alerts; to numbers in China")
 
 
+def test_who_wants_no_links_keeps_nobody_from_templates_with_one():
+    two = replace(GROUND, want_none=2)
+    told = found(sms("{title} https://wiki.example.org/", two))
+    assert told["warning link"].startswith("it holds a link in 10 of 10 alerts; to 2 numbers whose owners want none")
+    assert "error link" not in told
+    both = replace(GROUND, unlinked=("China",), want_none=1)
+    assert both.without_links == "numbers in China and 1 number whose owner wants none"
+    assert "warning link" not in found(sms("{title}", two))
+
+
 def test_what_says_nothing_of_the_alert():
     assert found(sms("Look at your pager"))["warning constant"].startswith("it says the same of every alert")
     assert "warning unnamed" in found(sms("P{priority} on {service}"))

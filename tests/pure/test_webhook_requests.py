@@ -225,6 +225,8 @@ def test_what_timelines_say_is_what_programs_hear() -> None:
     assert heard("step", round=1, step=2) == heard("step", round=2, step=1) == "escalated"
     assert heard("step", round=1, step=2, informs=True) is None
     assert heard("merged_into") == "closed"
+    assert heard("act_undone", what="move", other=2) is None
+    assert heard("act_undone", what="merge", other=2, became="acknowledged") == "acknowledged"
     kinds = ("opened", "acknowledged", "snooze_ended", "last_resort", "priority_raised", "reassigned", "mitigated",
              "resolved", "closed", "note", "update")  # fmt: skip
     assert tuple(heard(kind) for kind in kinds) == HAPPENINGS

@@ -171,6 +171,29 @@ async def test_a_contact_method_is_added_and_verified(client, engine):
     assert (await client.get("/users/me/contact-methods")).json() == {"items": [], "next": None}
 
 
+async def test_only_texts_go_without_links(client):
+    as_person(client, "ana")
+    path = "/users/me/contact-methods"
+    made = await client.post(path, json={"channel": "sms", "address": "+4930901829", "links": False})
+    assert (made.status_code, made.json()["links"]) == (201, False)
+    one = f"{path}/{made.json()['id']}"
+    kept = await client.put(one, json={"address": "+4930901829", "label": "old phone"})
+    assert (kept.json()["links"], kept.json()["label"]) == (False, "old phone")
+    assert (await client.put(one, json={"address": "+4930901829", "links": True})).json()["links"] is True
+    mail = {"channel": "mail", "address": "links@example.org"}
+    refused = await client.post(path, json=mail | {"links": False})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "links")
+    assert "only text messages go without links" in refused.json()["errors"][0]["message"]
+    mailed = await client.post(path, json=mail | {"links": True})
+    assert mailed.json()["links"] is True
+    two = f"{path}/{mailed.json()['id']}"
+    refused = await client.put(two, json={"address": "links@example.org", "links": False})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "links")
+    assert "only text messages go without links" in refused.json()["errors"][0]["message"]
+    for method in (one, two):
+        assert (await client.delete(method)).status_code == 204
+
+
 async def test_contact_methods_are_ones_own_or_an_admins_business(client):
     mail = {"channel": "mail", "address": "ana@example.org"}
     added = (await client.post("/users/ana/contact-methods", json=mail)).json()

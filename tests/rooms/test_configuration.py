@@ -401,6 +401,24 @@ async def test_a_source_never_changes(conn: AsyncConnection, now: datetime) -> N
         await apply(conn, now, town(integrations=[section("integrations")[0] | {"source": "grafana"}]))
 
 
+async def test_numbers_without_links_are_applied_and_exported(conn: AsyncConnection, now: datetime) -> None:
+    await apply(conn, now, town())
+    ana = section("users")[0]
+    texted = next(m for m in ana["contact_methods"] if m["channel"] == "sms")
+    mailed = next(m for m in ana["contact_methods"] if m["channel"] == "mail")
+
+    def users(*methods: dict[str, Any]) -> dict[str, Any]:
+        return town(users=[ana | {"contact_methods": list(methods)}, *section("users")[1:]])
+
+    changed = await apply(conn, now, users(mailed, texted | {"links": False}))
+    assert done(changed) == ["edit contact_method ana sms +4930901820"]
+    found = document.plain(await commands.export(conn))["users"][0]["contact_methods"]
+    assert [m.get("links") for m in found] == [None, False]
+    assert (await apply(conn, now, users(mailed, texted | {"links": False}))).changes == []
+    with pytest.raises(Invalid, match="only text messages go without links"):
+        await apply(conn, now, users(mailed | {"links": False}, texted))
+
+
 async def test_contact_methods_of_absent_lists_stay(conn: AsyncConnection, now: datetime) -> None:
     await apply(conn, now, town())
     ana = {name: value for name, value in section("users")[0].items() if name in ("key", "name", "email", "role")}

@@ -303,6 +303,23 @@ async def test_another_address_is_unverified_another_label_is_not(conn, now, ids
     assert (first["label"], before["verified"], after["verified"]) == ("", True, False)
 
 
+async def test_links_in_texts_are_turned_off_and_stay_off_until_turned_on(conn, now, ids, channels):
+    added = await contact_methods.add(conn, now, ids["ana"], SMS, channels, actor="cli", verified=True)
+    assert added.links is True
+
+    async def edited(**how):
+        edit = ContactMethodEdit(**({"address": "+4930901820"} | how))
+        return await contact_methods.edit(conn, now, ids["ana"], added.id, edit, channels, actor="user:ana")
+
+    assert (off := await edited(links=False)).links is False
+    assert (off.verified_at, off.version) == (now, 2)
+    assert (await edited(label="work")).links is False  # left out, it stays
+    assert (await edited(address="+4930901821")).links is False
+    assert (await edited(address="+4930901821", links=True)).links is True
+    records = await audit_of(conn, "contact_method.edited")
+    assert [after["links"] for _, after in records] == [False, False, False, True]
+
+
 async def test_notification_rules_are_the_users_own(conn, now, ids, channels):
     own = await contact_methods.add(conn, now, ids["ana"], SMS, channels, actor="cli", verified=True)
     other = await contact_methods.add(conn, now, ids["ben"], SMS, channels, actor="cli", verified=True)

@@ -197,3 +197,99 @@ async def test_a_worker_killed_between_sending_and_recording_has_it_sent_once_mo
 
 async def is_so(town: Town, statement: str) -> bool:
     return bool(await town.rows(statement))
+
+
+@pytest.mark.parametrize("lacks", ["address", "secret"])
+async def test_what_lacks_its_address_or_a_secret_waits_until_it_is_given(
+    town: Town, tickets: Tickets, lacks: str
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    request = {"headers": {"Authorization": "Bearer {secret.token}"}} if lacks == "secret" else None
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]}, request=request)
+    if lacks == "address":
+        await town.execute("UPDATE webhooks SET sealed_address = NULL")
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    for wait in (5, 20, 60, 300):
+        await town.wait(timedelta(seconds=wait))
+    [call] = (await cara.asks("GET", "/api/v1/webhooks/tickets/calls"))["items"]
+    assert (call["state"], call["tries"], tickets.requests) == ("pending", 5, [])
+    assert "sealed under another" in call["said"]
+    if lacks == "address":
+        await cara.asks("PUT", "/api/v1/webhooks/tickets/address", {"address": tickets.url})
+    else:
+        await cara.asks("PUT", "/api/v1/webhooks/tickets/secrets", {"secrets": {"token": "t0p"}})
+    await town.settle()
+    assert tickets.types == ["triggered"]
+
+
+async def test_what_lacks_its_secret_is_given_up_after_eighteen_hours(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    request = {"headers": {"Authorization": "Bearer {secret.token}"}}
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]}, request=request)
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    await town.alertmanager.resolves("HighErrorRate")
+    for wait in (5, 20, 60, 300, 1800, 7200, 18000, 36000):
+        assert not any("was not told" in line for line in await town.story())
+        await town.wait(timedelta(seconds=wait))
+    assert any("was not told that it was triggered (nobody gave the value" in line for line in await town.story())
+
+
+@pytest.mark.parametrize("claimed", [8, 9])
+async def test_a_call_whose_workers_keep_dying_is_given_up_after_nine_tries(
+    town: Town, tickets: Tickets, claimed: int
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered", "acknowledged"]})
+    tickets.answers = [503]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await town.execute(
+        "UPDATE webhook_calls SET state = 'sending', due_at = tocsin_now() + interval '1 minute', tries = :claimed",
+        claimed=claimed,
+    )
+    before = calls("given_up")
+    await ana.acknowledges()
+    await town.wait(minutes(1))
+    said = "was not told that it was triggered (the worker of its ninth try ended before it wrote"
+    if claimed == 8:
+        assert tickets.types == ["triggered", "triggered", "acknowledged"], "the ninth try"
+    else:
+        assert tickets.types == ["triggered", "acknowledged"], "the next is told nevertheless"
+    assert (calls("given_up") - before, any(said in line for line in await town.story())) == (claimed - 8, claimed == 9)
+
+
+async def test_what_comes_back_by_undoing_is_told_as_what_it_is(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(600)])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["acknowledged", "closed", "triggered"]})
+    for name in ("A", "B"):
+        await town.alertmanager.fires(name)
+        await ana.expects_mail(name)
+    first, second = await town.incidents()
+    await ana.acknowledges(second.number)
+    await ana.asks("POST", f"/api/v1/incidents/{second.number}/merge", {"into": first.number})
+    await ana.asks("POST", f"/api/v1/incidents/{first.number}/undo")
+    await town.settle()
+    assert tickets.types == ["triggered", "triggered", "acknowledged", "closed", "acknowledged"]
+    *_, back = tickets.told
+    assert (back["incident"]["number"], back["incident"]["state"]) == (second.number, "acknowledged")
+    assert back["because"] == f"Ana took back the merge with incident {first.number}"
+    tickets.requests.clear()
+    await town.alertmanager.fires("A", pod="b")
+    alerts = (await ana.asks("GET", f"/api/v1/incidents/{first.number}/alerts"))["items"]
+    pod_b = [a["alert_id"] for a in alerts if a["labels"].get("pod") == "b"]
+    split = await ana.asks("POST", f"/api/v1/incidents/{first.number}/split", {"alerts": pod_b})
+    await town.settle()
+    await ana.expects_mail("A of checkout")
+    await ana.asks("POST", f"/api/v1/incidents/{split['other']['number']}/undo")
+    await town.settle()
+    assert tickets.types == ["triggered", "closed"]
+    assert {t["incident"]["number"] for t in tickets.told} == {split["other"]["number"]}

@@ -30,12 +30,13 @@ MethodId = Annotated[int, Path(alias="id", description="The `id` of the contact 
 
 class ContactMethodAnswer(Answer):
     """It counts while it is verified and not broken. The `address` of `push` and `ntfy` is a secret: it is only named.
-    `version` is the ETag."""
+    `links` false: text messages to it carry none. `version` is the ETag."""
 
     id: int
     channel: str
     address: str
     label: str
+    links: bool
     verified_at: datetime | None
     broken_at: datetime | None
     broken_because: str | None

@@ -10,10 +10,10 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from app.access import commands as access
-from app.channels import registry
+from app.channels import countries, registry
 from app.directory import contact_methods, contact_store, contacts, digests, people, subscriptions
 from app.directory.contact_methods import Verified, WrongCode
-from app.directory.documents import ContactMethodDocument
+from app.directory.documents import ContactMethodDocument, ContactMethodEdit
 from app.errors import Invalid, NotFound, Refusal
 from app.notifications.commands import queue_message
 from app.web.auth import clear_session
@@ -33,6 +33,8 @@ TOLD: Final = {
     "sent": "A code is on its way. It is good for 15 minutes.",
     "verified": "Verified: you are reached there from now on.",
     "removed": "Removed.",
+    "links": "Texts to this number carry links from now on, as far as its country allows.",
+    "no_links": "Texts to this number carry no links from now on. Reply codes stay.",
     "rules": "This is how you are paged from now on.",
     "digest": "Quiet pages of the night wait for the morning from now on.",
     "no_digest": "Each quiet page goes out at once from now on. What waits already comes when it was planned.",
@@ -78,6 +80,7 @@ async def show(
         status,
         user=(await people.read_user(conn, key)).document,
         methods=own,
+        texting={m.id: countries.of(m.address) for m in own if m.channel == "sms"},
         rules={loud: person.rules_for(loud) for loud in ("loud", "quiet")},
         default={loud: not any(given == loud for given, _ in person.rules) for loud in ("loud", "quiet")},
         digest_at=digest_at,
@@ -166,6 +169,20 @@ async def verify(
         left = "1 try is" if entered.tries_left == 1 else f"{entered.tries_left} tries are"
         wrong = f"This is not the code that was sent. {left} left."
     return await show(request, reader, settings, wrong=wrong, status=422)
+
+
+@router.post("/contact-methods/{method_id}/links")
+async def set_links(
+    method_id: MethodId, reader: Editing, channels: ChannelsGiven, links: Annotated[str, Form(max_length=10)] = ""
+) -> Response:
+    """`links`: anything but empty for texts with links."""
+    (user_id, _), conn = me(reader), reader.tx.conn
+    before = await contact_methods.read(conn, user_id, method_id)
+    edit = ContactMethodEdit(address=before.address, label=before.label, links=bool(links))
+    await contact_methods.edit(
+        conn, reader.tx.now, user_id, method_id, edit, channels, actor=reader.caller.actor, version=before.version
+    )
+    return back("links" if links else "no_links")
 
 
 @router.post("/contact-methods/{method_id}/remove")
