@@ -57,6 +57,16 @@ def taken(seen: Standing, reader_id: int, now: datetime) -> str:
     return f"You have #{seen.number}: {what(seen)}"
 
 
+def escalated(seen: Standing) -> str:
+    """What is quiet stays so, and whoever gathers it for a morning sleeps on: nobody shall wait for them unawares."""
+    if seen.loudness == "quiet":
+        told = (
+            f"The next step of #{seen.number} is paged quietly, which may wait for a morning: a higher priority wakes."
+        )
+        return f"{told} {what(seen)}"
+    return f"The next step of #{seen.number} is paged now: {what(seen)}"
+
+
 def what(seen: Standing) -> str:
     return f"P{seen.priority} {seen.title} ({seen.service})"
 
