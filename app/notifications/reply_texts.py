@@ -155,6 +155,8 @@ def ask(meant: Meant, said: Said) -> str:
     match meant.why:
         case "which":
             letters = {"acknowledge_all": "aa", "resolve_anyway": "cc"}.get(said.verb, _LETTERS.get(said.verb, "a"))
+            if said.minutes is not None:
+                letters = f"{letters.split()[0]} {said.minutes}"
             return f"Which one? {_choices(meant.among, letters)}"
         case "no_such_code":
             there = f"Open: {_choices(meant.among)}" if meant.among else "Nothing is open for you."

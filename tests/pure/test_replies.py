@@ -287,6 +287,14 @@ def test_who_escalates_what_is_quiet_is_told_that_it_may_wait() -> None:
     assert "may wait for a morning" in reply_texts.escalated(seen(loudness="quiet"))
 
 
+def test_which_one_is_asked_with_the_minutes_that_were_given() -> None:
+    both = [incident(1), incident(2)]
+    snooze, promise = Said("snooze", minutes=60), Said("acknowledge", minutes=15)
+    assert reply_texts.ask(meant(snooze, both), snooze).startswith("Which one? 1s 60 ")
+    assert reply_texts.ask(meant(promise, both), promise).startswith("Which one? 1a 15 ")
+    assert reply_texts.ask(meant(Said("escalate"), both), Said("escalate")).startswith("Which one? 1e ")
+
+
 def test_a_runbook_comes_in_three_parts_at_most_and_ends_with_its_link() -> None:
     parts = reply_texts.runbook(seen(runbook_text="word " * 300), links=True)
     assert [p[:5] for p in parts[:3]] == [f"({n}/{len(parts)})" for n in (1, 2, 3)]
