@@ -32,6 +32,8 @@ LEASE: Final = timedelta(seconds=60)
 _S, _M, _H = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 TRY_AGAIN_AFTER: Final = (5 * _S, 20 * _S, _M, 5 * _M, 30 * _M, 2 * _H, 5 * _H, 10 * _H)
 """Temporary errors: nine tries within 18 hours; then it is given up."""
+NOT_GIVEN: Final = ("sealed", "secret")
+"""Codes of what an admin has yet to give, or to give again: no receiver refused anything, so it waits."""
 
 log = structlog.get_logger()
 
@@ -117,7 +119,7 @@ class Calling:
 
     async def _failed(self, call: Any, failed: SendFailed) -> None:
         """Tried again later, or given up where everybody can see it."""
-        final = failed.permanent or call.tries >= len(TRY_AGAIN_AFTER)
+        final = (failed.permanent and failed.code not in NOT_GIVEN) or call.tries >= len(TRY_AGAIN_AFTER)
         metrics.webhook_called("given_up" if final else "tried_again")
         log.warning("webhook_call_failed", code=failed.code, given_up=final, webhook=call.webhook_id)
         async with transaction(self._engine) as (conn, now):

@@ -133,6 +133,23 @@ async def test_what_is_refused_for_good_is_given_up_where_one_sees_it(town: Town
     assert tickets.types == ["triggered", "acknowledged", "triggered"]
 
 
+async def test_what_it_is_to_be_told_waits_for_a_secret_that_nobody_gave_yet(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    request = {"headers": {"X-Token": "{secret.token}"}}
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]}, request=request)
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    (waits,) = (await cara.asks("GET", "/api/v1/webhooks/tickets/calls"))["items"]
+    assert (waits["state"], waits["said"].split(",")[0]) == ("pending", "nobody gave the value of its secret token")
+    assert tickets.requests == []
+    await cara.asks("PUT", "/api/v1/webhooks/tickets/secrets", {"secrets": {"token": "hush-hush"}})
+    await town.wait(timedelta(seconds=5))
+    assert [r.headers["x-token"] for r in tickets.requests] == ["hush-hush"]
+    assert not any("was not told" in line for line in await town.story())
+
+
 async def test_after_eighteen_hours_it_is_given_up(town: Town, tickets: Tickets) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana])
