@@ -40,6 +40,7 @@ _QUIET: Final = {
     "sqlalchemy": logging.WARNING,
     "mail.log": logging.WARNING,
     "twilio": logging.WARNING,
+    "urllib3": logging.ERROR,  # what Apprise sends with: paths in debug, whole addresses in warnings
 }
 
 _SOURCE: Final = r"[a-z][a-z_-]{2,19}(?![^/\s?#\"'&])"

@@ -196,7 +196,8 @@ class Http:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as e:
             raise Blocked(f"not an http or https address: {e}") from e
         except httpx.TransportError as e:
-            raise Unreachable(f"{type(e).__name__}: {e}", written=written.yes) from e
+            said = str(e) or "the connection broke"  # of a reset there are no words
+            raise Unreachable(f"{type(e).__name__}: {said}", written=written.yes) from e
 
     async def _exchange(self, request: httpx.Request, auth: tuple[str, str] | None) -> Answer:
         if request.url.scheme not in ("http", "https") or not request.url.host:

@@ -89,7 +89,7 @@ class WebhookChannel:
 
 def _refused(status: int, headers: Mapping[str, str]) -> SendFailed:
     """What the other side does not take it does not take the next time either; what it cannot take now, it may."""
-    said = f"the webhook answered {status}"
+    said = f"the webhook answered {status}" + (", and redirects are not followed" if 300 <= status < 400 else "")
     if status >= 500 or status in _TEMPORARY:
         after = headers.get("retry-after", "")
         return SendFailed(said, code=str(status), retry_after_s=float(after) if after.isdigit() else None)

@@ -26,7 +26,7 @@ STANDING = text("""
            s.name AS service, coalesce(advice.runbook, s.runbook_url) AS runbook_url, s.runbook_text,
            coalesce(advice.note, '') AS note,
            coalesce(l.round, 0) AS round, coalesce(l.step, 0) AS step, l.next_step_at,
-           coalesce(u.time_zone, o.time_zone, 'UTC') AS time_zone, i.drill
+           coalesce(u.time_zone, o.time_zone, 'UTC') AS time_zone, i.drill, i.loudness
     FROM incidents i
     JOIN services s ON s.id = i.service_id
     LEFT JOIN organisation o ON o.id = 1
@@ -93,6 +93,7 @@ class Standing:
     next_step_at: datetime | None
     time_zone: str
     drill: bool = False
+    loudness: str = "loud"
     missing: tuple[str, ...] = ()
     """Who must acknowledge as well, by name."""
     given: tuple[str, ...] = ()

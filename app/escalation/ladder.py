@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from app.escalation.following import NOTHING_FOLLOWS, Follows, follow
 from app.escalation.policy_copy import Rung, Target
-from app.escalation.positions import NAMED, FindReach, Ladder, PageOrder, Reach, Shadowing, Situation, orders
+from app.escalation.positions import HANDED, NAMED, FindReach, Ladder, PageOrder, Reach, Shadowing, Situation, orders
 from app.escalation.turns import People, Turns
 from app.hours import advance_open
 from app.incidents.states import OPEN
@@ -215,7 +215,7 @@ class _Climber:
     def _step(self, rung: Rung, more: Sequence[Target]) -> bool:
         """Pages a step; False when it reached nobody."""
         ladder = self.result.ladder
-        reach = self._reach(rung, more)
+        reach = self._reach(rung, more) if ladder.step != ASSIGNED_STEP else _as_handed(self._reach(rung, more))
         asked = replace(reach, people=self._asked(rung, reach.people))
         after = replace(ladder, step=ladder.step + 1, reached=max(ladder.reached, 0) + len(asked.people))
         self._page(asked, lasts=rung.lasts)
@@ -279,6 +279,11 @@ class _Climber:
 
     def _say(self, kind: str, **data: Any) -> None:
         self.result.entries.append(Entry(self.result.ladder.incident_id, kind, data=data))
+
+
+def _as_handed(reach: Reach) -> Reach:
+    """Whoever it was handed to is told so: no policy names them."""
+    return replace(reach, people=tuple((user, name, HANDED) for user, name, _ in reach.people))
 
 
 def _as_last_resort(reach: Reach) -> Reach:

@@ -69,6 +69,7 @@ class Situation(Struct, frozen=True, gc=False):
 
 
 NAMED: Final = "named in the policy"
+HANDED: Final = "the one it was handed to"
 
 
 class Reach(Struct, frozen=True, gc=False):

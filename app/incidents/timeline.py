@@ -95,6 +95,15 @@ def _asking(d: Data) -> str:
     return "informing" if d.get("informs") else "paging"
 
 
+def _where(d: Data) -> str:
+    """Step 0 comes before those of a policy: whoever a person handed the incident to."""
+    return f"Step {d['step']} of round {d['round']}: {_asking(d)} " if d["step"] else "Paging whom it was handed to: "
+
+
+def _whom(d: Data) -> str:
+    return f"Step {d['step']} reached nobody" if d["step"] else "Whom it was handed to cannot be reached"
+
+
 def _calling(d: Data) -> str:
     named = d.get("webhooks") or ()
     return f"; calling the webhook{'s' if len(named) > 1 else ''} {', '.join(named)}" if named else ""
@@ -174,9 +183,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     "joined_storm": lambda d: f"Part of {d['name']}: incident {d['of']} speaks for all while it lasts",
     "storm_over": lambda d: str(d["report"]),
     "note": lambda d: str(d["text"]),
-    "step": lambda d: (
-        f"Step {d['step']} of round {d['round']}: {_asking(d)} {', '.join(d['names'])}{_calling(d)}{_not_reached(d)}"
-    ),
+    "step": lambda d: f"{_where(d)}{', '.join(d['names'])}{_calling(d)}{_not_reached(d)}",
     "step_skipped": lambda d: f"Step {d['step']} is skipped: {d['because']}",
     "handed_over": lambda d: f"The rounds of “{d['policy']}” are over: “{d['to']}” takes over",
     "handed_over_to_tier": lambda d: (
@@ -184,7 +191,7 @@ _SENTENCES: dict[str, Callable[[Data], str]] = {
     ),
     "tier_not_there": lambda d: f"“{d['policy']}” cannot hand over to support tier {d['tier']}: {d['because']}",
     "last_resort": lambda d: f"Last resort: paging {', '.join(d['names'])}{_not_reached(d)}",
-    "nobody_reached": lambda d: f"Step {d['step']} reached nobody: {d['because']}{_calling(d)}",
+    "nobody_reached": lambda d: f"{_whom(d)}: {d['because']}{_calling(d)}",
     "last_resort_unreachable": lambda d: f"The last resort cannot be reached: {d['because']}",
     "sent": lambda d: f"{_told(d)}{' (repeat)' if d.get('repeated') else ''}{_with(d)}",
     "delivered": lambda d: (

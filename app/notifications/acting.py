@@ -117,7 +117,7 @@ async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate,
         case "escalate":
             incident = (await incident_store.lock(conn, [one.incident_id]))[one.incident_id]
             await escalation.escalate_now(conn, now, incident, who)
-            return f"The next step of #{one.number} is paged now: {texts.what(before)}"
+            return texts.escalated(before)
         case "snooze":
             return await _snooze(conn, now, one, who, before, said.lasts or timedelta())
         case _:

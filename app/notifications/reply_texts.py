@@ -57,6 +57,16 @@ def taken(seen: Standing, reader_id: int, now: datetime) -> str:
     return f"You have #{seen.number}: {what(seen)}"
 
 
+def escalated(seen: Standing) -> str:
+    """What is quiet stays so, and whoever gathers it for a morning sleeps on: nobody shall wait for them unawares."""
+    if seen.loudness == "quiet":
+        told = (
+            f"The next step of #{seen.number} is paged quietly, which may wait for a morning: a higher priority wakes."
+        )
+        return f"{told} {what(seen)}"
+    return f"The next step of #{seen.number} is paged now: {what(seen)}"
+
+
 def what(seen: Standing) -> str:
     return f"P{seen.priority} {seen.title} ({seen.service})"
 
@@ -151,6 +161,8 @@ def ask(meant: Meant, said: Said) -> str:
     match meant.why:
         case "which":
             letters = {"acknowledge_all": "aa", "resolve_anyway": "cc"}.get(said.verb, _LETTERS.get(said.verb, "a"))
+            if said.minutes is not None:
+                letters = f"{letters.split()[0]} {said.minutes}"
             return f"Which one? {_choices(meant.among, letters)}"
         case "no_such_code":
             there = f"Open: {_choices(meant.among)}" if meant.among else "Nothing is open for you."

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from app.escalation.answering import Standing
 from app.incidents.states import ends_soon
@@ -25,6 +25,11 @@ from app.incidents.states import ends_soon
 Action = Literal["acknowledge", "escalate", "resolve", "resolve_anyway"]
 ForAll = Literal["acknowledge_all"]
 """Of a message about several incidents; whatever changed, it is right as *acknowledge* is."""
+
+ESCALATED: Final = "The next step is being paged now."
+ESCALATED_QUIETLY: Final = (
+    "The next step is paged quietly, which may wait for somebody's morning. Raise the priority to wake them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def said(pressed: str, seen: Standing, user_id: int) -> str:
         case "acknowledge" if seen.acknowledged_by_id == user_id:
             return "Thank you. Nobody else is paged."
         case "escalate" if seen.state == "triggered":
-            return "The next step is being paged now."
+            return ESCALATED_QUIETLY if seen.loudness == "quiet" else ESCALATED
         case "escalate" if not seen.is_open:
             return "It was over before you pressed. Nobody was paged."
         case "resolve" if seen.is_open and seen.reopened:

@@ -141,6 +141,7 @@ def test_handed_to_somebody_they_alone_are_paged_before_the_first_step() -> None
     handed = replace(TRIGGERED, epoch=2, assigned_to_id=3)
     first = climb(ladder((5, [1])), handed, ALL, LAST_RESORT, NOW)
     assert (paged(first), first.ladder.step, first.ladder.next_step_at) == ([3], 0, NOW + m(5))
+    assert [page.because for page in first.pages] == ["the one it was handed to"], "no policy names them"
     assert paged(climb(first.ladder, handed, ALL, LAST_RESORT, NOW + m(5))) == [1]
 
 

@@ -100,6 +100,11 @@ def test_whoever_has_it_may_say_so_again_shortly_before_it_expires() -> None:
         ("acknowledge", RESOLVED, "It was over before you pressed."),
         ("acknowledge", TRIGGERED, ""),  # it expired meanwhile: the screen says that nobody has it
         ("escalate", TRIGGERED, "The next step is being paged now."),
+        (
+            "escalate",
+            replace(TRIGGERED, loudness="quiet"),
+            "The next step is paged quietly, which may wait for somebody's morning. Raise the priority to wake them.",
+        ),
         ("escalate", RESOLVED, "It was over before you pressed. Nobody was paged."),
         ("resolve", RESOLVED, ""),
         ("resolve", replace(TRIGGERED, reopened=1), "It is open again."),

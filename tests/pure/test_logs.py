@@ -201,6 +201,14 @@ def test_levels_and_noise(written: io.StringIO) -> None:
         logs.configure("loud")
 
 
+def test_what_apprise_sends_with_never_writes_an_address(written: io.StringIO) -> None:
+    logs.configure("debug", written)
+    library = logging.getLogger("urllib3.connectionpool")
+    library.debug('https://api.telegram.org "POST /bot123:token/sendMessage HTTP/1.1" 200 2')
+    library.warning("Failed to parse headers (url=https://api.telegram.org/bot123:token/sendMessage)")
+    assert written.getvalue() == ""
+
+
 def test_configuring_twice_writes_once(written: io.StringIO) -> None:
     logs.configure("info", written)
     logging.getLogger("some.library").warning("once")

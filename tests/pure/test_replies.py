@@ -288,6 +288,8 @@ def built_in() -> list[str]:
         reply_texts.standing(seen(state="triggered", acknowledged_by_id=None), 1, NOW),
         reply_texts.taken_all([seen(), seen(number=13)], 1, NOW),
         reply_texts.still_firing(seen(), 99, 2),
+        reply_texts.escalated(seen()),
+        reply_texts.escalated(seen(loudness="quiet", priority=5)),
         reply_texts.why(seen(), "a member of primary", 1, NOW),
         reply_texts.needs_minutes(Said("snooze", 3), 10080),
         reply_texts.help_text([]),
@@ -310,6 +312,19 @@ def test_our_own_texts_are_gsm7_and_fit_two_segments(text: str) -> None:
     assert size(text).segments <= 2
     assert "  " not in text
     assert parse(text) == UNKNOWN, "what we say is never taken for a command when a machine sends it back"
+
+
+def test_who_escalates_what_is_quiet_is_told_that_it_may_wait() -> None:
+    assert reply_texts.escalated(seen()).startswith("The next step of #12 is paged now: P1 ")
+    assert "may wait for a morning" in reply_texts.escalated(seen(loudness="quiet"))
+
+
+def test_which_one_is_asked_with_the_minutes_that_were_given() -> None:
+    both = [incident(1), incident(2)]
+    snooze, promise = Said("snooze", minutes=60), Said("acknowledge", minutes=15)
+    assert reply_texts.ask(meant(snooze, both), snooze).startswith("Which one? 1s 60 ")
+    assert reply_texts.ask(meant(promise, both), promise).startswith("Which one? 1a 15 ")
+    assert reply_texts.ask(meant(Said("escalate"), both), Said("escalate")).startswith("Which one? 1e ")
 
 
 def test_a_runbook_comes_in_three_parts_at_most_and_ends_with_its_link() -> None:

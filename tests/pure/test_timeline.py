@@ -55,6 +55,9 @@ VERDICT = {
             "Resolved (by Ana): disk full, fixed by rotating the logs",
         ),
         ("explained", {"name": "Ana", "cause": "", "fix": "a restart"}, "What it was, says Ana: fixed by a restart"),
+        ("step", {"step": 2, "round": 1, "names": ["Ana"]}, "Step 2 of round 1: paging Ana"),
+        ("step", {"step": 0, "round": 1, "names": ["Ana"]}, "Paging whom it was handed to: Ana"),
+        ("nobody_reached", {"step": 0, "because": "no way"}, "Whom it was handed to cannot be reached: no way"),
         ("explained", {"name": "Ana", "cause": "", "fix": ""}, "What it was, says Ana: nobody knows"),
     ],
 )

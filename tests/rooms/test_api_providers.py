@@ -180,4 +180,5 @@ async def test_costs_are_told_where_they_are_known(house: Whole) -> None:
     for bad in ("2026-13", "2026", "x", "0001-01", "9999-12"):
         refused = await get(house, f"/api/v1/costs?month={bad}")
         assert refused.status_code == 422, bad
-        assert "month" in refused.text
+        [error] = refused.json()["errors"]
+        assert (error["field"], error["message"][:5]) == ("month", "give " if bad != "0001-01" else "nothi"), bad

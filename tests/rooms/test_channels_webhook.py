@@ -23,12 +23,15 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 class Receiver:
     def __init__(self) -> None:
-        self.answer = wire.Answer(204)
+        self.answer: wire.Answer | None = wire.Answer(204)
+        """None: it resets the connection."""
         self.requests: list[wire.Request] = []
         self.server = wire.Server(self.take)
 
     async def take(self, request: wire.Request) -> wire.Answer:
         self.requests.append(request)
+        if self.answer is None:
+            raise wire.Reset
         return self.answer
 
 
@@ -105,3 +108,22 @@ async def test_whoever_is_not_there_is_tried_again(receiver: Receiver, tmp_path:
         await sending.send(message(port))
     await sending.close()
     assert (failed.value.permanent, failed.value.maybe_sent) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "the webhook: ReadError: the connection broke"),
+        (wire.Answer(302), "the webhook answered 302, and redirects are not followed"),
+        (wire.Answer(404), "the webhook answered 404"),
+    ],
+)
+async def test_what_is_said_of_a_receiver(
+    receiver: Receiver, tmp_path: Path, answer: wire.Answer | None, said: str
+) -> None:
+    receiver.answer = answer
+    sending = await channel(tmp_path)
+    with pytest.raises(SendFailed) as failed:
+        await sending.send(message(receiver.server.port))
+    await sending.close()
+    assert str(failed.value) == said

@@ -189,6 +189,7 @@ async def test_a_manager_finds_the_screen(month: Whole) -> None:
     async with house.engine.begin() as conn:
         shop, bank = await team(conn, "shop"), await team(conn, "bank")
         await message(conn, None, shop, bank)
+    assert "give a month like 2026-11" in await shown("/costs?month=nov", status=422)
     none = await shown("/costs?month=2026-11")
     assert "No provider told a price" in none
     assert "SHOP" in none

@@ -21,7 +21,12 @@ router = APIRouter(tags=["providers"])
 
 READS = permission("incidents.read")
 Month = Annotated[
-    str, Query(pattern=r"^\d{4}-\d{2}$", description="A month in UTC, like 2026-11.", examples=["2026-11"])
+    str,
+    Query(
+        description="A month in UTC, like 2026-11.",
+        examples=["2026-11"],
+        json_schema_extra={"pattern": r"^\d{4}-\d{2}$"},
+    ),
 ]
 COLUMNS = (
     "at", "incident", "team", "service", "user", "purpose", "channel", "provider", "provider_id", "status", "price",
@@ -118,12 +123,14 @@ def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], name: str) -
 def bounds(month: str) -> tuple[datetime, datetime]:
     """Half open. Raises Invalid for a month that there is not."""
     try:
-        start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+        start = datetime.strptime(month if len(month) == len("2026-11") else "", "%Y-%m").replace(tzinfo=UTC)
         end = (start + timedelta(days=31)).replace(day=1)
     except (ValueError, OverflowError) as e:
-        raise Invalid(
-            "month: a month like 2026-11 is needed", errors=[{"field": "month", "message": "no month"}]
-        ) from e
+        raise _no_month("give a month like 2026-11") from e
     if not 2000 <= start.year <= 9000:
-        raise Invalid("month: nothing was sent then", errors=[{"field": "month", "message": "2000-01 to 9000-12"}])
+        raise _no_month("nothing was sent then: give one from 2000-01 to 9000-12")
     return start, end
+
+
+def _no_month(message: str) -> Invalid:
+    return Invalid(f"month: {message}", errors=[{"in": "query", "field": "month", "message": message}])

@@ -98,7 +98,7 @@ async def escalate(number: Number, request: Request, reader: Responding, view: S
     commands.must_be_open(incident)
     await escalation.escalate_now(reader.tx.conn, reader.tx.now, incident, responder(reader))
     reader.tx.after_commit(request.app.state.wake)
-    return back(number, "escalated")
+    return back(number, "escalated" if incident.loudness == "loud" else "escalated-quietly")
 
 
 @router.post("/resolve")

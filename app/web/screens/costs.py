@@ -28,7 +28,7 @@ class Team:
 @router.get("/costs")
 async def show_costs(
     reader: Annotated[Reader, reads("incidents.read")],
-    month: Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$")] = "",
+    month: Annotated[str, Query()] = "",
 ) -> Response:
     """Of this month (in UTC, as prices are told), or of the one that is asked for."""
     now = reader.tx.now.astimezone(UTC)

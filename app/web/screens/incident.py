@@ -20,7 +20,7 @@ from app.ingest import change_store
 from app.notifications import health_store
 from app.notifications import reading as notification_reading
 from app.rehearsal import explanation
-from app.web.link_view import View
+from app.web.link_view import ESCALATED, ESCALATED_QUIETLY, View
 from app.web.pages import PageWanted, decode, encode
 from app.web.screens.reader import Reader, reads
 from app.web.screens.rendering import CHANNEL_WORDS, listed
@@ -44,7 +44,8 @@ TOLD: Final = {
     "partly": "Thank you. Others must acknowledge as well; see below.",
     "late": "Somebody was faster; see below.",
     "over": "It was over before you pressed.",
-    "escalated": "The next step is being paged now.",
+    "escalated": ESCALATED,
+    "escalated-quietly": ESCALATED_QUIETLY,
     "unacknowledged": "Nobody has it any more: it pages from the first step.",
     "reassigned": "Handed over: that person is being paged.",
     "snoozed": "Snoozed.",
