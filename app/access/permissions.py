@@ -49,6 +49,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
     "schedule_feeds.edit": Permission("operator", "configure"),
     "overrides.edit": Permission("operator", "respond"),
     "reachability.read": Permission("operator", "read"),
+    "costs.read": Permission("manager", "read"),
     "drills.read": Permission("viewer", "read"),
     "drills.start": Permission("manager", "respond", of_team=True),
     "policies.read": Permission("viewer", "read"),

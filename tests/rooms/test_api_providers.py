@@ -89,8 +89,8 @@ async def told(house: Whole, path: str, body: bytes, **headers: str) -> httpx.Re
     return await house.http.post(f"/v1/gateways/{path}", content=body, headers=headers or signed(body))
 
 
-async def get(house: Whole, path: str) -> httpx.Response:
-    return await house.http.get(path, headers=house.as_person("ana"))
+async def get(house: Whole, path: str, person: str = "ana") -> httpx.Response:
+    return await house.http.get(path, headers=house.as_person(person))
 
 
 NOW = datetime.now(UTC)
@@ -166,19 +166,19 @@ async def test_costs_are_told_where_they_are_known(house: Whole) -> None:
     await sent(house, month + timedelta(days=27, hours=23), "t2", price="0.0250", currency="EUR")
     await sent(house, month + timedelta(minutes=1), "t3")
     await sent(house, last, "t4", price="9", currency="EUR")
-    costs = (await get(house, "/api/v1/costs?month=2026-11")).json()
+    costs = (await get(house, "/api/v1/costs?month=2026-11", "cara")).json()
     fields = ("team", "provider", "messages", "priced", "total", "currency")
     assert [tuple(item[f] for f in fields) for item in costs["items"]] == [
         (None, "bird", 2, 2, "0.1000", "EUR"), (None, "bird", 1, 0, None, None),
     ]  # fmt: skip
-    answer = await get(house, "/api/v1/costs/messages.csv?month=2026-11")
+    answer = await get(house, "/api/v1/costs/messages.csv?month=2026-11", "cara")
     assert answer.headers["content-type"].startswith("text/csv")
     lines = answer.text.splitlines()
     assert len(lines) == 4
     assert lines[1] == "2026-11-03T00:00:00Z,,,,ana,notice,sms,bird,m-t1,delivered,0.0750,EUR,"
     assert lines[2].endswith(",accepted,,,")
     for bad in ("2026-13", "2026", "x", "0001-01", "9999-12"):
-        refused = await get(house, f"/api/v1/costs?month={bad}")
+        refused = await get(house, f"/api/v1/costs?month={bad}", "cara")
         assert refused.status_code == 422, bad
         [error] = refused.json()["errors"]
         assert (error["field"], error["message"][:5]) == ("month", "give " if bad != "0001-01" else "nothi"), bad

@@ -185,6 +185,8 @@ async def test_a_manager_finds_the_screen(month: Whole) -> None:
 
     assert 'href="/costs"' in await shown("/incidents")
     assert 'href="/costs"' not in await shown("/incidents", "dan")
+    for path in ("/costs", "/api/v1/costs?month=2026-11", "/api/v1/costs/messages.csv?month=2026-11"):
+        await shown(path, "dan", status=403)
     assert "No text and no call in this month" in await shown("/costs")
     async with house.engine.begin() as conn:
         shop, bank = await team(conn, "shop"), await team(conn, "bank")

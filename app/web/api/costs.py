@@ -19,7 +19,7 @@ from app.web.models import Answer
 
 router = APIRouter(tags=["providers"])
 
-READS = permission("incidents.read")
+READS = permission("costs.read")
 Month = Annotated[
     str,
     Query(

@@ -27,7 +27,7 @@ class Team:
 
 @router.get("/costs")
 async def show_costs(
-    reader: Annotated[Reader, reads("incidents.read")],
+    reader: Annotated[Reader, reads("costs.read")],
     month: Annotated[str, Query()] = "",
 ) -> Response:
     """Of this month (in UTC, as prices are told), or of the one that is asked for."""
