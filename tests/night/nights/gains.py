@@ -55,20 +55,20 @@ def _with_digests(night: Night, chance: Random) -> Night:
     if chance.random() >= DIGESTS:
         return night
     town = night.organisation
-    people = tuple(_early(night, chance, p) if chance.random() < 0.6 else p for p in town.people)
-    quiet = [a for n in range(chance.randint(1, 3)) for a in _quiet(night, chance, n)]
+    people = tuple(_early(night, chance, p) if chance.random() < 0.8 else p for p in town.people)
+    quiet = [a for n in range(chance.randint(2, 5)) for a in _quiet(night, chance, n)]
     return _and(replace(night, organisation=replace(town, people=people)), quiet)
 
 
 def _early(night: Night, chance: Random, person: Resident) -> Resident:
-    at = night.began + timedelta(seconds=chance.uniform(0.15, 0.95) * night.lasts)
+    at = night.began + timedelta(seconds=chance.uniform(0.3, 0.8) * night.lasts)
     return replace(person, digest_at=at.astimezone(ZoneInfo(night.organisation.zone)).strftime("%H:%M"))
 
 
 def _quiet(night: Night, chance: Random, nth: int) -> list[Happening]:
     """An alert that is worth a quiet page, and perhaps its end."""
     service, name = chance.choice(night.organisation.services).key, chance.choice(NAMES)
-    at, severity = round(chance.uniform(0, night.lasts * 0.6), 3), chance.choice(("info", "info", "warning"))
+    at, severity = round(chance.uniform(0, night.lasts * 0.5), 3), chance.choice(("info", "info", "warning"))
     found = [Alerts(at, service, (name,), f"-quiet{nth}", severity, True, at)]
     if chance.random() < 0.3:
         end = round(at + chance.choice((300, 1500)), 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from nights.evidence import Evidence, Heard
 from nights.script import Hook, Night
 
 TRIES_AT_MOST: Final = 9
+AT_ONCE: Final = timedelta(seconds=1)
+AT_A_TIME: Final = 5
 KINDS: Final[Mapping[str, frozenset[str]]] = {
     "triggered": frozenset({"opened", "opened_by_hand", "split_from", "reopened"}),
     "acknowledged": frozenset({"acknowledged", "snoozed", "silenced"}),
@@ -73,6 +76,23 @@ def webhooks_are_told_in_order(night: Night, seen: Evidence) -> Iterator[str]:
                     yield f"{hook} heard {x.type} of incident {number} before {before.type} was over"
 
 
+def webhooks_are_told_at_once(night: Night, seen: Evidence) -> Iterator[str]:
+    """Calls are made beside the pages, "at most five at a time to one webhook from one worker": what can be told is
+    told at once, when what happened before it to its incident is over, and nobody's trouble but its own delays it."""
+    told = {(c.hook, c.entry_id): c for c in seen.rows.calls}
+    first: set[tuple[str, UUID]] = set()
+    for x in _by_time(seen):
+        if (call := told.get((x.hook, x.id))) is None or (x.hook, x.id) in first:
+            continue
+        first.add((x.hook, x.id))
+        before = [c.finished_at for c in told.values() if (c.hook, c.number) == (call.hook, call.number)
+                  and c.entry_id < call.entry_id and c.finished_at is not None]  # fmt: skip
+        due = max([call.at, *before])
+        others = sum(y.hook == x.hook and y.claimed_at < x.claimed_at and y.at >= due for y in seen.heard)
+        if x.claimed_at - due - seen.away(due, x.claimed_at) > AT_ONCE and others < AT_A_TIME:
+            yield f"{x.hook} heard {x.type} of incident {x.number} at {x.claimed_at}, and could at {due}"
+
+
 def a_call_is_repeated_only_when_it_must_be(night: Night, seen: Evidence) -> Iterator[str]:
     """Receivers must be idempotent: "delivery is at least once": again only after an answer that failed or got lost, or
     a worker that died, nine times at most, never after a final answer; "`webhook-id` is the same for every try of one
@@ -106,6 +126,7 @@ def steps_call_webhooks(night: Night, seen: Evidence) -> Iterator[str]:
 RULES: Final[Sequence[Any]] = (
     webhooks_are_told_what_happens,
     webhooks_are_told_in_order,
+    webhooks_are_told_at_once,
     a_call_is_repeated_only_when_it_must_be,
     steps_call_webhooks,
 )

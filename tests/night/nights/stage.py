@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.links import Links
-from app.notifications.calling import ROOM as CALLS_AT_ONCE
 from app.notifications.delivery import ROOM
 from app.worker import Worker
 from nights import digest_answers, morning
@@ -146,7 +145,7 @@ class Stage:
             if not self.workers:
                 return
             if self._due is None or self._due > self.now:
-                if await self._calls(late=turn == 0):
+                if await self._calls():
                     continue
                 return
             if turn == 0 and self._due < self.now:
@@ -157,13 +156,10 @@ class Stage:
                 return
         raise Spins(f"something is due at {self.now}, and no worker does it")
 
-    async def _calls(self, *, late: bool) -> bool:
+    async def _calls(self) -> bool:
         """Lets one worker tell webhooks what is due. False: none has anything to tell, or room for it."""
-        due = self._calls_due
-        if due is None or due > self.now:
+        if self._calls_due is None or self._calls_due > self.now:
             return False
-        if late and due < self.now and all(w.calling.in_flight < CALLS_AT_ONCE for w in self.workers.values()):
-            self.evidence.late.append(Late(due, self.now))
         for number in self._callers.sample(sorted(self.workers), len(self.workers)):
             try:
                 claimed = await self.workers[number].calling.send_due()
