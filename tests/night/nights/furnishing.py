@@ -90,7 +90,8 @@ async def furnish(
         await lists.set_matrix(conn, now, rows, actor=ACTOR)
     await _services(conn, now, town, made)
     for hook in town.hooks:
-        await _listens(conn, now, hook)
+        if hook.happens:
+            await _listens(conn, now, hook)
     for key, words in town.templates:
         part, _, service = key.partition(":")
         await conn.execute(TEMPLATE, {"part": part, "service": service or None, "text": words, "now": now})

@@ -42,7 +42,8 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A webhook: what it is told of, of which services (none: all) and of which priorities (5: all)."""
+    """A webhook: what it is told of (nothing: only steps call it), of which services (none: all) and of which
+    priorities (5: all)."""
 
     key: str
     happens: tuple[str, ...] = ()
