@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -68,12 +69,11 @@ def webhooks_are_told_in_order(night: Night, seen: Evidence) -> Iterator[str]:
         if not x.of_step:
             groups[x.hook, x.number].append(x)
     for (hook, number), calls in groups.items():
-        for n, x in enumerate(calls):
-            for before in calls[:n]:
-                if before.id > x.id:
-                    yield f"{hook} heard {x.type} of incident {number} at {x.claimed_at}, after {before.type}"
-                elif before.id != x.id and ((hook, before.id) not in ended or before.at > x.claimed_at):
-                    yield f"{hook} heard {x.type} of incident {number} before {before.type} was over"
+        for before, x in pairwise(calls):
+            if before.id > x.id:
+                yield f"{hook} heard {x.type} of incident {number} at {x.claimed_at}, after {before.type}"
+            elif before.id != x.id and ((hook, before.id) not in ended or before.at > x.claimed_at):
+                yield f"{hook} heard {x.type} of incident {number} before {before.type} was over"
 
 
 def webhooks_are_told_at_once(night: Night, seen: Evidence) -> Iterator[str]:
