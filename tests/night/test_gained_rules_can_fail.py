@@ -32,7 +32,7 @@ def page(id_: UUID, number: int, **members: Any) -> Any:
     known: dict[str, Any] = {
         "id": id_, "number": number, "person": "ana", "purpose": "page", "loudness": "quiet", "created_at": s(100),
         "content": {"digest": "2026-11-23"}, "ladder_id": UUID(int=number), "epoch": 1, "webhook_id": None,
-        "state": "sent",
+        "state": "sent", "round": 1, "step": 0,
     }  # fmt: skip
     return SimpleNamespace(**known | members)
 
@@ -132,6 +132,15 @@ def test_a_quiet_page_of_a_night_that_does_not_wait() -> None:
     assert "what_waits_says_so" in wrong(seen)
     rows(seen, notifications=(page(N1, 1, loudness="loud"), *seen.rows.notifications[1:]))
     assert "what_waits_says_so" in wrong(seen)
+
+
+def test_what_moves_on_is_of_the_same_night() -> None:
+    seen = good()
+    next_one = {"created_at": s(MORNING + 60), "ladder_id": UUID(int=1)}
+    alone = page(UUID(int=99), 1, content={}, **next_one)
+    assert wrong(rows(seen, notifications=(*seen.rows.notifications, alone))) == {"what_waits_says_so"}
+    together = page(UUID(int=99), 1, **next_one)
+    assert wrong(rows(seen, notifications=(*seen.rows.notifications[:-1], together))) == set()
 
 
 def test_two_messages_about_one_night() -> None:

@@ -54,14 +54,13 @@ def what_waits_for_a_digest_goes_out_together(night: Night, seen: Evidence) -> I
 
 
 def what_waits_says_so(night: Night, seen: Evidence) -> Iterator[str]:
-    """Every quiet page that was planned in a night waits for its morning, visibly, with the date; none by day, and
-    nothing that is loud."""
+    """Every quiet page that was planned in a night waits for its morning, visibly, with the date; what follows one that
+    did not arrive is of that date too ("all of it moves on"); none by day, and nothing that is loud."""
     for n in seen.rows.notifications:
         if n.purpose != "page" or n.person is None or not night.resident(n.person).digest_at:
             continue
         waits = n.loudness == "quiet" and _night(night, n.person, n.created_at) is not None
-        after = n.loudness == "quiet" and n.content.get("digest") and _after_a_digest(n, seen)
-        if bool(n.content.get("digest")) != waits and not after:
+        if bool(n.content.get("digest")) != (waits or _follows_one_that_waited(n, seen)):
             yield f"the {n.loudness} page to {n.person} of {n.created_at}: digest {n.content.get('digest')!r}"
 
 
@@ -116,13 +115,13 @@ def _night(night: Night, person: str, at: datetime) -> datetime | None:
     return None
 
 
-def _after_a_digest(n: Any, seen: Evidence) -> bool:
-    """It follows a page of that digest which did not arrive."""
+def _follows_one_that_waited(n: Any, seen: Evidence) -> bool:
+    """It is what moves on when a page of its step did not arrive."""
+    place = n.person, n.ladder_id, n.epoch, n.round, n.step
     return any(
-        m is not n and (m.person, m.ladder_id, m.epoch) == (n.person, n.ladder_id, n.epoch)
-        and m.content.get("digest") == n.content["digest"] and m.created_at <= n.created_at
+        (m.person, m.ladder_id, m.epoch, m.round, m.step) == place and m.id < n.id and m.content.get("digest")
         for m in seen.rows.notifications
-    )  # fmt: skip
+    )
 
 
 def _told(letter: Letter) -> str:
