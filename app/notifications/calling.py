@@ -81,6 +81,10 @@ class Calling:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
     async def _messages(self, conn: AsyncConnection, now: datetime, calls: Sequence[Any]) -> list[Message]:
         fresh = {c.incident_id for c in calls if c.facts is None}
         known = await webhook_messages.facts(conn, fresh, self._public_url)

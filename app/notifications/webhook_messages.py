@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access.links import Links
 from app.channels.webhook_request import Ready, Template, ready, usual
+from app.db.engine import dumps
 from app.escalation.webhooks import secrets_label
 
 _FACTS = text("""
@@ -30,6 +31,10 @@ _FACTS = text("""
 _REQUESTS = text("""
     SELECT w.id, w.request, w.sealed_secrets FROM webhooks w
     WHERE w.id = ANY (CAST(:ids AS bigint[])) AND w.request IS NOT NULL
+""")
+_KEEP = text("""
+    UPDATE notifications n SET content = n.content || jsonb_build_object('incident', t.incident)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:incidents AS jsonb[])) AS t (id, incident) WHERE n.id = t.id
 """)
 _NEWEST = text("SELECT i.id FROM incidents i WHERE NOT i.drill ORDER BY i.id DESC LIMIT 1")
 
@@ -106,16 +111,24 @@ class Called:
     """What the webhooks among some notifications are sent: of steps that name them, and of tests."""
 
     def __init__(self, requests: Requests, facts: Mapping[UUID, Mapping[str, Any]]) -> None:
+        """`facts` by notification."""
         self._requests = requests
         self._facts = facts
 
     @classmethod
     async def read(cls, conn: AsyncConnection, rows: Sequence[Any], links: Links, public_url: str) -> Called:
-        """`rows`: of notifications, to people as well."""
+        """`rows`: of notifications, to people as well. How an incident is at the first try is kept: every try of one
+        message says the same."""
         called = [r for r in rows if r.webhook_id is not None]
-        about = {r.incident_id for r in called if r.incident_id is not None}
         requests = await Requests.read(conn, {r.webhook_id for r in called}, links)
-        return cls(requests, await facts(conn, about, public_url))
+        about = [r for r in called if r.incident_id is not None]
+        kept = {r.id: r.content["incident"] for r in about if "incident" in r.content}
+        fresh = [r for r in about if r.id not in kept]
+        known = await facts(conn, {r.incident_id for r in fresh}, public_url)
+        if fresh:
+            said = {"ids": [r.id for r in fresh], "incidents": [dumps(known[r.incident_id]) for r in fresh]}
+            await conn.execute(_KEEP, said)
+        return cls(requests, kept | {r.id: known[r.incident_id] for r in fresh})
 
     def request(self, row: Any) -> Ready | None:
         """None for a notification to a person."""
@@ -125,7 +138,7 @@ class Called:
 
     def _body(self, row: Any) -> dict[str, Any]:
         because, at = row.content.get("why", ""), row.created_at
-        incident = self._facts.get(row.incident_id)
+        incident = self._facts.get(row.id)
         if incident is None:
             sent = {"at": at.isoformat(), "sent_at": at.isoformat()}
             return {"type": "test", "because": because, "text": f"A test from Tocsin: {because}"} | sent

@@ -20,7 +20,8 @@ from nights.telling import script
 
 NIGHT = night(0)
 ANA = Resident("ana", ("sms", "mail"), (), "prompt")
-PLAIN: Night = replace(NIGHT, organisation=replace(NIGHT.organisation, people=(ANA,)), happenings=())
+TOWN = replace(NIGHT.organisation, people=(ANA,), hooks=(), templates=())
+PLAIN: Night = replace(NIGHT, organisation=TOWN, happenings=())
 BEGAN = NIGHT.began
 N1, N2, LADDER = UUID(int=1), UUID(int=2), UUID(int=9)
 
@@ -45,7 +46,7 @@ def notification(id_: UUID = N1, **members: Any) -> Any:
         "state": "sent",
         "because": "", "finished_at": s(11), "epoch": 1, "round": 1, "step": 0, "ladder_id": LADDER, "content": {},
         "tries": 1,
-        "created_at": s(9.5),
+        "created_at": s(9.5), "webhook_id": None,
     }  # fmt: skip
     return SimpleNamespace(**known | members)
 

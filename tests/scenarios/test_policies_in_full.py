@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from town import Resident, Town, minutes
+from town import Resident, Town, minutes, seconds
 
 from app.access.links import Links
 from app.access.secrets import Secrets
@@ -263,6 +263,25 @@ async def test_a_webhook_is_called_with_a_signed_body_and_counts_as_nobody(town:
     told = await town.story()
     assert "Step 1 reached nobody: a webhook is no person; calling the webhook Status" in told
     assert "The webhook Status was called" in told
+
+
+@pytest.mark.parametrize("town", [PRIVATE], indirect=True)
+async def test_every_try_of_one_call_says_the_same(town: Town, receiver: Receiver) -> None:
+    """docs/webhooks.md: receivers tell a repeat by its id, so what is under one id must not change between tries."""
+    receiver.answers = [503]
+    (ben,) = await town.people("Ben", each_with="mail")
+    hook = await town.build.webhook("status", receiver.url)
+    await town.build.policy("checkout", {"targets": [hook]}, {"targets": [ben]})
+    await town.service("checkout", policy="checkout")
+    await town.alertmanager.fires("HighErrorRate", pod="a")
+    await town.alertmanager.fires("HighErrorRate", pod="b")
+    await town.wait(seconds(10))
+    first, again = receiver.requests
+    assert first.headers["webhook-id"] == again.headers["webhook-id"]
+    assert json.loads(first.body) == json.loads(again.body)
+    assert first.body == again.body
+    assert (await town.rows("SELECT firing FROM incidents"))[0].firing == 2
+    await ben.expects_mail("HighErrorRate")
 
 
 @pytest.mark.parametrize("town", [PRIVATE], indirect=True)

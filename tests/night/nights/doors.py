@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,15 +27,25 @@ from app.incidents import commands
 from app.incidents import store as incident_store
 from app.incidents.commands import Responder
 from app.ingest.requests import Request
-from app.notifications import calls, replying
+from app.notifications import calls, reading, reply_store, replying
 from app.notifications.reports import report_delivery
 from app.standing import Standings
-from nights.evidence import Letter
+from app.web.respond_several import acknowledge_all
+from nights.digest_answers import named
+from nights.evidence import Answered, Evidence, Letter
 from nights.furnishing import Furnished
 from nights.script import Alerts, Deed
 
 OPEN = text("""SELECT id, number, service_id FROM incidents
                WHERE state IN ('triggered', 'acknowledged', 'mitigated') ORDER BY number""")
+STANDING = text("""
+    SELECT i.number, i.state, coalesce(u.key, '') AS held FROM incidents i
+    LEFT JOIN users u ON u.id = i.acknowledged_by_id
+""")
+CARRIED = text("""
+    SELECT i.number, i.title, s.name AS service FROM notifications n JOIN incidents i ON i.id = n.incident_id
+    JOIN services s ON s.id = i.service_id WHERE n.id = ANY (CAST(:ids AS uuid[]))
+""")
 SILENCED = ("HighErrorRate", "DiskFull", "Latency", "QueueGrows")
 SAID_NO = (Conflict, Forbidden, Invalid, NotFound)
 TEXTS = {
@@ -51,13 +61,21 @@ class Doors:
     """All doors of one night. `now` of each transaction is the database's."""
 
     def __init__(
-        self, engine: AsyncEngine, furnished: Furnished, channels: Mapping[str, Channel], began: datetime
+        self,
+        engine: AsyncEngine,
+        furnished: Furnished,
+        channels: Mapping[str, Channel],
+        evidence: Evidence,
+        hosts: Sequence[str] = (),
     ) -> None:
+        """`hosts`: what alerts say in a label that some templates name."""
         self._engine = engine
         self._furnished = furnished
         self._channels = list(channels)
         self._standings = Standings()
-        self._began = began
+        self._began = evidence.began
+        self._evidence = evidence
+        self._hosts = hosts
         self._texts = 0
 
     def responder(self, person: str, via: str = "screen") -> Responder:
@@ -72,7 +90,7 @@ class Doors:
                 "status": "firing" if said.fires else "resolved",
                 "severity": said.severity,
                 "dedup_key": f"{said.service}/{name}{said.pod}",
-                "labels": {"alertname": name, "pod": said.pod or "none"},
+                "labels": {"alertname": name, "pod": said.pod or "none"} | self._host(said),
                 "starts_at": began.isoformat(),
             }
             for name in said.names
@@ -81,6 +99,9 @@ class Doors:
             request = Request(self._furnished.doors[said.service], dumps(body).encode(), {})
             async with self._engine.connect() as conn, conn.begin(), together(conn):
                 await flow.receive(conn, [request], self._standings)
+
+    def _host(self, said: Alerts) -> dict[str, str]:
+        return {"host": self._hosts[int(said.began) % len(self._hosts)]} if self._hosts else {}
 
     async def reports(self, letter: Letter, status: str, code: str) -> None:
         fault = twilio_faults.of_delivery(int(code) if code else None) if status in UNDONE else None
@@ -102,6 +123,19 @@ class Doors:
         async with transaction(self._engine) as (conn, now):
             await replying.receive(conn, now, Inbound(f"SM{self._texts}", letter.to, body))
 
+    async def answers_digest(self, letter: Letter, body: str) -> None:
+        """By text message; what it did is evidence."""
+        self._texts += 1
+        later = [x for x in self._evidence.letters if x.to == letter.to and x.claimed_at > letter.claimed_at]
+        newest = not any(x.purpose in ("page", "nudge") for x in later)
+        async with transaction(self._engine) as (conn, now):
+            carried = (await conn.execute(CARRIED, {"ids": list(letter.carries)})).all()
+            able, before = bool(await reply_store.owners(conn, letter.to)), await _standing(conn)
+            await replying.receive(conn, now, Inbound(f"SM{self._texts}", letter.to, body))
+            after, numbers = await _standing(conn), frozenset(r.number for r in carried)
+        said = Answered(now, letter.person, body, _by_code(letter, carried), numbers, newest, able, before, after)
+        self._evidence.answered.append(said)
+
     async def presses_key(self, letter: Letter, what: str) -> None:
         progress = CallProgress("twilio", letter.provider_id, "in-progress", digits=KEYS[what])
         async with transaction(self._engine) as (conn, now):
@@ -112,7 +146,8 @@ class Doors:
     async def picks_up(self, letter: Letter) -> None:
         progress = CallProgress("twilio", letter.provider_id, "in-progress")
         async with transaction(self._engine) as (conn, now):
-            await calls.pick_up(conn, now, Links.hash(letter.token), "https://tocsin.test/key", progress)
+            said = await calls.pick_up(conn, now, Links.hash(letter.token), "https://tocsin.test/key", progress)
+        self._evidence.spoken.append((now, said))
 
     async def follows_link(self, letter: Letter, what: str) -> None:
         """Presses the button of this name, as `web/respond.py` carries it out."""
@@ -120,6 +155,9 @@ class Doors:
         async with transaction(self._engine) as (conn, now):
             link = await links.find(conn, token)
             if link is None or link.expires_at <= now or not link.active:
+                return
+            if letter.digest and what == "acknowledge":
+                await acknowledge_all(conn, now, link, await reading.carried(conn, link.notification_id))
                 return
             who = Responder(link.user_id, link.user_key, link.user_name, "link", link.notification_id)
             await _does(conn, now, link.incident_id, who, what, self._furnished, 10)
@@ -163,6 +201,21 @@ class Doors:
             for incident in found:
                 await commands.resolve(conn, now, incident.id, self.responder(person), confirmed=True)
         return len(found)
+
+
+async def _standing(conn: AsyncConnection) -> dict[int, tuple[str, str]]:
+    """(state, who has it) of every incident, by number."""
+    return {r.number: (r.state, r.held) for r in await conn.execute(STANDING)}
+
+
+def _by_code(letter: Letter, carried: Sequence[Any]) -> dict[int, int]:
+    """Which incident each code of a digest stands for, by what is said beside it; what fits two is left out."""
+    found = {}
+    for code, line in named(letter).items():
+        fits = {r.number for r in carried if line.startswith(f"{r.title} ({r.service}) since")}
+        if len(fits) == 1:
+            found[code] = fits.pop()
+    return found
 
 
 async def _does(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -36,15 +37,57 @@ class Letter:
     unfindable: bool = False
     carries: tuple[UUID, ...] = ()
     """The notifications in it, its own first."""
+    shown: str = ""
+    """All that its reader sees, with link and code, of a text message."""
+
+    @property
+    def digest(self) -> bool:
+        """It is about a night."""
+        return self.purpose == "page" and self.subject.startswith("Quiet last night")
 
     @property
     def repeat(self) -> bool:
-        return "(repeat)" in self.text or "(repeat)" in self.subject or "tries again" in self.text
+        said = self.shown or f"{self.subject}\n{self.text}"
+        return "(repeat)" in said or "tries again" in said
 
     @property
     def heard(self) -> bool:
         """Whether anybody knows what it said: not of what never arrived, nor of a call that nobody picked up."""
         return self.text not in ("", RANG)
+
+
+@dataclass(slots=True)
+class Heard:
+    """One request to a receiver. `id` and `body` as it got them: the same at every try; `of_step`: a step of a policy
+    called, in place of what happened to an incident. `taken` and `told` as of a letter, `claimed_at` and `at` too."""
+
+    hook: str
+    id: UUID
+    number: int
+    body: bytes
+    type: str
+    of_step: bool
+    claimed_at: datetime
+    at: datetime
+    taken: bool = False
+    told: str = "died"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What somebody made of a digest by text message. `named`: the incidents in it, by the code that it named them by;
+    `carried`: all in it; `newest`: no later text about an incident went to that number; `able`: it is a verified number
+    of somebody who is there. `before` and `after`: (state, who has it) of every incident."""
+
+    at: datetime
+    person: str
+    said: str
+    named: Mapping[int, int]
+    carried: frozenset[int]
+    newest: bool
+    able: bool
+    before: Mapping[int, tuple[str, str]]
+    after: Mapping[int, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +130,8 @@ class Rows:
     told: tuple[Any, ...] = ()
     """What the API tells about the notifications of each incident: (incident id, mapping)."""
     rules: tuple[Any, ...] = ()
+    calls: tuple[Any, ...] = ()
+    """What webhooks were to be told of what happened to incidents."""
 
 
 @dataclass(slots=True)
@@ -95,12 +140,17 @@ class Evidence:
 
     began: datetime
     letters: list[Letter] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    answered: list[Answered] = field(default_factory=list)
+    spoken: list[tuple[datetime, str]] = field(default_factory=list)
+    """What calls said when somebody picked up."""
     seen: list[Seen] = field(default_factory=list)
     gone: list[Gone] = field(default_factory=list)
     late: list[Late] = field(default_factory=list)
     story: list[tuple[datetime, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
+    ended: datetime | None = None
     slack: timedelta = timedelta()
     """How long something may have been in flight where time does not stand still: from a look to its commit."""
     troubled: bool = False

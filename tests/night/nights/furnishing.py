@@ -8,8 +8,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.access.secrets import Secrets
 from app.channels.channel import Channel
 from app.directory import contact_methods, integrations, people, services, teams
 from app.directory.documents import (
@@ -21,9 +23,10 @@ from app.directory.documents import (
     ServiceDocument,
     UserDocument,
 )
-from app.escalation import lists, policies
+from app.escalation import lists, policies, webhooks
 from app.escalation.list_documents import EscalationMatrixEdit
 from app.escalation.policy_document import LastResort, PolicyDocument, Target
+from app.escalation.webhook_documents import WebhookDocument, WebhookEdit
 from app.ingest import store
 from app.ingest.adapters import ADAPTERS
 from app.ingest.entrances import door_of
@@ -32,9 +35,15 @@ from app.oncall import commands as oncall
 from app.oncall import overriding
 from app.oncall.override_document import OverrideDocument
 from app.oncall.schedule_document import ScheduleDocument
-from nights.script import Organisation, Resident, Service
+from nights.script import Hook, Organisation, Resident, Service
 
 ACTOR = "cli"
+SECRETS = Secrets(b"n" * 40)
+TEMPLATE = text("""
+    INSERT INTO message_templates (part, service_id, text, created_at, updated_at)
+    VALUES (:part, (SELECT id FROM services WHERE key = :service), :text, :now, :now)
+""")
+"""As it may be stored, whatever this version would save."""
 OFFICE = {
     "time_zone": "Europe/Berlin",
     "spans": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}],
@@ -70,6 +79,8 @@ async def furnish(
     for override in town.overrides:
         document = OverrideDocument.model_validate({k: v for k, v in override.items() if k != "schedule"})
         await overriding.override(conn, now, override["schedule"], document, actor=ACTOR)
+    for hook in town.hooks:  # before the policies that call them
+        await _hook(conn, now, hook)
     for policy in town.policies:
         await policies.create(conn, now, PolicyDocument.model_validate(policy), actor=ACTOR)
     last = LastResort(targets=[Target(type="user", key=key) for key in town.last_resort])
@@ -78,14 +89,37 @@ async def furnish(
         rows = EscalationMatrixEdit.model_validate({"rows": list(town.informed)})
         await lists.set_matrix(conn, now, rows, actor=ACTOR)
     await _services(conn, now, town, made)
+    for hook in town.hooks:
+        if hook.happens:
+            await _listens(conn, now, hook)
+    for key, words in town.templates:
+        part, _, service = key.partition(":")
+        await conn.execute(TEMPLATE, {"part": part, "service": service or None, "text": words, "now": now})
     return made
+
+
+async def _hook(conn: AsyncConnection, now: datetime, hook: Hook) -> None:
+    await webhooks.create(conn, now, WebhookDocument(key=hook.key, name=hook.key.capitalize()), actor=ACTOR)
+    await webhooks.set_address(conn, now, hook.key, hook.address, SECRETS, actor=ACTOR)
+
+
+async def _listens(conn: AsyncConnection, now: datetime, hook: Hook) -> None:
+    """Of services that are there by now."""
+    when: dict[str, Any] = {"happens": list(hook.happens), "services": list(hook.services) or None}
+    if hook.priority_at_least < 5:
+        when["priority_at_least"] = hook.priority_at_least
+    edit = WebhookEdit.model_validate({"name": hook.key.capitalize(), "when": when})
+    await webhooks.edit(conn, now, hook.key, edit, actor=ACTOR)
 
 
 async def _person(
     conn: AsyncConnection, now: datetime, resident: Resident, nth: int, made: Furnished,
     channels: Mapping[str, Channel],
 ) -> None:  # fmt: skip
-    user = UserDocument(key=resident.key, name=resident.name, email=f"{resident.key}@login.example.org", role="admin")
+    user = UserDocument(
+        key=resident.key, name=resident.name, email=f"{resident.key}@login.example.org", role="admin",
+        digest_at=resident.digest_at or None,
+    )  # fmt: skip
     user_id = made.users[resident.key] = (await people.create_user(conn, now, user, actor=ACTOR)).id
     methods: dict[str, int] = {}
     for channel in resident.channels:

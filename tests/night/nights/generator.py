@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 
+from nights.gains import with_gains
 from nights.organisations import organisation
 from nights.script import Alerts, Deed, Happening, Jump, Kill, Night, Organisation, Outage, Trouble
 
@@ -36,7 +37,7 @@ def night(seed: int) -> Night:
         happenings += _some(make, chance, town, lasts, most)
     if chance.random() < 0.06:
         happenings.append(_storm(chance, town, lasts))
-    return Night(seed, began, lasts, town, tuple(sorted(happenings, key=lambda h: h.at)))
+    return with_gains(Night(seed, began, lasts, town, tuple(sorted(happenings, key=lambda h: h.at))))
 
 
 def _some(

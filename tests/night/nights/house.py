@@ -31,6 +31,12 @@ INCIDENTS = """
     FROM incidents i ORDER BY i.number
 """
 LOOK = NEXT_DUE.text
+CALLS_DUE = """
+    SELECT min(c.due_at) FROM webhook_calls c
+    WHERE c.finished_at IS NULL AND NOT EXISTS (
+        SELECT FROM webhook_calls e WHERE e.incident_id = c.incident_id AND e.webhook_id = c.webhook_id
+                                      AND e.entry_id < c.entry_id AND e.finished_at IS NULL)
+"""
 CARRIED = "SELECT id, carried_by_id FROM notifications WHERE state = 'sending' AND carried_by_id = ANY ($1::uuid[])"
 EMPTY = """
     DO $$
@@ -119,6 +125,11 @@ class House:
     async def look(self) -> tuple[Any, list[Any]]:
         """Seconds until the next row falls due; the incidents."""
         return await self._clock.fetchval(LOOK), await self._clock.fetch(INCIDENTS)
+
+    async def calls_due(self) -> datetime | None:
+        """When the next webhook is to be told of something."""
+        found: datetime | None = await self._clock.fetchval(CALLS_DUE)
+        return found
 
     async def carried(self, by: list[UUID]) -> list[tuple[UUID, UUID]]:
         """(notification, by which) of what is on its way in the messages of these notifications."""

@@ -12,13 +12,16 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from nights import digest_rules, hook_rules, wording_rules
 from nights.evidence import Evidence, Letter, Seen
 from nights.script import Night
 
 Rule = Callable[[Night, Evidence], Iterator[str]]
 FINAL = frozenset({"sent", "delivered", "undelivered", "failed", "cancelled"})
 OPEN = frozenset({"triggered", "acknowledged", "mitigated"})
-REASONS = frozenset({"nobody_reached", "last_resort_unreachable", "joined_storm", "silenced", "step_skipped"})
+REASONS = frozenset(
+    {"nobody_reached", "last_resort_unreachable", "joined_storm", "symptom_of", "silenced", "step_skipped"}
+)
 """Why an incident pages nobody, as its timeline tells."""
 SELDOM = frozenset({"last_resort_unreachable"})
 LOST = frozenset({"failed", "undelivered"})
@@ -30,7 +33,7 @@ SAID_EVERY = timedelta(hours=1)
 def every_incident_pages_or_says_why(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 7, "silence is never the outcome": whenever an incident was triggered for as long as a worker needs,
     somebody was to be told, or its timeline says why not; and that in each of its epochs."""
-    paged = {(n.number, n.epoch) for n in seen.rows.notifications if n.purpose == "page"}
+    paged = {(n.number, n.epoch) for n in seen.rows.notifications if n.purpose == "page" and n.person is not None}
     for number, epoch, since, until in _triggered(seen):
         if until - since - seen.away(since, until) <= AT_ONCE or (number, epoch) in paged:
             continue
@@ -90,7 +93,7 @@ def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 8: a page that is known not to arrive is followed within 5 s by the next contact method or the next
     person, unless another message of its step may still arrive; the last resort is tried again after a minute, also
     where nobody of it can be reached, which the timeline says once an hour (7)."""
-    pages = [n for n in seen.rows.notifications if n.purpose == "page" and n.ladder_id is not None]
+    pages = [n for n in seen.rows.notifications if n.purpose == "page" and n.ladder_id is not None and n.person]
     told = {(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort"}
     last = {_place(n) for n in pages if (n.number, n.created_at) in told}
     nobody_left = [(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort_unreachable"]
@@ -138,7 +141,7 @@ def what_a_provider_took_is_on_record(night: Night, seen: Evidence) -> Iterator[
     """Behaviour 8: each message has its attempt, with the provider's id unless the answer was lost and the provider
     cannot be asked; and no attempt claims a message that the provider does not have."""
     attempts = {(a.notification_id, a.number): a for a in seen.rows.attempts}
-    known = {x.provider_id for x in seen.letters if x.taken}
+    known = {x.provider_id for x in seen.letters if x.taken} | {str(x.id) for x in seen.heard if x.taken}
     for letter in seen.letters:
         attempt = attempts.get((letter.notification_id, letter.number))
         if attempt is None:
@@ -156,7 +159,7 @@ def timeline_and_api_agree_with_the_providers(night: Night, seen: Evidence) -> I
     entries = Counter(
         (e.number, str(e.data.get("name", "")).lower(), e.data["channel"])
         for e in seen.rows.timeline
-        if e.kind == "sent"
+        if e.kind == "sent" and e.data["channel"] != "webhook"
     )
     went = Counter[tuple[Any, ...]]()
     sure = Counter[tuple[Any, ...]]()
@@ -192,6 +195,9 @@ RULES: Sequence[Rule] = (
     what_a_provider_took_is_on_record,
     timeline_and_api_agree_with_the_providers,
     nothing_is_an_error,
+    *digest_rules.RULES,
+    *hook_rules.RULES,
+    *wording_rules.RULES,
 )
 
 

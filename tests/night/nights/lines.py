@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
+from app.channels import sms
 from app.channels.channel import Capability, Message, SendFailed, Sent
 from nights.evidence import Letter
 from nights.outside import Outside
@@ -44,7 +45,7 @@ class Line:
         letter = Letter(
             UUID(message.notification_id), message.attempt, self._channel, message.to, person, message.purpose,
             message.loud, message.subject, message.text, message.link, message.replies, message.token, outside.now,
-            outside.now, unfindable=self._channel == "mail",
+            outside.now, unfindable=self._channel == "mail", shown=self._shown(message),
         )  # fmt: skip
         outside.evidence.letters.append(letter)
         if outside.doomed.get(self._worker) == "claimed":
@@ -53,6 +54,13 @@ class Line:
         await outside.until(self._worker, outside.now + seconds(_latency(trouble, chance)))
         letter.at = outside.now
         return await self._answer(letter, trouble, chance)
+
+    def _shown(self, message: Message) -> str:
+        """As the real channel would have it."""
+        if self._channel == "sms":
+            return sms.body_of(message)
+        facts = "\n".join(f"{label}: {value}" for label, value in message.facts)
+        return "\n".join((message.subject, message.text_long or message.text, facts, message.link, *message.replies))
 
     async def _die(self) -> None:
         self._outside.dying.add(self._worker)

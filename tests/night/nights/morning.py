@@ -14,7 +14,8 @@ INCIDENTS = text("""
            i.merged_into_id FROM incidents i ORDER BY i.number
 """)
 TIMELINE = text("""
-    SELECT i.number, e.at, e.kind, e.actor, e.data FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id
+    SELECT i.number, e.id, e.at, e.kind, e.actor, e.data, s.key AS service
+    FROM timeline_entries e JOIN incidents i ON i.id = e.incident_id JOIN services s ON s.id = i.service_id
     ORDER BY i.number, e.at, e.id
 """)
 NOTIFICATIONS = text("""
@@ -22,6 +23,10 @@ NOTIFICATIONS = text("""
     LEFT JOIN users u ON u.id = n.user_id ORDER BY n.created_at, n.id
 """)
 ATTEMPTS = text("SELECT * FROM attempts ORDER BY started_at, id")
+CALLS = text("""
+    SELECT c.*, w.key AS hook, i.number FROM webhook_calls c JOIN webhooks w ON w.id = c.webhook_id
+    JOIN incidents i ON i.id = c.incident_id ORDER BY c.entry_id
+""")
 
 
 async def rows(engine: AsyncEngine) -> Rows:
@@ -35,6 +40,7 @@ async def rows(engine: AsyncEngine) -> Rows:
             tuple((await conn.execute(NOTIFICATIONS)).all()),
             tuple((await conn.execute(ATTEMPTS)).all()),
             tuple(told),
+            calls=tuple((await conn.execute(CALLS)).all()),
         )
 
 

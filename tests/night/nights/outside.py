@@ -35,6 +35,7 @@ class Outside:
         self.evidence = evidence
         self.now = night.began
         self.doomed: dict[int, str] = {}
+        self.doomed_calls: dict[int, str] = {}
         self.dying: set[int] = set()
         self.taken: dict[str, Letter] = {}
         """By the token of the attempt: what the provider has."""

@@ -14,12 +14,14 @@ TroubleKind = Literal["down", "slow", "hangs", "limits", "lies", "refuses", "bro
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """A person. `rules`: (loudness, delay in s, channel); none: the default plan."""
+    """A person. `rules`: (loudness, delay in s, channel); none: the default plan. `digest_at`: when, by the clocks of
+    the organisation, the quiet pages of a night go out as one message; empty: each at once."""
 
     key: str
     channels: tuple[Channel, ...]
     rules: tuple[tuple[str, int, Channel], ...]
     temper: Temper
+    digest_at: str = ""
 
     @property
     def name(self) -> str:
@@ -39,8 +41,24 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A webhook: what it is told of (nothing: only steps call it), of which services (none: all) and of which
+    priorities (5: all)."""
+
+    key: str
+    happens: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    priority_at_least: int = 5
+
+    @property
+    def address(self) -> str:
+        return f"https://{self.key}.example.org/hooks/tocsin"
+
+
+@dataclass(frozen=True, slots=True)
 class Organisation:
-    """All configuration of a night. Schedules, overrides and policies are documents as the API takes them."""
+    """All configuration of a night. Schedules, overrides and policies are documents as the API takes them.
+    `templates`: (key, text) of messages, as they are stored: also such as no version would save."""
 
     zone: str
     people: tuple[Resident, ...]
@@ -51,6 +69,8 @@ class Organisation:
     services: tuple[Service, ...]
     informed: tuple[dict[str, Any], ...]
     storm_threshold: int = 20
+    hooks: tuple[Hook, ...] = ()
+    templates: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +103,8 @@ class Alerts(Happening):
 
 @dataclass(frozen=True, slots=True)
 class Trouble(Happening):
-    """A provider misbehaves for `lasts` seconds, for everybody or for one `person`.
+    """A provider misbehaves for `lasts` seconds, for everybody or for one `person`; the `webhook` whose receiver it is
+    stands in the person's place.
 
     `down`: cannot be reached; `slow`: takes its time; `hangs`: no answer in time, taken or not; `limits`: too many
     requests; `lies`: takes messages and never delivers; `refuses`: the last word, but not about the address; `broken`:
@@ -91,7 +112,7 @@ class Trouble(Happening):
     """
 
     lasts: float = 0.0
-    channel: Channel = "sms"
+    channel: Channel | Literal["webhook"] = "sms"
     kind: TroubleKind = "down"
     person: str = ""
 
@@ -101,14 +122,17 @@ class Trouble(Happening):
 
 @dataclass(frozen=True, slots=True)
 class Kill(Happening):
-    """The next message of a worker is its last: killed after the claim, or after the provider took it."""
+    """The next message of a worker is its last: killed after the claim, or after the provider took it. `calls`: its
+    next call of a webhook."""
 
     worker: int = 0
     when: Literal["claimed", "sent"] = "claimed"
     back_after: float = 30.0
+    calls: bool = False
 
     def tell(self) -> str:
-        return f"worker {self.worker} dies when its next message is {self.when}; back after {self.back_after:.0f} s"
+        what = "call of a webhook" if self.calls else "message"
+        return f"worker {self.worker} dies when its next {what} is {self.when}; back after {self.back_after:.0f} s"
 
 
 @dataclass(frozen=True, slots=True)

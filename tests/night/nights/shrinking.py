@@ -14,7 +14,8 @@ TRIES_AT_MOST = 60
 
 
 async def shrink(night: Night, fails: Fails, tries: int = TRIES_AT_MOST) -> Night:
-    """Delta debugging (Zeller and Hildebrandt, 2002) over the happenings, then over people who answer."""
+    """Delta debugging (Zeller and Hildebrandt, 2002) over the happenings, then over people who answer, webhooks that
+    listen and templates."""
     left = tries
 
     async def still(candidate: Night) -> bool:
@@ -26,6 +27,10 @@ async def shrink(night: Night, fails: Fails, tries: int = TRIES_AT_MOST) -> Nigh
         return await still(replace(night, happenings=tuple(happenings)))
 
     night = replace(night, happenings=tuple(await _smallest(night.happenings, without)))
+    for fewer in ({"templates": ()}, {"hooks": tuple(replace(h, happens=()) for h in night.organisation.hooks)}):
+        simpler = replace(night, organisation=replace(night.organisation, **fewer))
+        if simpler != night and await still(simpler):
+            night = simpler
     for place, person in enumerate(night.organisation.people):
         people = list(night.organisation.people)
         people[place] = replace(person, temper="never")

@@ -15,17 +15,18 @@ from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.access.links import Links
-from app.access.secrets import Secrets
 from app.notifications.delivery import ROOM
 from app.worker import Worker
-from nights import morning
+from nights import digest_answers, morning
 from nights.doors import SAID_NO, Doors
 from nights.evidence import Evidence, Gone, Late, Letter, Seen
-from nights.furnishing import furnish
+from nights.furnishing import SECRETS, furnish
+from nights.gains import hosts
 from nights.house import House
 from nights.lines import Line, seconds
 from nights.outside import Outside
 from nights.reactions import reaction
+from nights.receivers import Receivers
 from nights.script import Alerts, Deed, Happening, Jump, Kill, Night, Outage, Trouble
 
 PUBLIC_URL = "https://tocsin.test"
@@ -54,9 +55,10 @@ class Stage:
         self.outside = Outside(night, self.evidence)
         self.outside.arrived = self._arrived
         self.outside.reports = self._reports
-        self.links = Links(Secrets(b"n" * 40))
+        self.links = Links(SECRETS)
         self.workers: dict[int, Worker] = {}
         self._order: Random = night.chance("order")
+        self._callers: Random = night.chance("callers")
         self._heard: Counter[tuple[str, str]] = Counter()
         self._firing: dict[tuple[str, str, str], Alerts] = {}
         self._database_away = False
@@ -64,6 +66,7 @@ class Stage:
         self._known: dict[int, Seen] = {}
         self._clock_at: datetime | None = None
         self._due: datetime | None = None
+        self._calls_due: datetime | None = None
         self._back_after: dict[int, float] = {}
 
     @property
@@ -79,7 +82,7 @@ class Stage:
         async with self.house.transaction() as (conn, now):
             self.furnished = await furnish(conn, now, self.night.organisation, lines)
         self._people.update(self.furnished.addresses)
-        self.doors = Doors(self.house.engine, self.furnished, lines, self.night.began)
+        self.doors = Doors(self.house.engine, self.furnished, lines, self.evidence, hosts(self.night))
         for worker in range(WORKERS):
             self._born(worker)
         for happening in self.night.happenings:
@@ -88,7 +91,7 @@ class Stage:
         with self.house.listening(self.evidence):
             await self._run_until(dawn)
             await self._dawn()
-            self.evidence.rows = await morning.rows(self.house.engine)
+            self.evidence.rows, self.evidence.ended = await morning.rows(self.house.engine), self.now
             for worker in self.workers:
                 self.outside.end(worker)
             await clock.pause(0)
@@ -114,9 +117,10 @@ class Stage:
 
     def _due_ahead(self) -> datetime | None:
         """What a worker is awaited for; nothing while none can work."""
-        if self._database_away or not self.workers or self._due is None:
+        if self._database_away or not self.workers:
             return None
-        return self._due if self._due > self.now else None
+        dues = [due for due in (self._due, self._calls_due) if due is not None and due > self.now]
+        return min(dues, default=None)
 
     async def _attempt(self, call: Callable[[], Awaitable[None]]) -> None:
         """What people, machines and providers do; while the database is away they come again a little later."""
@@ -138,7 +142,11 @@ class Stage:
             return
         for turn in range(PASSES_AT_MOST):
             await self._look()
-            if self._due is None or self._due > self.now or not self.workers:
+            if not self.workers:
+                return
+            if self._due is None or self._due > self.now:
+                if await self._calls():
+                    continue
                 return
             if turn == 0 and self._due < self.now:
                 self.evidence.late.append(Late(self._due, self.now))
@@ -147,6 +155,21 @@ class Stage:
                 await self._look()
                 return
         raise Spins(f"something is due at {self.now}, and no worker does it")
+
+    async def _calls(self) -> bool:
+        """Lets one worker tell webhooks what is due. False: none has anything to tell, or room for it."""
+        if self._calls_due is None or self._calls_due > self.now:
+            return False
+        for number in self._callers.sample(sorted(self.workers), len(self.workers)):
+            try:
+                claimed = await self.workers[number].calling.send_due()
+            except AWAY as e:
+                self.evidence.says(self.now, f"worker {number} could not tell webhooks: {e!r}")
+                continue
+            await self._quiet()
+            if claimed:
+                return True
+        return False
 
     async def _tick(self, number: int) -> None:
         worker = self.workers.get(number)
@@ -172,7 +195,7 @@ class Stage:
 
     async def _quiet(self) -> None:
         """Until every task of every worker waits for something outside, or is done; then the dead are buried."""
-        while any(w.delivery.in_flight > self.outside.waiting(n) for n, w in self.workers.items()):
+        while any(_busy(w) > self.outside.waiting(n) for n, w in self.workers.items()):
             await clock.pause(0)
         for number in sorted(self.outside.dying):
             self.outside.dying.discard(number)
@@ -190,6 +213,7 @@ class Stage:
         self._due = None
         if wait_s is not None:
             self._due = self.now + timedelta(microseconds=math.ceil(float(wait_s) * 1_000_000 - 0.01))
+        self._calls_due = await self.house.calls_due() if self.night.organisation.hooks else None
         settled = self._due is None or self._due > self.now
         for number, state, epoch, climbs, withheld in incidents:
             seen = Seen(self.now, number, state, epoch, climbs or not settled, withheld)
@@ -204,7 +228,10 @@ class Stage:
         return {c: Line(c, worker, self.outside, self._people) for c in ("sms", "voice", "mail")}
 
     def _born(self, number: int) -> None:
-        self.workers[number] = Worker(self.house.engine, self._lines(number), self.links, PUBLIC_URL)
+        hooks = self.night.organisation.hooks
+        receivers = Receivers(number, self.outside, hooks) if hooks else None
+        engine, lines = self.house.engine, self._lines(number)
+        self.workers[number] = Worker(engine, lines, self.links, PUBLIC_URL, webhooks=receivers)
         if self._nobody_since is not None:
             self.evidence.gone.append(Gone(self._nobody_since, self.now, "no worker"))
             self._nobody_since = None
@@ -212,9 +239,10 @@ class Stage:
     async def _dies(self, number: int) -> None:
         worker = self.workers.pop(number)
         self.evidence.troubled = True
-        self.evidence.says(self.now, f"worker {number} is killed with {worker.delivery.in_flight} messages in flight")
+        self.evidence.says(self.now, f"worker {number} is killed with {_busy(worker)} messages in flight")
         self.outside.end(number)
         await worker.delivery.settle()
+        await worker.calling.settle()
         if not self.workers:
             self._nobody_since = self.now
 
@@ -235,7 +263,8 @@ class Stage:
                 self.evidence.troubled |= happening.kind == "hangs"
                 self.outside.begins(happening, self.now + seconds(happening.lasts))
             case Kill():
-                self.outside.doomed[happening.worker] = happening.when
+                doomed = self.outside.doomed_calls if happening.calls else self.outside.doomed
+                doomed[happening.worker] = happening.when
                 self._back_after[happening.worker] = happening.back_after
             case Outage():
                 await self._outage(happening)
@@ -272,6 +301,7 @@ class Stage:
     async def _dawn(self) -> None:
         """Everything is mended, and a manager resolves what is left; then the night comes to its end by itself."""
         self.outside.doomed.clear()
+        self.outside.doomed_calls.clear()
         self.outside.mended()
         while self._database_away or not self.workers:
             await self._run_until(self.now + seconds(60))
@@ -296,6 +326,10 @@ class Stage:
         self._heard[letter.person, letter.channel] += 1
         nth = self._heard[letter.person, letter.channel]
         resident = self.night.resident(letter.person)
+        if letter.digest and letter.channel == "sms" and not self.outside.silent:
+            for after, words in digest_answers.reaction(self.night, resident, letter, nth):
+                self.outside.plan(self.now + seconds(after), partial(self._answers, letter, "digest", words))
+            return
         answers = (
             []
             if letter.purpose != "page" or self.outside.silent
@@ -328,7 +362,14 @@ class Stage:
         self.evidence.says(self.now, f"{letter.person}, by {door}: {what}")
         if door == "text":
             await self.doors.texts(letter, what)
+        elif door == "digest":
+            await self.doors.answers_digest(letter, what)
         elif door == "key":
             await self.doors.presses_key(letter, what)
         else:
             await self.doors.follows_link(letter, what)
+
+
+def _busy(worker: Worker) -> int:
+    """How many messages and calls it has in flight."""
+    return worker.delivery.in_flight + worker.calling.in_flight
