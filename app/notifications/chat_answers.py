@@ -16,7 +16,7 @@ from app.channels.slack_requests import Pressed
 from app.errors import Forbidden
 from app.escalation import answering
 from app.notifications import acting, chat_store, reply_store
-from app.notifications.delivery import LINK_LASTS
+from app.notifications.jobs import LINK_LASTS
 from app.notifications.replies import Candidate, Said, Verb
 
 VERBS: Final[dict[str, Verb]] = {

@@ -8,8 +8,7 @@ loud message goes out once more, marked as a repeat, and a quiet one does not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,52 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import metrics
 from app.access.links import Links
-from app.channels.channel import Button, Channel, Message, SendFailed, Sent, Updatable
+from app.channels.channel import Channel, SendFailed, Sent
 from app.channels.several import askable
 from app.db import ids
 from app.db.engine import transaction
-from app.directory.contacts import PUSHES
-from app.escalation.webhooks import label
-from app.notifications import chat_store, health_store, outcome, rendering, reply_codes, store
-from app.notifications.chat_updates import Press, presses
-from app.notifications.claiming import Claim, Parcel, claim
-from app.notifications.failover import Undelivered
+from app.notifications import chat_store, health_store, outcome, reply_codes, store
+from app.notifications.claiming import Claim, claim
 from app.notifications.health import is_its_own
+from app.notifications.jobs import Job, Jobs
 from app.notifications.template_cache import Templates
 from app.notifications.ways import ROOM, Way, Ways
-from app.notifications.webhook_messages import Called
 from app.notifications.wording import Wording
 
 LEASE = timedelta(seconds=60)
 """Longer than any channel may take to answer."""
-LINK_LASTS = timedelta(hours=24)
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One attempt, claimed: its rows are written, the message is ready."""
-
-    attempt_id: UUID
-    carries: Sequence[Undelivered]
-    """The notifications that the message carries; the attempt is the first one's."""
-    message: Message
-    tries: int
-    claimed_at: datetime
-    due_at: datetime
-    repeated: bool
-    way: Way
-    linked: bool = True
-    """It carries a link that acts for its reader."""
-    shows: str = ""
-    """How its incident stands, as the message says; for those that follow it."""
-    digest: bool = False
-    """It is the message about a night."""
-
-    @property
-    def lost(self) -> Undelivered:
-        return self.carries[0]
 
 
 class Delivery:
@@ -81,8 +50,7 @@ class Delivery:
         """`freed` is told when a provider that was full has room again."""
         self._engine = engine
         self._channels = channels
-        self._links = links
-        self._public_url = public_url
+        self._jobs = Jobs(channels, links, public_url)
         self._ways = Ways(channels, freed)
         self._wake = freed
         self._templates = Templates()
@@ -97,12 +65,12 @@ class Delivery:
             ways = await self._ways.choose(conn, now, claimed.parcels)
             codes = await reply_codes.give(conn, now, claimed.parcels)
             wording = await Wording.of(conn, now, claimed.parcels, claimed.storm, codes, self._templates)
-            called = await self._called(conn, claimed.parcels)
+            called = await self._jobs.called(conn, claimed.parcels)
             jobs = [
-                self._job(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way, called)
+                self._jobs.of(p, ids.new(now), max(r.tries for r in p) + 1, now, wording, way, called)
                 for p, way in zip(claimed.parcels, ways, strict=True)
             ]
-            await self._write_attempts(conn, now, jobs)
+            await self._jobs.write(conn, now, jobs)
             if not claimed.looked:  # it reads all that is due, which in a burst is much
                 await outcome.fail_unconfigured(conn, now, list(self._channels))
         for job in jobs:
@@ -150,106 +118,6 @@ class Delivery:
 
         task.add_done_callback(done)
 
-    async def _called(self, conn: AsyncConnection, parcels: Sequence[Parcel]) -> Called:
-        return await Called.read(conn, [p[0] for p in parcels], self._links, self._public_url)
-
-    def _job(
-        self, parcel: Parcel, attempt_id: UUID, tries: int, now: datetime, wording: Wording, way: Way, calls: Called
-    ) -> Job:
-        row = parcel[0]
-        words = wording.words(parcel, now)
-        alone = len(parcel) == 1 and row.incident_id is not None
-        called = row.webhook_id is not None
-        message = Message(
-            notification_id=str(row.id),
-            attempt=tries,
-            purpose=row.purpose,
-            to=self._webhook_address(row) if called else row.address,
-            at=now,
-            subject=words.subject,
-            text=words.text,
-            text_long=words.text_long,
-            facts=words.facts,
-            brief=words.brief,
-            asides=words.asides,
-            replies=rendering.replies(parcel, words.replies),
-            link=self._link(row, attempt_id),
-            link_label=words.link_label,
-            links=row.links,
-            button=self._button(parcel, attempt_id),
-            presses=self._presses(parcel, attempt_id),
-            sealed=row.sealed_address or b"",
-            thread=f"incident-{row.number}" if alone else row.content.get("thread", ""),
-            loud=any(r.loudness == "loud" for r in parcel),
-            token=self._links.callback_token(attempt_id),
-            reply_token=self._links.mail_token("reply", attempt_id) if rendering.is_answered(row) else "",
-            bounce_token=self._links.mail_token("bounce", attempt_id) if row.channel == "mail" else "",
-            in_reply_to=row.content.get("in_reply_to", ""),
-            request=calls.request(row),
-            signing_key=self._links.webhook_key(row.webhook_id, row.generation) if called else b"",
-        )
-        carries = [Undelivered.of(r, r.id) for r in parcel]
-        repeated = any(r.repeated for r in parcel)
-        shows = chat_store.stand(row) if message.presses and alone else ""
-        linked, digest = rendering.has_answer(row), rendering.is_digest(parcel)
-        return Job(attempt_id, carries, message, tries, now, row.due_at, repeated, way, linked, shows, digest)
-
-    def _webhook_address(self, row: Any) -> str:
-        """Empty, which the channel refuses: it was sealed under another secret key, or the webhook was removed while
-        another worker sent this."""
-        if row.sealed_address is None:
-            return ""
-        return self._links.unsealed(label(row.webhook_id), bytes(row.sealed_address)) or ""
-
-    def _link(self, row: Any, attempt_id: UUID) -> str:
-        """The screen that acts for its reader; the incident's own, which asks for a login, where there is nothing to
-        answer."""
-        if rendering.has_answer(row):
-            return f"{self._public_url}/l/{self._links.token(attempt_id)}"
-        if (handshake := row.content.get("handshake")) is not None:
-            return f"{self._public_url}/h/{self._links.handshake(handshake, row.user_id)}"
-        return f"{self._public_url}/incidents/{row.number}" if row.incident_id else ""
-
-    def _presses(self, parcel: Parcel, attempt_id: UUID) -> tuple[Press, ...]:
-        """Buttons that come back to us, where the channel has them."""
-        row, actions = parcel[0], rendering.actions(parcel)
-        if not rendering.has_answer(row) or not isinstance(self._channels[row.channel], Updatable):
-            return ()
-        return presses(self._links, attempt_id, *actions)
-
-    def _button(self, parcel: Parcel, attempt_id: UUID) -> Button | None:
-        """That of a notification on a phone."""
-        actions = rendering.actions(parcel) if parcel[0].channel in PUSHES and rendering.has_answer(parcel[0]) else ()
-        if not actions:
-            return None
-        form = self._links.acknowledges(self._links.token(attempt_id), actions[0])
-        return Button(actions[0].replace("_", " ").capitalize(), form)
-
-    async def _write_attempts(self, conn: AsyncConnection, now: datetime, jobs: Sequence[Job]) -> None:
-        if not jobs:
-            return
-        hashes = [self._links.hash(j.message.token) for j in jobs]
-        attempts = {
-            "now": now,
-            "id": [j.attempt_id for j in jobs],
-            "notification_id": [j.lost.id for j in jobs],
-            "number": [j.tries for j in jobs],
-            "callback_hash": hashes,
-            "provider": [j.way.provider for j in jobs],
-            "prefix": [j.way.prefix for j in jobs],
-        }
-        await conn.execute(store.INSERT_ATTEMPTS, attempts)
-        linked = [j for j in jobs if j.linked]
-        if linked:
-            links = {
-                "expires_at": now + LINK_LASTS,
-                "token_hash": [self._links.hash(self._links.token(j.attempt_id)) for j in linked],
-                "incident_id": [j.lost.incident_id for j in linked],
-                "user_id": [j.lost.user_id for j in linked],
-                "notification_id": [j.lost.id for j in linked],
-            }
-            await conn.execute(store.INSERT_LINKS, links)
-
     async def _reclaim(self, conn: AsyncConnection, now: datetime, notification_ids: list[UUID]) -> list[Job]:
         named = {"ids": notification_ids, "now": now}
         parcels: dict[UUID, list[Any]] = {}
@@ -259,11 +127,11 @@ class Delivery:
         await conn.execute(store.RECLAIM, named)
         codes = await reply_codes.give(conn, now, list(parcels.values()))
         wording = await Wording.of(conn, now, list(parcels.values()), codes=codes, templates=self._templates)
-        called = await self._called(conn, list(parcels.values()))
+        called = await self._jobs.called(conn, list(parcels.values()))
         jobs = []
         for r in lost:
             way = self._ways.way_of(parcels[r.id][0].channel, r.provider, parcels[r.id][0].address)
-            jobs.append(self._job(parcels[r.id], r.attempt_id, r.number, r.started_at, wording, way, called))
+            jobs.append(self._jobs.of(parcels[r.id], r.attempt_id, r.number, r.started_at, wording, way, called))
         return jobs
 
     async def _send(self, job: Job) -> None:
