@@ -7,6 +7,7 @@ never for what an alert may bring, which is Tocsin's to bear: it is cut, or Tocs
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -187,6 +188,10 @@ def _own(part: Part, template: Template, ground: Ground, findings: _Findings) ->
     if part.key == "sms" and gsm7.size(plain).encoding == "ucs2":
         char = next(c for c in plain if gsm7.size(c).encoding == "ucs2")
         findings.warn("ucs2", f"its own text holds {char!r}, so a segment holds 70 characters instead of 160")
+    symbols = (c for c in template.own if unicodedata.category(c)[0] == "S")
+    lost = dict.fromkeys(c for c in symbols if not gsm7.transliterate(c))
+    if part.key == "sms" and lost:
+        findings.warn("left_out", f"texts leave out {' '.join(lost)}: symbols that are no letters cost twice as much")
 
 
 def _values(template: Template, ground: Ground, findings: _Findings) -> None:

@@ -59,6 +59,9 @@ def test_its_own_text_in_another_script():
     assert "warning ucs2" in found(sms("Тревога: {number}", Ground(EXAMPLES[:1])))
     assert "its own text holds 'Т'" in next(f.message for f in sms("Т {number}", Ground(())).findings)
     assert "warning ucs2" not in found(sms("“{number}” — ¡ojo!", Ground(EXAMPLES[:1])))
+    told = found(sms("🔥🔥 {number} ☎ → now", Ground(EXAMPLES[:1])))
+    assert told["warning left_out"].startswith("texts leave out 🔥 ☎: ")
+    assert "warning ucs2" not in told
 
 
 def test_a_template_after_which_nothing_fits_is_refused():
