@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-WITHIN_S: Final = 5.0
+WITHIN_S: Final = 20.0
 _LINK: Final = re.compile(r"https?://[^\s<>\"]+")
 
 

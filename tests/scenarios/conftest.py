@@ -32,3 +32,5 @@ async def town(database_url: str, tmp_path: Path, request: pytest.FixtureRequest
         yield town
     if request.node.stash.get(PASSED, False):
         town.inspect()
+    else:
+        print("What was logged:", *town.ears.lines, sep="\n")
