@@ -106,10 +106,8 @@ async def _one(conn: AsyncConnection, now: datetime, said: Said, one: Candidate,
     if before.drill and said.verb not in ("acknowledge", "resolve", "resolve_anyway"):
         return texts.only_a_drill(before)
     match said.verb:
-        case "acknowledge" if before.drill:
-            return await _acknowledge(conn, now, one, who, None)
         case "acknowledge":
-            return await _acknowledge(conn, now, one, who, said.lasts)
+            return await _acknowledge(conn, now, one, who, None if before.drill else said.lasts)
         case "not_actionable":
             await remarks.not_actionable(conn, now, one.incident_id, who)
             told = await _acknowledge(conn, now, one, who, None)

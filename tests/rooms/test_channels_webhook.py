@@ -68,6 +68,15 @@ async def test_the_receiver_can_verify_what_it_gets(receiver: Receiver, tmp_path
     assert request.headers["webhook-timestamp"] == str(int(NOW.timestamp()))
 
 
+async def failure(tmp_path: Path, port: int) -> SendFailed:
+    """What is raised when the receiver at this port is called."""
+    sending = await channel(tmp_path)
+    with pytest.raises(SendFailed) as failed:
+        await sending.send(message(port))
+    await sending.close()
+    return failed.value
+
+
 @pytest.mark.parametrize(
     ("answer", "permanent", "after"),
     [
@@ -83,12 +92,9 @@ async def test_what_an_answer_means(
     receiver: Receiver, tmp_path: Path, answer: wire.Answer, permanent: bool, after: float | None
 ) -> None:
     receiver.answer = answer
-    sending = await channel(tmp_path)
-    with pytest.raises(SendFailed) as failed:
-        await sending.send(message(receiver.server.port))
-    await sending.close()
-    assert (failed.value.permanent, failed.value.retry_after_s) == (permanent, after)
-    assert failed.value.code == str(answer.status)
+    failed = await failure(tmp_path, receiver.server.port)
+    assert (failed.permanent, failed.retry_after_s) == (permanent, after)
+    assert failed.code == str(answer.status)
 
 
 async def test_the_inner_network_is_out_of_reach(receiver: Receiver, tmp_path: Path) -> None:
@@ -103,11 +109,8 @@ async def test_the_inner_network_is_out_of_reach(receiver: Receiver, tmp_path: P
 async def test_whoever_is_not_there_is_tried_again(receiver: Receiver, tmp_path: Path) -> None:
     port = receiver.server.port
     await receiver.server.stop()
-    sending = await channel(tmp_path)
-    with pytest.raises(SendFailed) as failed:
-        await sending.send(message(port))
-    await sending.close()
-    assert (failed.value.permanent, failed.value.maybe_sent) == (False, False)
+    failed = await failure(tmp_path, port)
+    assert (failed.permanent, failed.maybe_sent) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +125,5 @@ async def test_what_is_said_of_a_receiver(
     receiver: Receiver, tmp_path: Path, answer: wire.Answer | None, said: str
 ) -> None:
     receiver.answer = answer
-    sending = await channel(tmp_path)
-    with pytest.raises(SendFailed) as failed:
-        await sending.send(message(receiver.server.port))
-    await sending.close()
-    assert str(failed.value) == said
+    failed = await failure(tmp_path, receiver.server.port)
+    assert str(failed) == said

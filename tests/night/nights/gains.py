@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from nights.script import Alerts, Happening, Hook, Kill, Night, Organisation, Resident, Trouble
+from nights.script import Alerts, Happening, Hook, Kill, Night, Organisation, Resident, Trouble, TroubleKind
 
 DIGESTS: Final = 0.3
 HOOKS: Final = 0.3
@@ -20,7 +20,7 @@ EVERYTHING: Final = (
     "triggered", "acknowledged", "unacknowledged", "escalated", "priority_changed", "reassigned", "mitigated",
     "resolved", "closed", "note", "update",
 )  # fmt: skip
-RECEIVERS: Final = ("down", "slow", "hangs", "limits", "refuses", "broken", "broken")
+RECEIVERS: Final[tuple[TroubleKind, ...]] = ("down", "slow", "hangs", "limits", "refuses", "broken", "broken")
 NAMES: Final = ("Latency", "QueueGrows", "CertExpires")
 WORDINGS: Final = (
     ("sms", 'P{priority} {title|truncate 30} on {labels.host|default "?"}'),
@@ -110,7 +110,7 @@ def _calls(chance: Random, policy: dict[str, Any], hooks: tuple[Hook, ...]) -> d
 def _trouble(night: Night, chance: Random, hooks: tuple[Hook, ...]) -> Trouble:
     lasts = float(chance.choice((30, 120, 600, 3600)))
     whose = chance.choice(("", chance.choice(hooks).key))
-    return Trouble(_at(night, chance), lasts, "webhook", chance.choice(RECEIVERS), whose)  # type: ignore[arg-type]
+    return Trouble(_at(night, chance), lasts, "webhook", chance.choice(RECEIVERS), whose)
 
 
 def _at(night: Night, chance: Random) -> float:
