@@ -196,6 +196,7 @@ def test_cold_start_makes_database_and_stop_leaves_nothing(house: House) -> None
     )
     assert program.sql("SELECT datcollate FROM pg_database WHERE datname = 'tocsin'")["value"] == "C.UTF-8"
     assert program.sql("SHOW listen_addresses")["value"] == ""
+    assert program.sql("SHOW wal_segment_size")["value"] == "4MB"
     assert program.stop() == {"stopped": True}
     assert processes.leftovers(data / "postgres") == []
 
