@@ -65,6 +65,10 @@ def ours(text: str, start: datetime, first: datetime, end: datetime) -> list[dat
 )
 def test_as_dateutil_has_it(text: str, start: datetime, skipped: int, days: int) -> None:
     """With the start itself first, which dateutil leaves out when it does not meet the rule."""
+    if (
+        "FREQ=WEEKLY" in text and "BYSETPOS" in text
+    ):  # dateutil counts places from the start's day on, RFC 5545 the week's
+        start -= timedelta(days=(start.weekday() - DAYS.index(text.partition("WKST=")[2][:2])) % 7)
     first = start + timedelta(days=skipped)
     end = first + timedelta(days=days)
     bare, _, count = text.partition(";COUNT=")
@@ -108,3 +112,10 @@ def test_the_budget_is_shared_and_spent() -> None:
         list(occurrences(rule("FREQ=DAILY;BYHOUR=1"), start, start, end, budget))
     with pytest.raises(TooMuch, match="too many entries"):
         list(occurrences(rule("FREQ=DAILY"), start, start, end, Budget(instances=100)))
+
+
+def test_places_in_a_week_are_counted_from_its_first_day() -> None:
+    """RFC 5545: BYSETPOS takes from all of an interval, also when the start is in the middle of it."""
+    wednesday = datetime(2020, 1, 1)
+    found = ours("FREQ=WEEKLY;WKST=MO;BYDAY=MO,TH;BYSETPOS=1", wednesday, wednesday, datetime(2020, 1, 14))
+    assert found == [wednesday, datetime(2020, 1, 6), datetime(2020, 1, 13)]

@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from town import Town, opened
 
+AT_WORK = """
+    SELECT pid, state, now() - xact_start AS for, pg_blocking_pids(pid) AS waits_for, left(query, 200) AS query
+    FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+"""
 PASSED = pytest.StashKey[bool]()
 
 
@@ -34,3 +38,4 @@ async def town(database_url: str, tmp_path: Path, request: pytest.FixtureRequest
         town.inspect()
     else:
         print("What was logged:", *town.ears.lines, sep="\n")
+        print("What the database does:", *await town.rows(AT_WORK), sep="\n")

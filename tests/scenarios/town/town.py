@@ -49,7 +49,7 @@ class Town(Looking):
         self.exchange = PhoneExchange(clock=lambda: self.clock.now)
         self.mailbox = Mailbox()
         self.ears = Ears()
-        self.http = httpx.AsyncClient(timeout=30)
+        self.http = httpx.AsyncClient(timeout=120)
         self.workers: list[Tocsin] = []
         self.webs: list[Web] = []
         self.routing_keys: dict[tuple[str, str], str] = {}
