@@ -26,6 +26,7 @@ from app.web import (
     ping,
     problems,
     respond,
+    routes,
     slack,
     twilio,
 )  # fmt: skip
@@ -67,8 +68,7 @@ def build(
     app.state.live = Live(engine)
     problems.install(app)
     refusals.install(app)
-    for router in AT_ONCE:
-        app.include_router(router)
+    routes.add(app, *AT_ONCE)
     return app
 
 
@@ -79,8 +79,7 @@ def furnish(app: FastAPI, *, warm: bool = False) -> None:
     from app.web.dropin import alertmanager  # noqa: PLC0415  # as above
     from app.web.screens import router as screens  # noqa: PLC0415  # as above
 
-    app.include_router(alertmanager.router)
-    app.include_router(screens.router)
+    routes.add(app, alertmanager.router, screens.router)
     api.install(app)
     if warm:
         deque(iter_route_contexts(app.routes), maxlen=0)

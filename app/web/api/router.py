@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
 
+from app.web import routes
 from app.web.api import (
     api_keys,
     audit,
@@ -116,7 +117,12 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for status, description in _ANSWERS.items()
 }
 
-router = APIRouter(responses=PROBLEMS, generate_unique_id_function=lambda route: route.name)
+router = APIRouter(
+    prefix="/api/v1",
+    dependencies=[Depends(known_only)],
+    responses=PROBLEMS,
+    generate_unique_id_function=lambda route: route.name,
+)
 """Operations are called as their functions are, `list_teams`: generated clients make methods of these names."""
 # One line per resource, in the order of the documentation:
 router.include_router(incidents.router)
@@ -176,7 +182,7 @@ router.include_router(audit.router)
 
 def install(app: FastAPI) -> None:
     """Adds the API to `app`, and the one schema of all problems to its OpenAPI document."""
-    app.include_router(router, prefix="/api/v1", dependencies=[Depends(known_only)])
+    routes.add(app, router)
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
