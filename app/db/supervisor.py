@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.db import launch, processes
+from app.db import launch
 from app.db.binaries import ServerFailed, find_bindir, major
 
 PORT = 5432
@@ -147,14 +147,12 @@ def with_sockets(cluster: Cluster, sockets: Path) -> Cluster:
 
 
 def clear_stale(cluster: Cluster) -> None:
-    """Removes lock files of a server that is gone but whose pid is another program's now: PostgreSQL would refuse.
+    """Removes lock files of a server that is gone. Call it only with our own lock held and no leftovers.
 
-    Call it only with our own lock held and no leftovers. A pid file of a dead process stays: PostgreSQL reads there
-    which shared memory to look at, and copes.
+    Pids come back, in a container at nearly every start: PostgreSQL would refuse for a stranger, and a new server with
+    the old one's pid would pass for ready. PostgreSQL's own look for shared memory in use needs no such file.
     """
-    told = processes.postmaster(cluster.pgdata)
-    if told and processes.alive(told[0]):
-        (cluster.pgdata / "postmaster.pid").unlink(missing_ok=True)
+    (cluster.pgdata / "postmaster.pid").unlink(missing_ok=True)
     for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
         (cluster.sockets / name).unlink(missing_ok=True)
 

@@ -47,6 +47,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 WITHOUT_NAMESPACES = {"before": [sys.executable, "-c", SANDBOX]}
 """Runs a program as root where user namespaces cannot be made, as in most containers."""
 
+CONTAINER = {"before": ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]}
+"""Runs a program as root among pids of its own, which begin with 1 again at every start."""
+
 PROGRAM = """
 import asyncio, json, sys
 from pathlib import Path
@@ -318,6 +321,21 @@ def test_stale_pid_file_of_a_live_stranger_does_not_stop_the_start(house: House,
     program = house.starts(data)
     assert program.hears()["owner"] is True
     assert program.sql(KEPT)["value"] == "before"
+
+
+def test_a_container_that_was_cut_off_starts_again(house: House) -> None:
+    """Its pids are often those of the time before: the new server then has the pid in the old one's file."""
+    needs_root()
+    data = house.data()
+    for _ in range(4):
+        program = house.starts(data, **CONTAINER)
+        assert program.hears().get("owner") is True
+        assert program.sql(KEPT)["value"] == "before"
+        for pid in processes.leftovers(data / "postgres"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        program.kill()
+        until(lambda: not processes.leftovers(data / "postgres"))
 
 
 def test_long_data_path_uses_a_private_directory_elsewhere(house: House) -> None:
