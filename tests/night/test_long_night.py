@@ -64,6 +64,8 @@ KEPT = {
     "clocks of Berlin go forward": 104,
     "a storm, killed workers and two outages": 86,
     "the last resort cannot be reached": 0,
+    "a page fails when its ladder is a step further": 647,
+    "a digest and a loud page to the same number are due at once": 815,
     "the last resort's second message does not arrive": 524032,
     "a worker dies with the report of a storm in flight": 524096,
     "a receiver of webhooks hangs for an hour, and a worker dies when it has told one": 489,

@@ -164,6 +164,8 @@ def test_bad_news_that_nobody_follows() -> None:
     for follower, fine in (
         (notification(N2, step=1, created_at=s(24)), True),
         (notification(N2, step=1, created_at=s(26)), False),
+        (notification(N2, step=1, created_at=s(9)), True),  # somebody had pressed for the next step before
+        (notification(N2, round=0, step=1, created_at=s(24)), False),
         (notification(N2, channel="mail", created_at=s(9.5)), True),
         (notification(N2, channel="mail", created_at=s(9.5), state="failed", because="no", finished_at=s(15)), False),
     ):
