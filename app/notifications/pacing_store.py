@@ -41,11 +41,12 @@ DUE = text("""
     WHERE n.contact_method_id = ANY (CAST(:ids AS bigint[])) AND n.state = 'pending' AND n.due_at <= :now
       AND n.purpose = 'page' AND n.tries = 0 AND i.epoch = n.epoch
       AND (i.state = 'triggered' OR (n.content ->> 'until' = 'resolved' AND i.state IN ('acknowledged', 'mitigated')))
-      AND (CAST(:storm AS boolean) OR n.loudness = 'quiet' OR i.priority > 1)
+      AND (CAST(:storm AS boolean) OR n.loudness = 'quiet' OR i.priority > 1) AND n.content ->> 'digest' IS NULL
     ORDER BY n.created_at, n.id LIMIT :limit
     FOR UPDATE OF n SKIP LOCKED
 """)
-"""All pages that limits of these contact methods apply to, and that are not pointless by now."""
+"""All pages that limits of these contact methods apply to, and that are not pointless by now. Those of a digest go out
+without any, in a message of their own."""
 
 POSTPONE = text("""
     UPDATE notifications n SET due_at = t.due_at, because = t.because

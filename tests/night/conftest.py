@@ -1,16 +1,18 @@
-"""A house for the nights of a test: one database, emptied between them."""
+"""A house for the nights of a file: one database, emptied between them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from databases import TestServer
 from nights.house import House
 
 
-@pytest.fixture
-async def house(server: TestServer, database_url: str) -> AsyncIterator[House]:
-    house = House(database_url, server.address(server.url.database or "postgres"))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(server: TestServer) -> AsyncIterator[House]:
+    url = await server.clone()
+    house = House(url, server.address(server.url.database or "postgres"))
     yield house
     await house.close()
+    await server.drop(url)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from nights.asked import SHARES, asked
+from nights.asked import Asked
 from nights.evidence import Evidence
 from nights.generator import night
 from nights.house import House
@@ -18,7 +18,8 @@ from nights.shrinking import shrink
 from nights.stage import Spins, Stage
 from nights.telling import story
 
-from app import clock
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ASKED = Asked()
 
 
 async def played(house: House, one: Night) -> tuple[Evidence, list[str]]:
@@ -43,20 +44,15 @@ async def explained(house: House, one: Night, wrong: list[str]) -> str:
     return story(shorter, seen, still or wrong)
 
 
-@pytest.mark.parametrize("share", range(SHARES))
-async def test_no_night_breaks_a_rule(house: House, share: int, record_property: pytest.RecordProperty) -> None:
-    wanted, began, last = asked(share), clock.elapsed(), None
-    for seed in wanted.seeds:
-        if wanted.for_s is not None and clock.elapsed() - began > wanted.for_s:
-            break
-        one = night(seed)
-        seen, wrong = await played(house, one)
-        assert not wrong, await explained(house, one, wrong)
-        if wanted.alone:
-            print(story(one, seen))
-        last = seed
-    record_property("nights", f"{wanted.seeds.start} to {last} by {wanted.seeds.step}")
-    print(f"nights {wanted.seeds.start} to {last}, every {wanted.seeds.step}th, in {clock.elapsed() - began:.0f} s")
+@pytest.mark.parametrize("seed", ASKED.seeds)
+async def test_no_night_breaks_a_rule(house: House, seed: int) -> None:
+    if ASKED.time_is_up():
+        pytest.skip(f"no night begins after {ASKED.for_s} s")
+    one = night(seed)
+    seen, wrong = await played(house, one)
+    assert not wrong, await explained(house, one, wrong)
+    if ASKED.alone:
+        print(story(one, seen))
 
 
 KEPT = {
@@ -68,6 +64,8 @@ KEPT = {
     "a worker dies with the report of a storm in flight": 524096,
     "a receiver of webhooks hangs for an hour, and a worker dies when it has told one": 489,
     "a digest is answered by text": 27,
+    "a page fails when its ladder is a step further": 647,
+    "a digest and a loud page to the same number are due at once": 815,
 }
 """Nights that are played every time. One that failed once stays here, under the name of what it found."""
 

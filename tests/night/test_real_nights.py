@@ -1,19 +1,20 @@
 """Nights of real processes, real kills and real restarts. Not part of a plain `./tocsin test`: TOCSIN_REAL_NIGHTS says
-how many, TOCSIN_REAL_NIGHTS_FROM the first seed."""
+how many (`nights/asked.py`). Most of a night is waiting: `-n 3` plays three at a time."""
 
 from __future__ import annotations
 
-import os
+import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 from nights import invariants
+from nights.asked import Asked
 from nights.invariants import broken
-from nights.real import RealNight, real_night
+from nights.real import RealNight, found, real_night
 from nights.telling import story
 
-WANTED = int(os.environ.get("TOCSIN_REAL_NIGHTS") or 0)
-FIRST = int(os.environ.get("TOCSIN_REAL_NIGHTS_FROM") or 0)
+ASKED = Asked("REAL_NIGHT", unless=0)
 RULES = (
     invariants.nobody_is_paged_about_what_somebody_has,
     invariants.what_goes_out_again_is_marked,
@@ -25,10 +26,19 @@ RULES = (
 """Those that need no clock which stands still; that somebody is paged at all is asserted apart."""
 
 
-@pytest.mark.skipif(not WANTED, reason="TOCSIN_REAL_NIGHTS says how many nights of real processes are played")
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + WANTED))
-async def test_no_real_night_breaks_a_rule(tmp_path: Path, seed: int) -> None:
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a server that has a migrated database."""
+    return asyncio.run(found(tmp_path_factory.mktemp("founded")))
+
+
+@pytest.mark.skipif(not ASKED.seeds, reason="TOCSIN_REAL_NIGHTS says how many nights of real processes are played")
+@pytest.mark.parametrize("seed", ASKED.seeds)
+async def test_no_real_night_breaks_a_rule(founded: Path, tmp_path: Path, seed: int) -> None:
+    if ASKED.time_is_up():
+        pytest.skip(f"no night begins after {ASKED.for_s} s")
     tmp_path.chmod(0o755)
+    shutil.copytree(founded, tmp_path / "data")
     one = real_night(seed)
     seen = await RealNight(one, tmp_path).play()
     wrong = broken(one, seen, RULES)

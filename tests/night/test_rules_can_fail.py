@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from nights import invariants
-from nights.asked import asked
+from nights.asked import Asked
 from nights.evidence import Evidence, Gone, Late, Letter, Rows, Seen
 from nights.generator import night
 from nights.script import Alerts, Kill, Night, Resident, Trouble
@@ -164,6 +164,8 @@ def test_bad_news_that_nobody_follows() -> None:
     for follower, fine in (
         (notification(N2, step=1, created_at=s(24)), True),
         (notification(N2, step=1, created_at=s(26)), False),
+        (notification(N2, step=1, created_at=s(9)), True),  # somebody had pressed for the next step before
+        (notification(N2, round=0, step=1, created_at=s(24)), False),
         (notification(N2, channel="mail", created_at=s(9.5)), True),
         (notification(N2, channel="mail", created_at=s(9.5), state="failed", because="no", finished_at=s(15)), False),
     ):
@@ -274,8 +276,15 @@ async def test_shrinking_keeps_what_the_failure_needs() -> None:
     assert {p.temper for p in shorter.organisation.people} == {"never"}
 
 
-def test_every_seed_is_in_one_share() -> None:
-    told = {"TOCSIN_NIGHTS": "10", "TOCSIN_NIGHTS_FROM": "100"}
-    assert sorted(seed for share in range(4) for seed in asked(share, told).seeds) == list(range(100, 110))
-    alone = [list(asked(share, told | {"TOCSIN_NIGHT": "7"}).seeds) for share in range(4)]
-    assert alone == [[7], [], [], []]
+def test_the_nights_that_were_asked_for() -> None:
+    told = {"TOCSIN_NIGHTS": "10", "TOCSIN_NIGHTS_FROM": "100", "TOCSIN_REAL_NIGHTS_FROM": "7"}
+    assert Asked(environment=told).seeds == range(100, 110)
+    assert Asked(environment=told | {"TOCSIN_NIGHT": "7"}).seeds == range(7, 8)
+    assert not Asked("REAL_NIGHT", 0, told).seeds
+    assert Asked("REAL_NIGHT", 0, told | {"TOCSIN_REAL_NIGHTS": "3"}).seeds == range(7, 10)
+
+
+def test_the_first_night_is_played_whatever_the_time() -> None:
+    short, endless = Asked(environment={"TOCSIN_NIGHTS_FOR": "0"}), Asked(environment={})
+    assert [short.time_is_up(), short.time_is_up()] == [False, True]
+    assert [endless.time_is_up(), endless.time_is_up()] == [False, False]

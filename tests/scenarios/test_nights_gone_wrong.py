@@ -127,6 +127,17 @@ async def test_a_worker_that_comes_late_sends_one_message(town: Town) -> None:
 
 
 @at_three
+async def test_a_loud_page_in_the_very_second_of_the_digest_does_not_send_it_twice(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="sms")
+    await a_night(town, ana, "Disk", "Certificate")
+    await town.clock.stop_at(NINE)
+    await town.alertmanager.fires("HighErrorRate", severity="error")
+    await ana.phone.expects_sms("Quiet last night: 2 incidents wait for you")
+    await ana.phone.expects_sms("HighErrorRate")
+    town.nothing_else_arrived()
+
+
+@at_three
 async def test_while_one_worker_claims_digests_another_leaves_them_and_waits_for_nothing(town: Town) -> None:
     """Two that took some of each other's nights would wait for one another."""
     (ana,) = await town.people("Ana", each_with="sms")

@@ -1,8 +1,9 @@
-"""Which nights are played: by environment, so that `./tocsin test` stays quick and CI goes on where it stopped.
+"""Which nights are played: by environment, so that `./tocsin test` stays quick. A test per night; nights of real
+processes take the same names with TOCSIN_REAL_NIGHTS in place of TOCSIN_NIGHTS, and none of them unless asked.
 
 TOCSIN_NIGHTS=1000        so many, in place of 24
 TOCSIN_NIGHTS_FROM=5000   from this seed on, in place of 0
-TOCSIN_NIGHTS_FOR=300     and no longer than so many seconds; what is left is named
+TOCSIN_NIGHTS_FOR=300     none begins later than so many seconds after the first; what is left is skipped, and counted
 TOCSIN_NIGHT=4711         this one alone, with its story
 """
 
@@ -10,26 +11,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-SHARES = 4
-"""Tests among which the nights are divided: two for each of two processes."""
+from app import clock
 
 
-@dataclass(frozen=True, slots=True)
 class Asked:
-    """`seeds` of one share; `for_s`: of real time; `alone`: one night was asked for by its seed."""
+    """`seeds`; `alone`: one night was asked for by its seed. Raises ValueError for what is no number."""
 
-    seeds: range
-    for_s: float | None
-    alone: bool
+    def __init__(self, name: str = "NIGHT", unless: int = 24, environment: Mapping[str, str] = os.environ) -> None:
+        def told(what: str) -> str:
+            return environment.get(f"TOCSIN_{name}{what}", "")
 
+        one, first = told(""), int(told("S_FROM") or 0)
+        self.alone = bool(one)
+        self.seeds = range(int(one), int(one) + 1) if one else range(first, first + int(told("S") or unless))
+        self.for_s = float(told("S_FOR")) if told("S_FOR") else None
+        self._began: float | None = None
 
-def asked(share: int, environment: Mapping[str, str] = os.environ) -> Asked:
-    """The seeds of a share: every fourth one. Raises ValueError for what is no number."""
-    for_s = float(environment["TOCSIN_NIGHTS_FOR"]) / (SHARES / 2) if environment.get("TOCSIN_NIGHTS_FOR") else None
-    if one := environment.get("TOCSIN_NIGHT"):
-        return Asked(range(int(one), int(one) + (share == 0)), for_s, alone=True)
-    first = int(environment.get("TOCSIN_NIGHTS_FROM") or 0)
-    number = int(environment.get("TOCSIN_NIGHTS") or 24)
-    return Asked(range(first + share, first + number, SHARES), for_s, alone=False)
+    def time_is_up(self) -> bool:
+        """Whether no more night begins in this process. The first always does: a run that plays none is no run."""
+        if self._began is None:
+            self._began = clock.elapsed()
+            return False
+        return self.for_s is not None and clock.elapsed() - self._began > self.for_s

@@ -111,8 +111,8 @@ class House:
 
     async def empty(self) -> None:
         """Nothing is left of the night before."""
-        if self._clock is None:
-            self._clock = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})
+        if self._clock is None:  # the first night, or the one before ended while the database was away
+            await self.open_up()
         if not self._ready:
             await self._clock.execute(KEEP)
             self._ready = True

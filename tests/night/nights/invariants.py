@@ -91,8 +91,8 @@ def the_same_page_is_planned_once(night: Night, seen: Evidence) -> Iterator[str]
 
 def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
     """Behaviour 8: a page that is known not to arrive is followed within 5 s by the next contact method or the next
-    person, unless another message of its step may still arrive; the last resort is tried again after a minute, also
-    where nobody of it can be reached, which the timeline says once an hour (7)."""
+    person, unless another message of its step may still arrive or its ladder is further already; the last resort is
+    tried again after a minute, also where nobody of it can be reached, which the timeline says once an hour (7)."""
     pages = [n for n in seen.rows.notifications if n.purpose == "page" and n.ladder_id is not None and n.person]
     told = {(e.number, e.at) for e in seen.rows.timeline if e.kind == "last_resort"}
     last = {_place(n) for n in pages if (n.number, n.created_at) in told}
@@ -107,7 +107,7 @@ def bad_news_moves_on(night: Night, seen: Evidence) -> Iterator[str]:
             continue
         others = [m for m in pages if m is not n and (m.ladder_id, m.epoch) == (n.ladder_id, n.epoch)]
         hope = any(_place(m) == _place(n) and _gave_hope(m, n.finished_at) for m in others)
-        moved = any((m.round, m.step) >= (n.round, n.step) and n.created_at < m.created_at <= until for m in others)
+        moved = any(_follows(m, n) and m.created_at <= until for m in others)
         tried = any(number == n.number and until - SAID_EVERY <= at <= until for number, at in nobody_left)
         if not hope and not moved and not tried:
             yield f"{_of(n)} was {n.state} at {n.finished_at}, and nothing followed"
@@ -235,6 +235,12 @@ def _during(seen: Evidence, number: int, since: datetime, until: datetime) -> li
 def _place(n: Any) -> tuple[Any, ...]:
     """The step that it is a page of; what follows a page that did not arrive is of the same."""
     return n.ladder_id, n.epoch, n.round, n.step
+
+
+def _follows(m: Any, n: Any) -> bool:
+    """It is of a later step, made when it may be, or came after it in the same."""
+    step, failed = (m.round, m.step), (n.round, n.step)
+    return step > failed or (step == failed and m.created_at > n.created_at)
 
 
 def _gave_hope(n: Any, at: datetime) -> bool:

@@ -35,6 +35,8 @@ PASSES_AT_MOST = 60
 STEPS_AT_MOST = 5000
 TICK_AT_MOST_S = 45.0
 """Of real time: a pass takes hundredths of a second; one that goes on and on never ends."""
+LOOK_AGAIN_S = 0.0005
+"""Of real time, between two looks whether workers are quiet: to look all the while would cost PostgreSQL its core."""
 AGAIN_S = 20.0
 """So long after an error somebody tries again."""
 LINGER = timedelta(minutes=90)
@@ -89,12 +91,14 @@ class Stage:
             self.outside.plan(self.night.began + seconds(happening.at), partial(self._happens, happening))
         dawn = self.night.began + seconds(self.night.lasts)
         with self.house.listening(self.evidence):
-            await self._run_until(dawn)
-            await self._dawn()
-            self.evidence.rows, self.evidence.ended = await morning.rows(self.house.engine), self.now
-            for worker in self.workers:
-                self.outside.end(worker)
-            await clock.pause(0)
+            try:
+                await self._run_until(dawn)
+                await self._dawn()
+                self.evidence.rows, self.evidence.ended = await morning.rows(self.house.engine), self.now
+            finally:
+                for worker in self.workers:
+                    self.outside.end(worker)
+                await clock.pause(0)
         return self.evidence
 
     # -- time
@@ -195,8 +199,10 @@ class Stage:
 
     async def _quiet(self) -> None:
         """Until every task of every worker waits for something outside, or is done; then the dead are buried."""
+        pause_s = 0.0
         while any(_busy(w) > self.outside.waiting(n) for n, w in self.workers.items()):
-            await clock.pause(0)
+            await clock.pause(pause_s)
+            pause_s = LOOK_AGAIN_S
         for number in sorted(self.outside.dying):
             self.outside.dying.discard(number)
             await self._dies(number)
