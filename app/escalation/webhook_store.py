@@ -74,7 +74,14 @@ _RENEW = text("""
     RETURNING generation
 """)
 _DELETE = text("""
-    WITH calls AS (DELETE FROM webhook_calls WHERE webhook_id = :id) DELETE FROM webhooks WHERE id = :id
+    WITH gone AS (DELETE FROM webhooks WHERE id = :id),
+    calls AS (DELETE FROM webhook_calls WHERE webhook_id = :id RETURNING entry_id, incident_id, happening, finished_at),
+    steps AS (
+        UPDATE notifications SET state = 'failed', because = :because, finished_at = :now
+        WHERE webhook_id = :id AND state = 'pending' RETURNING id, incident_id)
+    SELECT c.incident_id, c.happening, c.entry_id AS id FROM calls c WHERE c.finished_at IS NULL
+    UNION ALL SELECT s.incident_id, '', s.id FROM steps s WHERE s.incident_id IS NOT NULL
+    ORDER BY id
 """)
 
 
@@ -188,5 +195,7 @@ async def next_generation(conn: AsyncConnection, now: datetime, webhook_id: int)
     return int((await conn.execute(_RENEW, {"id": webhook_id, "now": now})).scalar_one())
 
 
-async def delete(conn: AsyncConnection, webhook_id: int) -> None:
-    await conn.execute(_DELETE, {"id": webhook_id})
+async def delete(conn: AsyncConnection, now: datetime, webhook_id: int, because: str) -> Sequence[Any]:
+    """Rows with `incident_id` and `happening` of what it will now never be told; without `happening` of what a step
+    was to call it for."""
+    return (await conn.execute(_DELETE, {"id": webhook_id, "now": now, "because": because})).all()

@@ -19,7 +19,7 @@ from app import metrics
 from app.access.links import Links
 from app.channels.channel import Channel, Message, SendFailed
 from app.db.engine import transaction
-from app.escalation.webhooks import label
+from app.escalation.webhooks import label, not_told
 from app.incidents import store as incident_store
 from app.incidents.timeline import Entry
 from app.notifications import calling_store, webhook_messages
@@ -152,7 +152,7 @@ class Calling:
 async def _give_up(conn: AsyncConnection, now: datetime, call: Any, because: str, *, tried: int = 1) -> None:
     """Unless another worker took it over meanwhile. `tried`: how often since it was claimed."""
     if await calling_store.ended(conn, now, call, "failed", because, tried=tried):
-        said = {"name": call.name, "happening": call.happening.replace("_", " "), "because": because}
+        said = not_told(call.name, call.happening, because)
         await incident_store.write_timeline(conn, [Entry(call.incident_id, "not_told", data=said)], now)
 
 
