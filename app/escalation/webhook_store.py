@@ -33,10 +33,6 @@ _INSERT = text("""
     VALUES (:key, :name, CAST(:request AS jsonb), :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
-_UPDATE = text("""
-    UPDATE webhooks SET name = :name, request = CAST(:request AS jsonb), version = version + 1, updated_at = :now
-    WHERE id = :id
-""")
 _UNSUBSCRIBE = text("DELETE FROM webhook_subscriptions WHERE webhook_id = :id")
 _SUBSCRIBE = text("""
     INSERT INTO webhook_subscriptions (webhook_id, happens, service_ids, team_ids, priority_at_least)
@@ -55,6 +51,13 @@ _ALL_SECRETS = text("SELECT w.id, w.key, w.sealed_secrets FROM webhooks w WHERE 
 _HURRIED = """
     UPDATE webhook_calls SET due_at = :now, tries = 0 WHERE webhook_id = :id AND state = 'pending'
 """
+# Another request may be what it failed for; another name is none.
+_UPDATE = text(f"""
+    WITH hurried AS ({_HURRIED} AND EXISTS (
+        SELECT FROM webhooks w WHERE w.id = :id AND w.request IS DISTINCT FROM CAST(:request AS jsonb)))
+    UPDATE webhooks SET name = :name, request = CAST(:request AS jsonb), version = version + 1, updated_at = :now
+    WHERE id = :id
+""")
 _CALLED = text("SELECT w.id, w.key, w.sealed_address, w.sealed_secrets, w.request FROM webhooks w ORDER BY w.key")
 _SET_SECRETS = text(f"""
     WITH hurried AS ({_HURRIED})

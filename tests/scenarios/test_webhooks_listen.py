@@ -226,6 +226,27 @@ async def test_what_lacks_its_address_or_a_secret_waits_until_it_is_given(
     assert tickets.types == ["triggered"]
 
 
+async def test_another_request_is_tried_at_once_and_another_name_is_not(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]})
+    tickets.answers = [500, 500]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    await town.wait(timedelta(seconds=5))
+    webhook = {"name": "Tracker", "when": {"happens": ["triggered"]}}
+    await cara.asks("PUT", "/api/v1/webhooks/tickets", webhook)
+    await town.settle()
+    assert tickets.types == ["triggered"] * 2
+    await cara.asks("PUT", "/api/v1/webhooks/tickets", webhook | {"request": {"json": {"summary": "{incident.title}"}}})
+    await town.settle()
+    assert tickets.told[2:] == [{"summary": "HighErrorRate of checkout"}]
+    [call] = await town.rows("SELECT state, tries FROM webhook_calls")
+    assert tuple(call) == ("delivered", 1)
+
+
 async def test_what_a_deleted_webhook_waited_to_be_told_is_on_the_timeline(town: Town, tickets: Tickets) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     cara = town.residents["Cara"]
