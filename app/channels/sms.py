@@ -86,6 +86,12 @@ def replies_reach_us(address: str) -> bool:
     return countries.of(address).replies
 
 
+def answerable(address: str, *, links: bool) -> bool:
+    """Whether something can be done from a text to this number: by its link, or by an answer. `links`: its owner wants
+    some."""
+    return replies_reach_us(address) or (links and carries_links(address))
+
+
 def status_named(word: str) -> Status | None:
     """Twilio's word for a status, when it is one of ours; a new word of theirs is None."""
     return next((status for status in RANK if status == word), None)
