@@ -15,13 +15,13 @@ from decimal import Decimal
 from statistics import median
 from typing import Final, Literal
 
-from app.channels import banned, gsm7, sms
+from app.channels import banned, gsm7, sms, text_links
 from app.channels.channel import Message
 from app.errors import Invalid
 from app.notifications import speech, template_parts, texts
 from app.notifications.template_language import Template
 from app.notifications.template_parts import Part
-from app.notifications.template_values import ADDRESS, Page, Price, said
+from app.notifications.template_values import Page, Price, said
 
 SHOWN: Final = 3
 """So many of the longest are shown."""
@@ -190,7 +190,7 @@ def _own(part: Part, template: Template, ground: Ground, findings: _Findings) ->
         findings.warn("constant", "it says the same of every alert; name {title} or {number}")
     elif part.key != "push-body" and not template.names & _EVERYWHERE:
         findings.warn("unnamed", "it names neither {title} nor {number}, so nobody can tell incidents apart by it")
-    if part.key == "sms" and ADDRESS.search(template.own):
+    if part.key == "sms" and text_links.found_in(template.own):
         if ground.unlinked:
             where = ", ".join(ground.unlinked)
             findings.error("link", f"it holds a link, and people here have numbers where carriers refuse any: {where}")
@@ -227,7 +227,7 @@ def _results(part: Part, template: Template, made: Sequence[str], ground: Ground
         hits = (pattern in patterns for patterns in brought)
         findings.count("banned", hits, f"what alerts bring holds {pattern!r} in {{n}}")
     if part.key == "sms" and ground.without_links:
-        linked = (bool(ADDRESS.search(text)) for text in made)
+        linked = (text_links.found_in(text) for text in made)
         words = f"it holds a link in {{n}}; to {ground.without_links} Tocsin's own words go out there"
         findings.count("link", linked, words)
     if part.key not in ("mail-text", "mail-subject"):
