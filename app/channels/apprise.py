@@ -4,7 +4,7 @@ An address is one of Apprise's URLs and holds tokens, so it is a secret (secret_
 itself: our host policy does not see its requests. So only those kinds of addresses may be used that the operator allows
 (TOCSIN_APPRISE_SCHEMES); by default ones whose host is fixed by Apprise, so that nobody can point them at the inner
 network, at a file or at a program. Redirects, templates read from files and files to keep state in are turned off.
-The library is loaded by the first message: it takes a second and 30 MB.
+The library is loaded by the first address or message: it takes a second and 30 MB.
 """
 
 from __future__ import annotations
@@ -85,11 +85,17 @@ class AppriseChannel:
         return address if NAME.fullmatch(address) else self._keeper.name(self._scheme(address), address)
 
     def seal(self, address: str) -> bytes:
-        """Raises `Invalid`, also for a name: nobody can tell the address from it."""
+        """Raises `Invalid`, also for a name: nobody can tell the address from it. The first one takes a second."""
         address = address.strip()
         if NAME.fullmatch(address):
             raise Invalid("This only names an address. Give all of it, on My account or over the API")
-        return self._keeper.seal(self.normalise(address), address)
+        name = self.normalise(address)
+        with _heard():
+            understood = _service(address) is not None
+        if not understood:
+            how = f"https://github.com/caronc/apprise/wiki says what {self._scheme(address)}:// is made of"
+            raise Invalid(f"Apprise does not understand this address: a part of it is missing or malformed. {how}")
+        return self._keeper.seal(name, address)
 
     def _scheme(self, address: str) -> str:
         found = _SCHEME.fullmatch(address)
@@ -127,18 +133,25 @@ class AppriseChannel:
 
 def _notify(address: str, title: str, body: str) -> None:
     """Raises SendFailed. Apprise says no more than that it failed; why, it says in its log."""
-    import apprise  # noqa: PLC0415  # the extra, loaded by the first message
-
-    asset = apprise.AppriseAsset(storage_mode="memory", allow_templates=False, async_mode=False)
-    asset.http_redirects = False
     with _heard() as said:
-        service: Any = apprise.Apprise.instantiate(address, asset=asset)
+        service = _service(address)
         if service is None:
             raise SendFailed("Apprise does not understand the address", permanent=True, code="address",
                              broken_address=True)  # fmt: skip
-        service.redirects = False
         if not service.notify(body=body, title=title):
             raise _refused(said)
+
+
+def _service(address: str) -> Any:
+    """What speaks to this address; None: Apprise does not understand it. Asks nobody."""
+    import apprise  # noqa: PLC0415  # the extra, loaded when it is needed
+
+    asset = apprise.AppriseAsset(storage_mode="memory", allow_templates=False, async_mode=False)
+    asset.http_redirects = False
+    service: Any = apprise.Apprise.instantiate(address, asset=asset)
+    if service is not None:
+        service.redirects = False
+    return service
 
 
 @contextmanager

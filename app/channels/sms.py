@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import phonenumbers
 
-from app.channels import countries
+from app.channels import countries, text_links
 from app.channels.channel import RANK, Capability, Message, Status
 from app.channels.gsm7 import fit_sms, size
 from app.errors import Invalid
@@ -15,9 +14,6 @@ from app.settings import Settings
 
 PROVIDER: Final = "twilio"
 BASE_URL: Final = "https://api.twilio.com"
-_LINK: Final = re.compile(r"(?:https?://|www\.)\S*[^\s.,;:!?'\")\]}>]", re.IGNORECASE)
-"""As carriers see one, without the punctuation behind it."""
-LEFT_OUT: Final = "(link left out)"
 
 
 def capability(settings: Settings) -> Capability:
@@ -59,7 +55,7 @@ def body_of(message: Message) -> str:
     Asides only beside a link: a message without one is found again by its text, which must not depend on when it is
     asked for."""
     linked = message.links and carries_links(message.to)
-    said = message.text if linked else _LINK.sub(LEFT_OUT, message.text)
+    said = message.text if linked else text_links.left_out(message.text)
     wanted = linked and bool(message.link) and message.link not in message.text
     link = message.link if wanted else ""
     hints = message.replies if replies_reach_us(message.to) else ()
@@ -84,6 +80,12 @@ def carries_links(address: str) -> bool:
 def replies_reach_us(address: str) -> bool:
     """False where carriers do not carry answers, so that a reply code would mislead."""
     return countries.of(address).replies
+
+
+def answerable(address: str, *, links: bool) -> bool:
+    """Whether something can be done from a text to this number: by its link, or by an answer. `links`: its owner wants
+    some."""
+    return replies_reach_us(address) or (links and carries_links(address))
 
 
 def status_named(word: str) -> Status | None:

@@ -27,7 +27,30 @@ _WINDOW: Final = timedelta(days=400)
 """Overrides are listed for so long at most."""
 
 
-@app.command()
+HOW: Final = """
+PagerDuty: curl -g -H "Authorization: Token token=$TOKEN"
+"https://api.pagerduty.com/users?limit=100&include[]=contact_methods&include[]=notification_rules&include[]=teams",
+.../teams, .../escalation_policies, .../services?include[]=integrations, and for every schedule
+.../schedules/$ID?since=...&until=... with a month or two, to be compared.
+
+Opsgenie: curl -H "Authorization: GenieKey $KEY" "https://api.opsgenie.com/v2/users?expand=contact",
+.../v2/teams/$ID, .../v2/schedules?expand=rotation, .../v2/escalations, and for every schedule
+.../v2/schedules/$ID/timeline?interval=1&intervalUnit=months and .../v2/schedules/$ID/overrides, into files that
+have the schedule's ID in their names.
+
+Grafana OnCall: curl -H "Authorization: $TOKEN" "$URL/api/v1/users/", teams, schedules, on_call_shifts,
+escalation_chains, escalation_policies, integrations, routes, webhooks, and for every schedule
+schedules/$ID/final_shifts?start_date=...&end_date=... into files that have the schedule's ID in their names.
+
+--from-api does that for PagerDuty and Opsgenie: only reads, with the token in PAGERDUTY_TOKEN or OPSGENIE_API_KEY,
+or else asks for it.
+
+People: a CSV file with a header line: name, email, phone, time zone, team, role.
+"""
+"""How to get the files, for the end of the help."""
+
+
+@app.command(epilog=HOW)
 def import_(
     source: Annotated[import_files.From, typer.Argument(help="What the files are of.")],
     files: Annotated[list[str] | None, typer.Argument(help="Files or folders of the export; - is stdin.")] = None,
@@ -60,42 +83,20 @@ def import_(
     source's own rendering, shows the plan and asks. Then it does what `tocsin apply` does, over the HTTP API with the
     key in TOCSIN_API_KEY, all of it or nothing, and makes the overrides that are to come. Importing again changes
     nothing. docs/moving.md has what becomes of what.
-
-    PagerDuty: curl -g -H "Authorization: Token token=$TOKEN"
-    "https://api.pagerduty.com/users?limit=100&include[]=contact_methods&include[]=notification_rules&include[]=teams",
-    .../teams, .../escalation_policies, .../services?include[]=integrations, and for every schedule
-    .../schedules/$ID?since=...&until=... with a month or two, to be compared.
-
-    Opsgenie: curl -H "Authorization: GenieKey $KEY" "https://api.opsgenie.com/v2/users?expand=contact",
-    .../v2/teams/$ID, .../v2/schedules?expand=rotation, .../v2/escalations, and for every schedule
-    .../v2/schedules/$ID/timeline?interval=1&intervalUnit=months and .../v2/schedules/$ID/overrides, into files that
-    have the schedule's ID in their names.
-
-    Grafana OnCall: curl -H "Authorization: $TOKEN" "$URL/api/v1/users/", teams, schedules, on_call_shifts,
-    escalation_chains, escalation_policies, integrations, routes, webhooks, and for every schedule
-    schedules/$ID/final_shifts?start_date=...&end_date=... into files that have the schedule's ID in their names.
-
-    --from-api does that for PagerDuty and Opsgenie: only reads, with the token in PAGERDUTY_TOKEN or OPSGENIE_API_KEY,
-    or else asks for it.
-
-    People: a CSV file with a header line: name, email, phone, time zone, team, role.
     """
     with telling.explained():
-        alone = output is not None and not (os.environ.get("TOCSIN_API_KEY") or os.environ.get("TOCSIN_API_KEY_FILE"))
         read = _reader(source, files or [], country, api_url, from_api=from_api)
-        if alone:
-            moved, comparisons = read({})
-            _write(moved, comparisons, output, report, without_contact_methods)
+        if output is not None and not (os.environ.get("TOCSIN_API_KEY") or os.environ.get("TOCSIN_API_KEY_FILE")):
+            _write(*read({}), output, report, without_contact_methods)
             return
         with remote.client(url) as client:
-            existing = remote.answer(client.get("/configuration/export"))
-            moved, comparisons = read(existing)
+            moved, comparisons = read(remote.answer(client.get("/configuration/export")))
             if output is not None:
                 _write(moved, comparisons, output, report, without_contact_methods)
                 return
-            _Import(client, moved, comparisons, as_json).run(
-                plan, yes, "-" in (files or []), report, without_contact_methods
-            )
+            stdin_is_taken = "-" in (files or [])
+            importing = _Import(client, moved, comparisons, as_json)
+            importing.run(plan, yes, stdin_is_taken, report, without_contact_methods)
 
 
 def _reader(
@@ -263,7 +264,7 @@ def _date_of(response: httpx.Response) -> datetime:
     return parsedate_to_datetime(date) if date else datetime.fromtimestamp(0, UTC)
 
 
-def _write(moved: Moved, comparisons: list[Comparison], output: Path | None, report: Path | None, bare: bool) -> None:
+def _write(moved: Moved, comparisons: list[Comparison], output: Path, report: Path | None, bare: bool) -> None:
     """The document to edit; what it cannot hold is said."""
     for line in [*import_text.notices(moved), *import_text.compared(comparisons)]:
         telling.say(line)
@@ -278,8 +279,7 @@ def _write(moved: Moved, comparisons: list[Comparison], output: Path | None, rep
         )
     document = _without_contact_methods(moved.document) if bare else moved.document
     _save(report, import_text.report(moved, comparisons))
-    if output is not None:
-        output.write_text(yaml_text.write(document))
+    output.write_text(yaml_text.write(document))
 
 
 def _save(report: Path | None, told: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from app.dev.exchange import AUTH_TOKEN, PhoneExchange
 from app.dev.http import Client
 from app.dev.mailbox import Mailbox
 from app.dev.phone import Phone
-from app.dev.program import Service, free_port, tocsin_json
+from app.dev.program import Service, free_port, given, tocsin_json
 
 CODE_WITHIN_S: Final = 20.0
 NOTES: Final = "demo.json"
@@ -102,6 +102,7 @@ class Playground:
             "smtp_url": self.mailbox.url,
             "mail_from": "Tocsin <tocsin@example.org>",
             "clock_control": "true",
+            **given("allow_private_networks"),  # to try a webhook or a calendar of one's own machine
         }
 
     async def _furnish(self, settings: dict[str, str]) -> None:

@@ -38,6 +38,12 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": path} | {f"TOCSIN_{name.upper()}": value for name, value in settings.items()}
 
 
+def given(*names: str) -> dict[str, str]:
+    """Those of these settings (names without `TOCSIN_`) that our environment has."""
+    values = {name: os.environ.get(f"TOCSIN_{name.upper()}", "") for name in names}
+    return {name: value for name, value in values.items() if value}
+
+
 async def tocsin(settings: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
     """Runs a `tocsin` command to its end: exit code, stdout, stderr."""
     process = await _start(settings, arguments, PIPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ async def add(
 
     Raises `Invalid` for a channel that is not configured or an address it cannot use, `Conflict` (`address_taken`).
     """
-    address, sealed = kept(channels, document.channel, document.address)
+    address, sealed = await asyncio.to_thread(kept, channels, document.channel, document.address)
     if len(await contacts.methods(conn, user_id)) >= MAX_METHODS:
         raise Conflict(f"a user has at most {MAX_METHODS} contact methods", code="too_many")
     method_id = await contacts.insert_method(
@@ -130,7 +131,7 @@ async def edit(
     elif await contacts.taken(conn, before, address):
         raise Conflict("this user has that address already", code="address_taken", field="address")
     else:
-        _, sealed = kept(channels, before.channel, edit.address)
+        _, sealed = await asyncio.to_thread(kept, channels, before.channel, edit.address)
         await contacts.readdress(conn, now, method_id, address, edit.label, sealed, links=links)
     after = await read(conn, user_id, method_id)
     await record(conn, now, actor, "contact_method.edited", str(method_id), before.shown(), after.shown())
@@ -224,7 +225,8 @@ async def put_rules(
 
 
 def kept(channels: Channels, channel: str, address: str) -> tuple[str, bytes | None]:
-    """What is stored of an address: how it is written and, where it is a secret, that sealed. Raises `Invalid`."""
+    """What is stored of an address: how it is written and, where it is a secret, that sealed. Raises `Invalid`.
+    May take a second: Apprise is loaded by its first address."""
     name = normalised(channels, channel, address)
     keeper = channels[channel]
     try:

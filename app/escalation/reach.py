@@ -83,6 +83,8 @@ class Town:
         if target.type == "webhook":
             if target.id in self.unaddressed:
                 missing.append(f"the webhook {self.unaddressed[target.id]} has no address")
+            elif target.id not in self.webhooks:
+                missing.append("its webhook was deleted")
             return []
         if target.type == "user":
             return [(target.id, NAMED)]

@@ -33,10 +33,6 @@ _INSERT = text("""
     VALUES (:key, :name, CAST(:request AS jsonb), :now, :now)
     ON CONFLICT (key) DO NOTHING RETURNING id
 """)
-_UPDATE = text("""
-    UPDATE webhooks SET name = :name, request = CAST(:request AS jsonb), version = version + 1, updated_at = :now
-    WHERE id = :id
-""")
 _UNSUBSCRIBE = text("DELETE FROM webhook_subscriptions WHERE webhook_id = :id")
 _SUBSCRIBE = text("""
     INSERT INTO webhook_subscriptions (webhook_id, happens, service_ids, team_ids, priority_at_least)
@@ -55,6 +51,13 @@ _ALL_SECRETS = text("SELECT w.id, w.key, w.sealed_secrets FROM webhooks w WHERE 
 _HURRIED = """
     UPDATE webhook_calls SET due_at = :now, tries = 0 WHERE webhook_id = :id AND state = 'pending'
 """
+# Another request may be what it failed for; another name is none.
+_UPDATE = text(f"""
+    WITH hurried AS ({_HURRIED} AND EXISTS (
+        SELECT FROM webhooks w WHERE w.id = :id AND w.request IS DISTINCT FROM CAST(:request AS jsonb)))
+    UPDATE webhooks SET name = :name, request = CAST(:request AS jsonb), version = version + 1, updated_at = :now
+    WHERE id = :id
+""")
 _CALLED = text("SELECT w.id, w.key, w.sealed_address, w.sealed_secrets, w.request FROM webhooks w ORDER BY w.key")
 _SET_SECRETS = text(f"""
     WITH hurried AS ({_HURRIED})
@@ -74,7 +77,14 @@ _RENEW = text("""
     RETURNING generation
 """)
 _DELETE = text("""
-    WITH calls AS (DELETE FROM webhook_calls WHERE webhook_id = :id) DELETE FROM webhooks WHERE id = :id
+    WITH gone AS (DELETE FROM webhooks WHERE id = :id),
+    calls AS (DELETE FROM webhook_calls WHERE webhook_id = :id RETURNING entry_id, incident_id, happening, finished_at),
+    steps AS (
+        UPDATE notifications SET state = 'failed', because = :because, finished_at = :now
+        WHERE webhook_id = :id AND state = 'pending' RETURNING id, incident_id)
+    SELECT c.incident_id, c.happening, c.entry_id AS id FROM calls c WHERE c.finished_at IS NULL
+    UNION ALL SELECT s.incident_id, '', s.id FROM steps s WHERE s.incident_id IS NOT NULL
+    ORDER BY id
 """)
 
 
@@ -188,5 +198,7 @@ async def next_generation(conn: AsyncConnection, now: datetime, webhook_id: int)
     return int((await conn.execute(_RENEW, {"id": webhook_id, "now": now})).scalar_one())
 
 
-async def delete(conn: AsyncConnection, webhook_id: int) -> None:
-    await conn.execute(_DELETE, {"id": webhook_id})
+async def delete(conn: AsyncConnection, now: datetime, webhook_id: int, because: str) -> Sequence[Any]:
+    """Rows with `incident_id` and `happening` of what it will now never be told; without `happening` of what a step
+    was to call it for."""
+    return (await conn.execute(_DELETE, {"id": webhook_id, "now": now, "because": because})).all()

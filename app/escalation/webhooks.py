@@ -18,6 +18,8 @@ from app.directory.changes import Stored, check_version, in_use, invalid, missin
 from app.escalation import place_store
 from app.escalation import webhook_store as store
 from app.escalation.webhook_documents import WebhookDocument, WebhookEdit
+from app.incidents import store as incident_store
+from app.incidents.timeline import Entry
 
 
 async def read(conn: AsyncConnection, key: str) -> Stored[WebhookDocument]:
@@ -161,14 +163,29 @@ async def renew_secret(conn: AsyncConnection, now: datetime, key: str, *, actor:
     return webhook_id, generation
 
 
-async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> None:
-    """Raises `NotFound`, `Conflict` (`outdated`; `in_use` while a policy names it)."""
+async def delete(conn: AsyncConnection, now: datetime, key: str, *, actor: str, version: int | None = None) -> int:
+    """What waited for it is given up, and on the timelines of the incidents; returns how much that was. Raises
+    `NotFound`, `Conflict` (`outdated`; `in_use` while a policy names it)."""
     webhook_id = await _lock(conn, key, version)
     if places := await place_store.places_of_target(conn, "webhook", key):
         raise in_use("webhook", key, places)
     before = await read(conn, key)
-    await store.delete(conn, webhook_id)
+    name, because = before.document.name, "the webhook was deleted"
+    of_step = {"name": name, "channel": "webhook", "because": because}
+    untold = [
+        Entry(call.incident_id, "not_told", data=not_told(name, call.happening, because))
+        if call.happening
+        else Entry(call.incident_id, "not_sent", data=of_step)
+        for call in await store.delete(conn, now, webhook_id, because)
+    ]
+    await incident_store.write_timeline(conn, untold, now)
     await record(conn, now, actor, "webhook.deleted", key, before.document.model_dump(mode="json"))
+    return len(untold)
+
+
+def not_told(name: str, happening: str, because: str) -> dict[str, str]:
+    """What the timeline keeps of a call that is given up."""
+    return {"name": name, "happening": happening.replace("_", " "), "because": because}
 
 
 async def _check(conn: AsyncConnection, edit: WebhookEdit) -> None:

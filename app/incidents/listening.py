@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.hot import Hot
+from app.incidents.states import State
 from app.incidents.timeline import Entry, describe
 
 Happening = Literal[
@@ -50,11 +51,8 @@ _HAPPENINGS: Final[Mapping[str, Happening]] = {
     "update": "update",
 }
 """By the kind of a timeline entry."""
-_BECAME: Final[Mapping[str, Happening]] = {
-    "triggered": "triggered", "acknowledged": "acknowledged", "mitigated": "mitigated", "resolved": "resolved",
-    "closed": "closed",
-}  # fmt: skip
-"""By the state that an incident has again when a merge, a split or a move is taken back."""
+_STATES: Final[tuple[State, ...]] = get_args(State)
+"""One of these an incident has again when a merge, a split or a move is taken back."""
 
 _QUEUE: Final = Hot("""
     INSERT INTO webhook_calls (entry_id, webhook_id, incident_id, happening, because, at, due_at)
@@ -99,7 +97,7 @@ def happening(entry: Entry) -> Happening | None:
         later = (entry.data.get("round"), entry.data.get("step")) != (1, 1)
         return "escalated" if later and not entry.data.get("informs") else None
     if entry.kind == "act_undone":
-        return _BECAME.get(str(entry.data.get("became")))
+        return next((state for state in _STATES if state == entry.data.get("became")), None)
     return None if entry.data.get("drill") else _HAPPENINGS.get(entry.kind)
 
 

@@ -67,11 +67,12 @@ async def _several(
 ) -> str:  # fmt: skip
     """One word for several incidents, each by itself: what one of them refuses does not keep the others from it."""
     await incident_store.lock(conn, [c.incident_id for c in these])  # in one order, whoever else takes several
-    told = [await _one(conn, now, said, one, via) for one in these]
+    for one in these:
+        await _one(conn, now, said, one, via)
     seen = [await _seen(conn, one) for one in these]
     if said.verb in TAKING:
         return texts.taken_all(seen, these[0].user_id, now, snoozed=said.verb == "snooze")
-    return texts.resolved_all(seen, told)
+    return texts.resolved_all(seen, [one.code for one in these])
 
 
 async def take_all(

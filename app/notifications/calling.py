@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app import metrics
 from app.access.links import Links
 from app.channels.channel import Channel, Message, SendFailed
-from app.db.engine import transaction
-from app.escalation.webhooks import label
+from app.db.engine import on_commit, transaction
+from app.escalation.webhooks import label, not_told
 from app.incidents import store as incident_store
 from app.incidents.timeline import Entry
 from app.notifications import calling_store, webhook_messages
@@ -67,9 +68,7 @@ class Calling:
             messages = await self._messages(conn, now, calls) if calls else []
             for call in found:
                 if call.tries >= TRIES:
-                    await _give_up(conn, now, call, DIED, tried=0)
-                    metrics.webhook_called("given_up")
-                    log.warning("webhook_call_failed", code="died", given_up=True, webhook=call.webhook_id)
+                    await give_up(conn, now, call, DIED, "died", tried=0)
         for call, message in zip(calls, messages, strict=True):
             self._start(self._webhooks, call, message)
         if len(calls) < len(found):
@@ -140,20 +139,26 @@ class Calling:
         """Tried again later, or given up where everybody can see it. What only waits for somebody to put the webhook
         right, who gives its address or a secret, say, is tried again as what may pass by itself."""
         final = (failed.permanent and not failed.configuration) or call.tries + 1 >= TRIES
-        metrics.webhook_called("given_up" if final else "tried_again")
-        log.warning("webhook_call_failed", code=failed.code, given_up=final, webhook=call.webhook_id)
         async with transaction(self._engine) as (conn, now):
-            if not final:
-                await calling_store.later(conn, now + wait(call.tries, failed), call, str(failed))
+            if final:
+                await give_up(conn, now, call, str(failed), failed.code)
             else:
-                await _give_up(conn, now, call, str(failed))
+                await calling_store.later(conn, now + wait(call.tries, failed), call, str(failed))
+                on_commit(conn, partial(_counted, call, failed.code, given_up=False))
 
 
-async def _give_up(conn: AsyncConnection, now: datetime, call: Any, because: str, *, tried: int = 1) -> None:
-    """Unless another worker took it over meanwhile. `tried`: how often since it was claimed."""
+async def give_up(conn: AsyncConnection, now: datetime, call: Any, because: str, code: str, *, tried: int = 1) -> None:
+    """Unless another worker took it over meanwhile. `code`: of `because`, for logs; `tried`: how often since it was
+    claimed."""
     if await calling_store.ended(conn, now, call, "failed", because, tried=tried):
-        said = {"name": call.name, "happening": call.happening.replace("_", " "), "because": because}
+        said = not_told(call.name, call.happening, because)
         await incident_store.write_timeline(conn, [Entry(call.incident_id, "not_told", data=said)], now)
+        on_commit(conn, partial(_counted, call, code, given_up=True))
+
+
+def _counted(call: Any, code: str, *, given_up: bool) -> None:
+    metrics.webhook_called("given_up" if given_up else "tried_again")
+    log.warning("webhook_call_failed", code=code, given_up=given_up, webhook=call.webhook_id)
 
 
 def wait(tries: int, failed: SendFailed) -> timedelta:

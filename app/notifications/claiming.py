@@ -122,8 +122,9 @@ def _together(rows: Sequence[Any]) -> list[Parcel]:
 
 
 def in_order(rows: Sequence[Any]) -> Parcel:
-    """As a message names them; the first one carries the others."""
-    return sorted(rows, key=lambda r: (r.priority, r.created_at, r.id))
+    """As a message names them, and the list behind its link, and who answers is asked which; the first one carries the
+    others."""
+    return sorted(rows, key=lambda r: (r.priority, r.number, r.id))
 
 
 async def _within_limits(

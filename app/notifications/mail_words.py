@@ -95,13 +95,18 @@ def ask(found: Meant, said: Said) -> str:
 
 
 def ask_which_note(among: Sequence[Candidate]) -> str:
-    return f"Which one is your note about? Begin it with its number, like #{among[0].number}. {named(among)}"
+    number = among[0].number
+    return (
+        "Nothing was noted, and nothing acknowledged: these words are no command. To acknowledge, answer with"
+        f" #{number} a and nothing else in the first line.\n\n"
+        f"Which one is your note about? Begin it with its number, like #{number}. {named(among)}"
+    )
 
 
 def noted(one: Candidate, seen: Standing, note: str, now: datetime) -> str:
     """Says the note back, and that it is no more than that."""
     shown = f"{note[:_SHOWN]}..." if len(note) > _SHOWN else note
-    held = "" if seen.state != "triggered" else " This is no acknowledgement: answer with a for that."
+    held = "" if seen.state != "triggered" else " This is no acknowledgement: answer with a and nothing else for that."
     return f"Noted on #{one.number}: “{shown}”\n\n{reply_texts.standing(seen, one.user_id, now)}{held}"
 
 

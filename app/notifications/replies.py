@@ -189,6 +189,8 @@ def meant(said: Said, candidates: Sequence[Candidate]) -> Meant:
     chosen = still_open or candidates
     if said.verb in TAKING:
         chosen = [c for c in still_open if c.state == "triggered"] or chosen
+    elif said.verb in ("why", "runbook"):  # they only tell, so they are about what was named last
+        chosen = _of_a_night(said.verb, candidates) or chosen
     if not chosen:
         return Meant(why="nothing")
     if said.verb == "acknowledge_all" and len({c.service_id for c in chosen}) == 1 and chosen[0].is_open:

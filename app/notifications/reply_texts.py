@@ -5,7 +5,7 @@ Every answer names the incident and who has it since when: a person who answers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,8 +18,26 @@ COMMANDS: Final = "a acknowledge, e escalate, c resolve, n not actionable, s 10 
 PART: Final = 280
 """Septets of one part of a runbook: with its number it fits two segments."""
 PARTS: Final = 3
+SEGMENTS: Final = 2
 _NAMED: Final = 6
 _NUMBERED: Final = 20
+
+
+def fits(text: str) -> bool:
+    """Whether it goes out uncut."""
+    return size(transliterate(text)).segments <= SEGMENTS
+
+
+def as_many(named: Sequence[str], said: Callable[[str], str], by: str = ", ") -> str:
+    """What is said of as many of these names as there is room for, one at least, and of how many more there are."""
+    for n in range(len(named), 1, -1):
+        if fits(text := said(_and_more(named, n, by))):
+            return text
+    return said(_and_more(named, 1, by))
+
+
+def _and_more(named: Sequence[str], n: int, by: str = ", ") -> str:
+    return by.join(named[:n]) + (f" and {len(named) - n} more" if len(named) > n else "")
 
 
 def clock_of(at: datetime | None, seen: Standing, now: datetime) -> str:
@@ -78,9 +96,15 @@ def taken_all(several: Sequence[Standing], reader_id: int, now: datetime, *, sno
         return taken(several[0], reader_id, now)
     mine = [s for s in several if s.is_open and s.acknowledged_by_id == reader_id]
     others = [s for s in several if s not in mine]
+    have = _have(mine, _until(mine, now) if snoozed else "")
     told = [standing(s, reader_id, now) for s in others[:_NAMED]]
-    more = f"And {len(others) - _NAMED} more that you do not have." if len(others) > _NAMED else ""
-    return " ".join(filter(None, [_have(mine, _until(mine, now) if snoozed else ""), *told, more]))
+    shorter = (_have_and(have, told[:n], len(others) - n) for n in range(len(told), 0, -1))
+    return next(filter(fits, shorter), _have_and(have, [], len(others)))
+
+
+def _have_and(have: str, told: Sequence[str], more: int) -> str:
+    unsaid = f"And {more} more that you do not have." if more else ""
+    return " ".join(filter(None, [have, *told, unsaid]))
 
 
 def _until(mine: Sequence[Standing], now: datetime) -> str:
@@ -92,18 +116,24 @@ def _until(mine: Sequence[Standing], now: datetime) -> str:
 def _have(mine: Sequence[Standing], until: str) -> str:
     if not mine:
         return ""
-    numbers = ", ".join(f"#{s.number}" for s in mine[:_NUMBERED])
-    more = f" and {len(mine) - _NUMBERED} more" if len(mine) > _NUMBERED else ""
     services = {s.service for s in mine}
-    return f"You have {numbers}{more}{f' ({services.pop()})' if len(services) == 1 else ''}{until}."
+    return f"You have {_numbers(mine)}{f' ({services.pop()})' if len(services) == 1 else ''}{until}."
 
 
-def resolved_all(several: Sequence[Standing], told: Sequence[str]) -> str:
-    """After `c all` or `c 1 3`. `told`: what is said of each by itself."""
+def _numbers(several: Sequence[Standing], most: int = _NUMBERED) -> str:
+    return _and_more([f"#{s.number}" for s in several], most)
+
+
+def resolved_all(several: Sequence[Standing], codes: Sequence[int]) -> str:
+    """After `c all` or `c 1 3`: what is over, and what still fires with how to resolve it all the same. `codes`: of
+    each."""
     over = [s for s in several if not s.is_open]
-    head = f"Resolved: {', '.join(f'#{s.number}' for s in over)}." if over else ""
-    others = [words for s, words in zip(several, told, strict=True) if s.is_open]
-    return " ".join(filter(None, [head, *others]))
+    firing = [f"#{s.number} ({code}cc)" for s, code in zip(several, codes, strict=True) if s.is_open]
+    if not firing:
+        return f"Resolved: {_numbers(over)}."
+    head = f"Resolved: {_numbers(over, 10)}. " if over else ""
+    how = "Reply what is in brackets to resolve it anyway; it comes back if that goes on."
+    return as_many(firing, lambda named: f"{head}Not resolved, alerts still fire: {named}. {how}")
 
 
 def still_firing_here(firing: int) -> str:
@@ -163,10 +193,12 @@ def ask(meant: Meant, said: Said) -> str:
             letters = {"acknowledge_all": "aa", "resolve_anyway": "cc"}.get(said.verb, _LETTERS.get(said.verb, "a"))
             if said.minutes is not None:
                 letters = f"{letters.split()[0]} {said.minutes}"
-            return f"Which one? {_choices(meant.among, letters)}"
+            return as_many(_choices(meant.among, letters), lambda named: f"Which one? {named}", "; ")
         case "no_such_code":
-            there = f"Open: {_choices(meant.among)}" if meant.among else "Nothing is open for you."
-            return f"{said.code or meant.unknown} is no code of this number. {there}"
+            wrong = f"{said.code or meant.unknown} is no code of this number."
+            if not meant.among:
+                return f"{wrong} Nothing is open for you."
+            return as_many(_choices(meant.among), lambda named: f"{wrong} Open: {named}", "; ")
         case "minutes_or_code":
             code, number = meant.among[0].code, meant.among[0].number
             return f"Reply {code}a to acknowledge #{number}, or {code}a 15 to promise to have it for 15 minutes."
@@ -191,10 +223,9 @@ def help_text(candidates: Sequence[Candidate]) -> str:
     still_open = [c for c in candidates if c.is_open]
     if not still_open:
         return f"Nothing is open for you. Reply to a page with its code and one of: {COMMANDS}."
-    return f"Reply with a code and one of: {COMMANDS}. Open: {_choices(still_open)}"
+    how = f"Reply with a code and one of: {COMMANDS}. Open:"
+    return as_many(_choices(still_open), lambda named: f"{how} {named}", "; ")
 
 
-def _choices(among: Sequence[Candidate], letters: str = "") -> str:
-    named = [f"{c.code}{letters} P{c.priority} #{c.number} {c.title[:40]} ({c.service})" for c in among[:_NAMED]]
-    more = f" and {len(among) - _NAMED} more" if len(among) > _NAMED else ""
-    return "; ".join(named) + more
+def _choices(among: Sequence[Candidate], letters: str = "") -> list[str]:
+    return [f"{c.code}{letters} P{c.priority} #{c.number} {c.title[:40]} ({c.service})" for c in among]

@@ -97,7 +97,7 @@ DETAILS = text(
 PARCELS = text(f"""
     {_DETAILED.format(notifications="notifications", delayed=_DELAYED)}
     WHERE n.id = ANY (CAST(:ids AS uuid[])) OR (n.carried_by_id = ANY (CAST(:ids AS uuid[])) AND n.state = 'sending')
-    ORDER BY n.carried_by_id NULLS FIRST, i.priority, n.created_at, n.id
+    ORDER BY n.carried_by_id NULLS FIRST, i.priority, i.number, n.id
 """)
 """These notifications, and those that their messages carry."""
 

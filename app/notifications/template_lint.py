@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
 from typing import Final, Literal
 
-from app.channels import banned, gsm7, sms
+from app.channels import banned, gsm7, sms, text_links
 from app.channels.channel import Message
 from app.errors import Invalid
 from app.notifications import speech, template_parts, texts
 from app.notifications.template_language import Template
 from app.notifications.template_parts import Part
-from app.notifications.template_values import ADDRESS, Page, Price, said
+from app.notifications.template_values import Page, Price, said
 
 SHOWN: Final = 3
 """So many of the longest are shown."""
@@ -118,7 +117,7 @@ class Ground:
 
 @dataclass(slots=True)
 class _Findings:
-    of: int
+    ground: Ground
     found: list[Finding] = field(default_factory=list)
 
     def error(self, code: str, message: str) -> None:
@@ -127,10 +126,24 @@ class _Findings:
     def warn(self, code: str, message: str) -> None:
         self.found.append(Finding("warning", code, message))
 
-    def count(self, code: str, times: int, message: str) -> None:
-        """`message` says what is so in `{n}`: "63 of 100 alerts"."""
-        if times:
-            self.warn(code, message.replace("{n}", f"{times} of {self.of} alerts"))
+    def count(self, code: str, hits: Iterable[bool], message: str) -> None:
+        """`hits`: of each page, in their order, whether it is so. `message` says what is so in `{n}`."""
+        hit = [number for number, is_so in enumerate(hits) if is_so]
+        if hit:
+            self.warn(code, message.replace("{n}", self._in(hit)))
+
+    def _in(self, hit: Sequence[int]) -> str:
+        """`63 of 100 alerts, such as “Queue is long”`. What comes with Tocsin is nobody's alert, and named as that."""
+        pages, recorded = self.ground.pages, self.ground.recorded
+        own = len(pages) - recorded
+        mine = sum(number < own for number in hit)
+        such = f", such as “{pages[hit[0]].about.title[:40]}”"
+        if not recorded:
+            return f"{mine} of {own} alerts{such}"
+        theirs = f"{len(hit) - mine} of {recorded} examples that come with Tocsin"
+        if mine:
+            return f"{mine} of {own} alerts of yours{such}, and {theirs}"
+        return f"{theirs}{such}" + (f", and none of {own} alerts of yours" if own else "")
 
 
 def lint(part: Part, text: str, ground: Ground) -> Lint:
@@ -139,7 +152,7 @@ def lint(part: Part, text: str, ground: Ground) -> Lint:
         template = template_parts.parse(part, text)
     except Invalid as refused:
         return Lint((Finding("error", "syntax", refused.errors[0]["message"]),))
-    findings = _Findings(len(ground.pages))
+    findings = _Findings(ground)
     made = [said(part.key, template, page) for page in ground.pages]
     _own(part, template, ground, findings)
     _values(template, ground, findings)
@@ -177,7 +190,7 @@ def _own(part: Part, template: Template, ground: Ground, findings: _Findings) ->
         findings.warn("constant", "it says the same of every alert; name {title} or {number}")
     elif part.key != "push-body" and not template.names & _EVERYWHERE:
         findings.warn("unnamed", "it names neither {title} nor {number}, so nobody can tell incidents apart by it")
-    if part.key == "sms" and ADDRESS.search(template.own):
+    if part.key == "sms" and text_links.found_in(template.own):
         if ground.unlinked:
             where = ", ".join(ground.unlinked)
             findings.error("link", f"it holds a link, and people here have numbers where carriers refuse any: {where}")
@@ -198,36 +211,38 @@ def _values(template: Template, ground: Ground, findings: _Findings) -> None:
     """What the alerts lack."""
     bare = {p.name for p in template.places if not p.has_default}
     for name in sorted(n for n in bare if "." in n or n in _MAY_BE_ABSENT):
-        empty = sum(not page.of(name).strip() for page in ground.pages)
+        empty = (not page.of(name).strip() for page in ground.pages)
         findings.count("absent", empty, f"{{{name}}} is empty in {{n}}")
 
 
 def _results(part: Part, template: Template, made: Sequence[str], ground: Ground, findings: _Findings) -> None:
     """What becomes of the alerts."""
-    findings.count("empty", sum(not text for text in made), "it says nothing in {n}: Tocsin's own words go out there")
+    findings.count("empty", (not text for text in made), "it says nothing in {n}: Tocsin's own words go out there")
     spoken = part.key == "voice"
     whole = [template.render(page.spoken if spoken else page.of, _UNBOUNDED).strip() for page in ground.pages]
-    too_long = sum(len(text) > part.at_most for text in whole)
+    too_long = (len(text) > part.at_most for text in whole)
     findings.count("cut", too_long, f"it is cut after {part.at_most} characters in {{n}}")
-    for pattern, times in Counter(p for text in made for p in banned.found_in(text, ground.banned)).items():
-        findings.count("banned", times, f"what alerts bring holds {pattern!r} in {{n}}")
+    brought = [banned.found_in(text, ground.banned) for text in made]
+    for pattern in dict.fromkeys(p for patterns in brought for p in patterns):
+        hits = (pattern in patterns for patterns in brought)
+        findings.count("banned", hits, f"what alerts bring holds {pattern!r} in {{n}}")
     if part.key == "sms" and ground.without_links:
-        linked = sum(bool(ADDRESS.search(text)) for text in made)
+        linked = (text_links.found_in(text) for text in made)
         words = f"it holds a link in {{n}}; to {ground.without_links} Tocsin's own words go out there"
         findings.count("link", linked, words)
     if part.key not in ("mail-text", "mail-subject"):
-        personal = sum(bool(_PERSONAL.search(text)) for text in made)
+        personal = (bool(_PERSONAL.search(text)) for text in made)
         findings.count("personal_data", personal, "it holds what looks like a mail address or a phone number in {n}")
 
 
 def _texts(shown: Sequence[Shown], made: Sequence[str], findings: _Findings) -> None:
     """What becomes of text messages."""
-    cut = sum(gsm7.transliterate(m).strip() not in s.text for s, m in zip(shown, made, strict=True) if m)
-    if shown and cut == len(shown):
+    cut = [bool(m) and gsm7.transliterate(m).strip() not in s.text for s, m in zip(shown, made, strict=True)]
+    if shown and all(cut):
         findings.error("too_long", "no alert fits into two segments beside the link: every text message would be cut")
     else:
         findings.count("too_long", cut, "it is cut to two segments in {n}")
-    ucs2 = sum(s.encoding == "ucs2" for s in shown)
+    ucs2 = (s.encoding == "ucs2" for s in shown)
     findings.count("ucs2", ucs2, "it takes UCS-2 in {n}, and a segment holds 70 characters instead of 160 there")
 
 

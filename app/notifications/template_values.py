@@ -5,13 +5,13 @@ Whatever goes wrong here leaves the words that Tocsin has itself: a page goes ou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from app.channels import text_links
 from app.hours import local, zone
 from app.incidents import recurrence
 from app.notifications import speech
@@ -20,10 +20,6 @@ from app.notifications.template_parts import PARTS
 from app.notifications.texts import About, Words
 
 Values = Callable[[str], str]
-ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S", re.IGNORECASE)
-"""The beginning of a link, as carriers see one."""
-
-
 CODE: Final = 12
 """A reply code for pages that are only shown; codes have one to three digits."""
 
@@ -112,7 +108,7 @@ def worded(words: Words, templates: Mapping[str, Template], page: Page, *, links
     changed: dict[str, Any] = {}
     for key, template in templates.items():
         text = said(key, template, page)
-        if text and not (key == "sms" and not links and ADDRESS.search(text)):
+        if text and not (key == "sms" and not links and text_links.found_in(text)):
             changed[_FIELDS[key]] = text
     return replace(words, **changed) if changed else words
 

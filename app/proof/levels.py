@@ -1,7 +1,7 @@
 """How well a person can be reached, why, and what to do. Pure: the one definition, for lint, API, screens and doctor.
 
-- *ready*: at least two independent contact methods that count, of which one wakes (SMS, voice, push, ntfy), and which
-  work as far as anybody knows: they never failed, or were proven since, and lately.
+- *ready*: at least two independent contact methods that count, of which one wakes (SMS, voice, push, ntfy) and one can
+  be answered, and which work as far as anybody knows: they never failed, or were proven since, and lately.
 - *partly*: at least one contact method that counts: a page is sent, but one failure is enough to miss it.
 - *not reachable*: none, or the user is not active.
 
@@ -33,7 +33,7 @@ CHANNELS: Final = {
 @dataclass(frozen=True, slots=True)
 class Method:
     """A contact method of a person. `proven_at`: verified, delivered or answered last; `failed_at`: last message that
-    did not arrive. `configured`: its channel is."""
+    did not arrive. `configured`: its channel is. `answerable`: what goes out by it has a link, or can be answered."""
 
     id: int
     channel: str
@@ -44,6 +44,7 @@ class Method:
     broken_because: str | None
     proven_at: datetime | None = None
     failed_at: datetime | None = None
+    answerable: bool = True
 
     @property
     def counts(self) -> bool:
@@ -80,7 +81,8 @@ def assess(active: bool, methods: Sequence[Method], now: datetime) -> Reachabili
         what = "none of the contact methods counts" if methods else "no contact method"
         return Reachability("not_reachable", (what, *reasons), todo or ("add a contact method and verify it",))
     good = [m for m in counting if not m.doubtful(now)]
-    if len(independent(good)) >= 2 and any(m.channel in WAKES for m in good):
+    wakes, answerable = any(m.channel in WAKES for m in good), any(m.answerable for m in good)
+    if len(independent(good)) >= 2 and wakes and answerable:
         return Reachability("ready")
     because, advice = zip(*_lacks(counting, good), strict=True)
     return Reachability("partly", (*because, *reasons), (*advice, *todo))
@@ -96,6 +98,8 @@ def _lacks(counting: Sequence[Method], good: Sequence[Method]) -> Iterable[tuple
         yield f"only {named}", "add a second contact method on another channel, and verify it"
     if not any(m.channel in WAKES for m in counting):
         yield "nothing that wakes", "add a phone, for SMS or calls, and verify it"
+    if not any(m.answerable for m in counting):
+        yield "nothing that can be answered", "add a call, a mail or a push notification, and verify it"
 
 
 def _unusable(methods: Sequence[Method]) -> tuple[tuple[str, ...], tuple[str, ...]]:

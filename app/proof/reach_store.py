@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.channels import sms
 from app.db import ids
 from app.proof.levels import LATELY, Method
 
@@ -26,7 +27,7 @@ _USERS: Final = text("""
 # What became of the messages of the last months, each contact method by its own index; an answer proves more than any
 # provider can tell.
 _METHODS: Final = text("""
-    SELECT m.id, m.user_id, m.channel, m.address, m.label, m.verified_at, m.broken_at, m.broken_because,
+    SELECT m.id, m.user_id, m.channel, m.address, m.label, m.verified_at, m.broken_at, m.broken_because, m.links,
            n.delivered_at, n.failed_at, a.answered_at
     FROM contact_methods m
     LEFT JOIN LATERAL (
@@ -112,7 +113,7 @@ async def people(
         own.setdefault(r.user_id, []).append(
             Method(
                 r.id, r.channel, r.address, r.label, r.channel in channels, r.verified_at, broken,
-                max(proofs, default=None), r.failed_at,
+                max(proofs, default=None), r.failed_at, r.channel != "sms" or sms.answerable(r.address, links=r.links),
             )
         )  # fmt: skip
     return [Known(u.id, u.key, u.name, u.active, tuple(own.get(u.id, ()))) for u in users]

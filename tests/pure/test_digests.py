@@ -136,6 +136,14 @@ def test_what_an_answer_means(text: str, codes: list[int]) -> None:
     assert [c.code for c in meant(understood(parse(text), KNOWN), KNOWN).these] == codes
 
 
+@pytest.mark.parametrize("text", ["?", "r"])
+def test_what_only_tells_is_about_what_the_digest_named(text: str) -> None:
+    assert [c.code for c in meant(parse(text), KNOWN).among] == [2, 3]
+    assert [c.code for c in meant(parse(text), [paged(1, OLD), paged(2, NEW)]).these] == [2]
+    since = [*KNOWN, paged(7, at=NOON)]
+    assert [c.code for c in meant(parse(text), since).among] == [1, 2, 3, 4, 5, 7], "which of all, as ever"
+
+
 def test_one_wrong_number_does_nothing() -> None:
     found = meant(parse("a 2 9"), KNOWN)
     assert (found.these, found.why, found.unknown) == ((), "no_such_code", 9)

@@ -359,6 +359,7 @@ def test_commands(text: str, said: Said) -> None:
         ("15 minutes please", "15 minutes please", None),
         ("#42 the disk is full\nagain", "the disk is full\nagain", 42),
         ("a few of them", "a few of them", None),
+        ("a all please", "a all please", None),
         ("x" * 5000, "x" * 2000, None),
     ],
 )

@@ -14,6 +14,7 @@ AGO = NOW - timedelta(days=200)
 SMS = Method(1, "sms", "+49151", "", True, AGO, None, proven_at=AGO)
 CALL = replace(SMS, id=2, channel="voice")
 MAIL = replace(SMS, id=3, channel="mail", address="ana@example.org")
+ONE_WAY = replace(SMS, id=6, address="+8613800138000", answerable=False)
 PUSH = replace(SMS, id=4, channel="push", address="device")
 UNVERIFIED = replace(MAIL, verified_at=None, proven_at=None)
 BROKEN = replace(SMS, broken_because="no such number")
@@ -23,6 +24,7 @@ FAILED = replace(SMS, failed_at=NOW - timedelta(days=2))
 def test_two_independent_ways_of_which_one_wakes() -> None:
     assert assess(True, [SMS, MAIL], NOW).level == "ready"
     assert assess(True, [SMS, MAIL], NOW).todo == ()
+    assert assess(True, [ONE_WAY, MAIL], NOW).level == "ready", "the text wakes, the mail can be answered"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,8 @@ def test_two_independent_ways_of_which_one_wakes() -> None:
         ([SMS, UNVERIFIED], "mail is not verified", "verify mail"),
         ([BROKEN, MAIL], "SMS is broken: no such number", "mend SMS"),
         ([replace(PUSH, configured=False), MAIL], "push is on a channel that is not configured", "an admin configures"),
+        ([ONE_WAY], "nothing that can be answered", "add a call, a mail or a push"),
+        ([ONE_WAY, replace(ONE_WAY, id=7, address="+8613800138001")], "nothing that can be answered", "add a call"),
         ([FAILED, MAIL], "the last message by SMS failed", "drill"),
     ],
 )

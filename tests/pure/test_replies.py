@@ -314,6 +314,32 @@ def test_our_own_texts_are_gsm7_and_fit_two_segments(text: str) -> None:
     assert parse(text) == UNKNOWN, "what we say is never taken for a command when a machine sends it back"
 
 
+MANY = [seen(number=n, acknowledged_by_id=None) for n in range(101, 141)]
+CODES = list(range(1, 41))
+
+
+@pytest.mark.parametrize("title", ["Trouble", "Certificate of the shop in Reykjavik ends soon"])
+def test_an_answer_about_many_names_as_many_as_fit_and_how_many_more(title: str) -> None:
+    over = [replace(s, state="resolved") for s in MANY[:20]]
+    night = [replace(incident(n, title=title), code=n) for n in CODES]
+    answers = [
+        reply_texts.resolved_all(MANY, CODES),
+        reply_texts.resolved_all([*over, *MANY[20:]], CODES),
+        reply_texts.ask(meant(Said("why"), night), Said("why")),
+        reply_texts.ask(meant(Said("escalate", 99), night), Said("escalate", 99)),
+        reply_texts.help_text(night),
+        reply_texts.taken_all([replace(s, holder=title, acknowledged_by_id=9) for s in MANY], 1, NOW),
+    ]
+    for text in answers:
+        assert size(text).segments <= 2, text
+        assert re.search(r" and \d+ more|And \d+ more", text), text
+    assert answers[0].startswith("Not resolved, alerts still fire: #101 (1cc), #102 (2cc), ")
+    assert answers[0].endswith(" more. Reply what is in brackets to resolve it anyway; it comes back if that goes on.")
+    assert answers[1].startswith("Resolved: #101, #102, ")
+    few = reply_texts.resolved_all([over[0], MANY[1], MANY[2]], [1, 2, 3])
+    assert few.startswith("Resolved: #101. Not resolved, alerts still fire: #102 (2cc), #103 (3cc). Reply ")
+
+
 def test_who_escalates_what_is_quiet_is_told_that_it_may_wait() -> None:
     assert reply_texts.escalated(seen()).startswith("The next step of #12 is paged now: P1 ")
     assert "may wait for a morning" in reply_texts.escalated(seen(loudness="quiet"))

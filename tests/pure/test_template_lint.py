@@ -41,7 +41,21 @@ def test_what_cannot_be_parsed_says_where():
 
 def test_what_alerts_lack_is_counted():
     told = found(sms('{title} {labels.instance} {labels.host|default "?"}{annotations.summary|before ": "}'))
-    assert told["warning absent"] == "{labels.instance} is empty in 8 of 10 alerts"
+    assert (
+        told["warning absent"]
+        == "{labels.instance} is empty in 8 of 10 examples that come with Tocsin, such as “KubePodCrashLooping”"
+    )
+
+
+def test_a_warning_says_whose_alert_it_is_from():
+    own, text = [EXAMPLES[0], EXAMPLES[4], EXAMPLES[4]], "{title}"
+    only = found(sms(text, Ground(own)))["warning ucs2"]
+    assert "in 2 of 3 alerts, such as “Диск почти" in only
+    both = found(sms(text, Ground([*own, *EXAMPLES], recorded=10)))
+    assert "in 2 of 3 alerts of yours, such as “Диск почти" in both["warning ucs2"]
+    assert "”, and 2 of 10 examples that come with Tocsin, and a segment" in both["warning ucs2"]
+    personal = both["warning personal_data"]
+    assert personal.endswith("such as “Login failures from ana@example.org”, and none of 3 alerts of yours")
 
 
 def test_segments_and_encodings_over_the_samples():
@@ -49,7 +63,7 @@ def test_segments_and_encodings_over_the_samples():
     assert told.segments is not None
     assert (told.segments.least, told.segments.most) == (1, 2)
     assert (told.ucs2, len(told.longest)) == (2, 3)
-    assert found(told)["warning ucs2"].startswith("it takes UCS-2 in 2 of 10 alerts")
+    assert found(told)["warning ucs2"].startswith("it takes UCS-2 in 2 of 10 examples")
     assert told.longest[0].text.endswith(
         "\nReply 12a to acknowledge\nhttps://tocsin.example.org/l/AAAAAAAAAAAAAAAAAAAAAA"
     )
@@ -67,7 +81,7 @@ def test_its_own_text_in_another_script():
 def test_a_template_after_which_nothing_fits_is_refused():
     told = sms("x" * 310 + "{title}")
     assert found(told)["error too_long"].startswith("no alert fits into two segments")
-    assert "in 10 of 10 alerts" in found(lint(PARTS["push-title"], "x" * 160 + "{title}", GROUND))["warning cut"]
+    assert "in 10 of 10 examples" in found(lint(PARTS["push-title"], "x" * 160 + "{title}", GROUND))["warning cut"]
 
 
 def test_the_price_goes_with_the_segments():
@@ -91,7 +105,8 @@ def test_what_is_banned_is_refused_in_the_template(text):
 
 def test_what_alerts_bring_is_banned_by_a_warning():
     told = found(sms("{title}", replace(GROUND, banned=["queue*depth", "login"])))
-    assert told == told | {"warning banned": "what alerts bring holds 'login' in 1 of 10 alerts"}
+    words = "what alerts bring holds 'login' in 1 of 10 examples that come with Tocsin, such as “Login failures from"
+    assert told["warning banned"] == f"{words} ana@example.org”"
     assert "error banned" not in told
 
 
@@ -101,13 +116,15 @@ def test_links_where_carriers_refuse_them():
     china = replace(GROUND, unlinked=("China",))
     assert "carriers refuse any: China" in found(sms(plain, china))["error link"]
     brought = found(sms("{title} {runbook}", china))
-    assert brought["warning link"].startswith("it holds a link in 1 of 10 alerts; to numbers in China")
+    assert brought["warning link"].startswith("it holds a link in 1 of 10 examples")
+    assert "; to numbers in China Tocsin's own words" in brought["warning link"]
 
 
 def test_who_wants_no_links_keeps_nobody_from_templates_with_one():
     two = replace(GROUND, want_none=2)
     told = found(sms("{title} https://wiki.example.org/", two))
-    assert told["warning link"].startswith("it holds a link in 10 of 10 alerts; to 2 numbers whose owners want none")
+    assert "in 10 of 10 examples that come with Tocsin" in told["warning link"]
+    assert "; to 2 numbers whose owners want none Tocsin's own words go out there" in told["warning link"]
     assert "error link" not in told
     both = replace(GROUND, unlinked=("China",), want_none=1)
     assert both.without_links == "numbers in China and 1 number whose owner wants none"
@@ -119,11 +136,13 @@ def test_what_says_nothing_of_the_alert():
     assert "warning unnamed" in found(sms("P{priority} on {service}"))
     assert "error empty" in found(sms("  "))
     told = found(sms("{labels.queue}"))
-    assert told["warning empty"].startswith("it says nothing in 9 of 10 alerts: Tocsin's own words go out there")
+    assert told["warning empty"].startswith("it says nothing in 9 of 10 examples that come with Tocsin, such as ")
 
 
 def test_personal_data_is_a_hint():
-    assert found(sms("{title}"))["warning personal_data"].endswith("in 1 of 10 alerts")
+    assert found(sms("{title}"))["warning personal_data"].endswith(
+        "in 1 of 10 examples that come with Tocsin, such as “Login failures from ana@example.org”"
+    )
     assert "warning personal_data" not in found(lint(PARTS["mail-text"], "{title}", GROUND))
 
 

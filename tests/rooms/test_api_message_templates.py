@@ -163,7 +163,7 @@ async def test_it_is_judged_on_the_alerts_that_there_were(client: httpx.AsyncCli
     tried = await client.post("/message-templates/try", json={"key": "sms", "text": "{title} {labels.team}"})
     told = tried.json()
     assert (told["samples"], told["recorded"]) == (30, 0)
-    assert [f["message"] for f in told["findings"]] == ["{labels.team} is empty in 20 of 30 alerts"]
+    assert [f["message"] for f in told["findings"]] == ["{labels.team} is empty in 20 of 30 alerts, such as “Disk 29”"]
     assert told["longest"][0]["text"].startswith("Disk 2")
     own = (await client.post("/message-templates/try", json={"key": "sms:checkout", "text": "{title}"})).json()
     assert own["samples"] == 30

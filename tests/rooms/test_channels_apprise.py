@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,13 +100,20 @@ async def test_what_failures_mean(
 
 
 @there
-async def test_nobody_there_is_temporary_and_nonsense_is_not(service: Service, channel: apprise.AppriseChannel) -> None:
+async def test_nobody_there_is_temporary_and_nonsense_is_not(
+    service: Service, channel: apprise.AppriseChannel, tmp_path: Path
+) -> None:
     port = service.server.port
     await service.server.stop()
     with pytest.raises(SendFailed) as away:
         await channel.send(message(channel, f"json://127.0.0.1:{port}/"))
+    kept_before = replace(
+        message(channel, "tgram://123:hush/42"),
+        to=channel.normalise("tgram://x"),
+        sealed=sealing(tmp_path).seal(f"apprise/{channel.normalise('tgram://x')}", "tgram://x"),
+    )
     with pytest.raises(SendFailed) as nonsense:
-        await channel.send(message(channel, "tgram://x"))
+        await channel.send(kept_before)
     assert (away.value.code, away.value.permanent) == ("unreachable", False)
     assert (nonsense.value.code, nonsense.value.permanent, nonsense.value.broken_address) == ("address", True, True)
 
@@ -136,6 +144,17 @@ def test_an_address_is_named_by_its_kind_and_a_hash(tmp_path: Path) -> None:
     ):
         with pytest.raises(Invalid, match=words):
             channel.normalise(address)
+
+
+@there
+@pytest.mark.parametrize("address", ["tgram://hush", "json://:hush@"])
+def test_what_apprise_does_not_understand_is_refused_when_it_is_given(
+    channel: apprise.AppriseChannel, address: str
+) -> None:
+    with pytest.raises(Invalid, match="does not understand this address") as refused:
+        contact_methods.kept({"apprise": channel}, "apprise", address)
+    assert [e["field"] for e in refused.value.errors] == ["address"]
+    assert "hush" not in f"{refused.value} {refused.value.errors}"
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ async def test_a_part_is_previewed_saved_and_put_back(house: Whole) -> None:
     assert form.value("text") == ["P{priority} #{number}{repeat} {title}{more} ({service})"]
     await form.press("preview", text="{title} on {labels.instance}")
     assert form.status == 200
-    assert "Warning: {labels.instance} is empty in 8 of 10 alerts" in form.said
+    assert "Warning: {labels.instance} is empty in 8 of 10 examples that come with Tocsin, such as" in form.said
     assert "Tried on 10 alerts, 10 of them recorded ones" in form.said
     assert "HighErrorRate on checkout-7d9f:8080" not in form.said  # not among the longest
     assert "1 segment, GSM-7" in form.said or "2 segments, GSM-7" in form.said

@@ -145,7 +145,7 @@ async def test_a_mail_about_several_is_answered_by_number(town: Town) -> None:
     await ana.answers_mail(together, "#1 a")
     await ana.expects_mail("The mail that you answered was not about #1")
     await ana.answers_mail(together, "the disks are full")
-    await ana.expects_mail("Which one is your note about? Begin it with its number, like #6")
+    await ana.expects_mail("nothing acknowledged", "#6 a and nothing else", "Begin it with its number, like #6")
     await ana.answers_mail(together, "#7 the disks are full")
     await ana.expects_mail("Noted on #7: “the disks are full”")
     await ana.answers_mail(together, "#7 a")

@@ -65,6 +65,26 @@ async def test_what_waits_says_why_and_goes_out_together_when_the_window_opens(t
     assert cancelled.because == "the incident was acknowledged before this was sent"
 
 
+async def test_a_message_and_the_list_behind_its_link_have_one_order(town: Town) -> None:
+    ana, ben = await town.people("Ana", "Ben")
+    for person in (ana, ben):
+        await town.build.notification_rules(person, [("loud", seconds(0), "sms")])
+    await town.service("checkout", policy=[ben, minutes(5), ana])
+    await town.service("billing", policy=[ana, minutes(60)])
+    await town.alertmanager.fires("Older", service="checkout")
+    await ben.phone.expects_sms("Older")
+    await town.wait(seconds(290))
+    for n in range(4):
+        await town.alertmanager.fires(f"Newer{n}", service="billing")
+    for n in range(3):
+        await ana.phone.expects_sms(f"Newer{n}")
+    await town.wait(seconds(60))
+    text = await ana.phone.expects_sms("2 new incidents")
+    screen = await ana.follows_link(link=text.body.split()[-1])
+    for words in (text.body, screen.words):
+        assert words.index("Older") < words.index("Newer3"), "Ana was paged about it later, but it is the older one"
+
+
 async def test_a_loud_p1_is_never_held_up(town: Town) -> None:
     (ana,) = await town.people("Ana")
     await one_text(town, ana, criticality=1)

@@ -72,7 +72,7 @@ async def test_a_night_by_mail_with_some_numbers(town: Town) -> None:
     await ana.answers_mail(mail, "s 60 2")
     await ana.expects_mail("You have #2 until 10:00, then it pages again")
     await ana.answers_mail(mail, "c all")
-    await ana.expects_mail("#1 is not resolved: 1 alert of it still fires")
+    await ana.expects_mail("Not resolved, alerts still fire: #1 (1cc), #2 (2cc), #4 (4cc). Reply")
     assert [i.state for i in await town.incidents()] == ["acknowledged", "acknowledged", "resolved", "acknowledged"]
 
 

@@ -226,6 +226,76 @@ async def test_what_lacks_its_address_or_a_secret_waits_until_it_is_given(
     assert tickets.types == ["triggered"]
 
 
+async def test_another_request_is_tried_at_once_and_another_name_is_not(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered"]})
+    tickets.answers = [500, 500]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    await town.wait(timedelta(seconds=5))
+    webhook = {"name": "Tracker", "when": {"happens": ["triggered"]}}
+    await cara.asks("PUT", "/api/v1/webhooks/tickets", webhook)
+    await town.settle()
+    assert tickets.types == ["triggered"] * 2
+    await cara.asks("PUT", "/api/v1/webhooks/tickets", webhook | {"request": {"json": {"summary": "{incident.title}"}}})
+    await town.settle()
+    assert tickets.told[2:] == [{"summary": "HighErrorRate of checkout"}]
+    [call] = await town.rows("SELECT state, tries FROM webhook_calls")
+    assert tuple(call) == ("delivered", 1)
+
+
+async def test_what_a_deleted_webhook_waited_to_be_told_is_on_the_timeline(town: Town, tickets: Tickets) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered", "acknowledged"]})
+    tickets.answers = [500]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await ana.acknowledges()
+    assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 2}
+    said = [line for line in await town.story() if "was not told" in line]
+    why = "(the webhook was deleted): given up"
+    assert said == [
+        f"The webhook Tickets was not told that it was {what} {why}" for what in ("triggered", "acknowledged")
+    ]
+    assert await town.rows("SELECT 1 FROM webhook_calls") == []
+
+
+async def test_the_call_of_a_step_that_waits_for_its_next_try_ends_with_its_webhook(
+    town: Town, tickets: Tickets
+) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    program = await town.build.webhook("tickets", tickets.url)
+    await town.service("checkout", policy=[[program, ana], minutes(5)])
+    tickets.answers = [503]
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await town.execute("DELETE FROM escalation_targets WHERE webhook_id IS NOT NULL")
+    assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 1}
+    assert "The webhook to Tickets failed (the webhook was deleted)" in await town.story()
+    await town.wait(minutes(1))
+    assert len(tickets.requests) == 1
+
+
+async def test_a_step_whose_only_webhook_was_deleted_goes_on_at_once_and_says_why(town: Town, tickets: Tickets) -> None:
+    ana, ben = await town.people("Ana", "Ben", each_with="mail")
+    cara = town.residents["Cara"]
+    program = await town.build.webhook("tickets", tickets.url)
+    await town.service("checkout", policy=[ana, minutes(5), program, minutes(5), ben])
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    await town.execute("DELETE FROM escalation_targets WHERE webhook_id IS NOT NULL")
+    assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 0}
+    await town.wait(minutes(5))
+    await ben.expects_mail("HighErrorRate")
+    assert any("Step 2 reached nobody" in line and "its webhook was deleted" in line for line in await town.story())
+
+
 async def test_what_lacks_its_secret_is_given_up_after_eighteen_hours(town: Town, tickets: Tickets) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     await town.service("checkout", policy=[ana])

@@ -43,8 +43,9 @@ class MethodReach(Answer):
 
 
 class PersonReach(Answer):
-    """`ready`: two independent contact methods that work, one of which wakes (SMS, call, push); `partly`: at least one;
-    `not_reachable`: none. `reasons` and `todo`: why it is no better, and what to do."""
+    """`ready`: two independent contact methods that work, one of which wakes (SMS, call, push) and one can be
+    answered; `partly`: at least one; `not_reachable`: none. `reasons` and `todo`: why it is no better, and what to
+    do."""
 
     user: on_call_answers.Person
     level: Level

@@ -99,6 +99,12 @@ class WebhookTest(Answer):
     because: str
 
 
+class WebhookDeleted(Answer):
+    """`calls_given_up`: how much it waited to be told, which the timelines of the incidents say, too."""
+
+    calls_given_up: int
+
+
 async def _answers(tx: Transaction, found: list[Stored[WebhookDocument]], secrets: Secrets) -> list[WebhookAnswer]:
     keys = [stored.document.key for stored in found]
     addresses = await webhook_store.addresses_shown(tx.conn, keys)
@@ -210,7 +216,8 @@ async def read_webhook_test(key: Key, test: UUID, tx: Tx) -> WebhookTest:
     return WebhookTest(id=test, state=found.state, because=found.because)
 
 
-@router.delete("/{key}", status_code=204)
-async def delete_webhook(key: Key, tx: Tx, expected: IfMatch, caller: Editing) -> None:
+@router.delete("/{key}")
+async def delete_webhook(key: Key, tx: Tx, expected: IfMatch, caller: Editing) -> WebhookDeleted:
     """Removes a webhook that no policy names; 409 `in_use` lists in `used_by` which do."""
-    await webhooks.delete(tx.conn, tx.now, key, actor=caller.actor, version=expected)
+    given_up = await webhooks.delete(tx.conn, tx.now, key, actor=caller.actor, version=expected)
+    return WebhookDeleted(calls_given_up=given_up)

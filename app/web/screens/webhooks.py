@@ -54,9 +54,14 @@ async def show_webhooks(
     told: Annotated[str, Query(max_length=30)] = "",
     of: Annotated[str, Query(max_length=64)] = "",
     test: UUID | None = None,
+    untold: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
-    """In the order of their keys. `of`, `test`: the webhook that was tried, and the test of which is told."""
-    return await _show(reader, secrets, page, told=TOLD.get(told, ""), test=await _test(reader, of, test))
+    """In the order of their keys. `of`, `test`: the webhook that was tried, and the test of which is told. `untold`:
+    how many calls to one that is deleted were given up."""
+    words = TOLD.get(told, "")
+    if untold:
+        words += f" Calls that waited and are given up: {untold}; the timelines of their incidents say so."
+    return await _show(reader, secrets, page, told=words, test=await _test(reader, of, test))
 
 
 async def _test(reader: Reader, key: str, test: UUID | None) -> tuple[str, api.WebhookTest] | None:
@@ -135,10 +140,10 @@ async def try_it(key: Key, reader: Editing, secrets: SecretsGiven, request: Requ
 async def delete(key: Key, reader: Editing, secrets: SecretsGiven, version: Seen) -> Response:
     """Refused with the policies that name it."""
     try:
-        await api.delete_webhook(key, reader.tx, version, reader.caller)
+        deleted = await api.delete_webhook(key, reader.tx, version, reader.caller)
     except Conflict as refused:
         return await _refused(reader, secrets, key, WebhookForm(), {"": refused.message}, status_of(refused))
-    return editing.to("/escalation/webhooks?told=deleted")
+    return editing.to(f"/escalation/webhooks?told=deleted&untold={deleted.calls_given_up}")
 
 
 async def _show(
