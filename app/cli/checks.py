@@ -95,6 +95,9 @@ async def _of_engine(s: Settings, engine: AsyncEngine) -> AsyncIterator[Finding]
     if revision != newest:
         if revision is None:
             yield problem("schema", "the database is empty", "Run `tocsin init`.")
+        elif migrate.is_newer(revision):
+            words = "Start the newer version that made it, or restore a backup of before: docs/operating.md, Upgrades."
+            yield problem("schema", f"at {revision}, this version knows {newest}", words)
         else:
             yield problem("schema", f"at {revision}, this version knows {newest}", "Run `tocsin migrate`.")
         return
