@@ -258,7 +258,7 @@ class Price:
         if not known.is_finite() or known >= _NO_PRICE or not CURRENCY.fullmatch(code):
             return None
         exact = round(known, _DIGITS)
-        return cls(known if known == exact else exact, code)
+        return cls(known if known == exact else exact.normalize(), code)
 
 
 @dataclass(frozen=True, slots=True)
