@@ -17,7 +17,7 @@ from app import clock
 from app.calendars import store as calendars
 from app.channels import probes, registry
 from app.channels.channel import SendFailed
-from app.cli import mail_checks, running, vigil, webhook_checks
+from app.cli import mail_checks, running, seal_checks, vigil, webhook_checks
 from app.cli.findings import Finding, ok, problem, warning
 from app.cli.migrate import current
 from app.configuration.reachability import hardly, left, undeliverable
@@ -157,6 +157,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     async for finding in _calendars(conn):
         yield finding
     async for finding in webhook_checks.of_content(s, conn, now):
+        yield finding
+    async for finding in seal_checks.of_content(s, conn, now):
         yield finding
     async for finding in _passed_over(conn, now):
         yield finding
