@@ -88,6 +88,8 @@ def field_message(error: Mapping[str, Any]) -> str:
         return next((words for part, words in PATTERNS if part in pattern), message)
     if kind in ("too_short", "string_too_short") and error["ctx"]["min_length"] == 1:
         return "it must not be empty"
+    if kind == "string_too_long":
+        return f"it takes {error['ctx']['max_length']:,} characters at most"
     if kind in _INSTANTS:
         return INSTANT_NEEDED
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.access import signing_store as store
-from app.access.sealing import seal
+from app.access.sealing import AddressSealing, seal
 from app.access.secrets import Secrets
 from app.directory import service_store as services
 from app.directory.changes import check_version, missing, record
@@ -37,6 +37,14 @@ async def forget(conn: AsyncConnection, now: datetime, key: str, *, actor: str, 
     integration_id = await _lock(conn, key, version)
     if await store.forget(conn, integration_id):
         await record(conn, now, actor, "integration.signing_secret_removed", key)
+
+
+async def unreadable(conn: AsyncConnection, now: datetime, secrets: Secrets) -> list[str]:
+    """The keys of integrations that refuse whatever they are sent: their signing secrets were sealed under another
+    secret key."""
+    opened = AddressSealing(secrets).unseal
+    found = await store.sealed(conn, now)
+    return [r.key for r in found if all(opened(label(r.id), bytes(s)) is None for s in r.sealed)]
 
 
 def label(integration_id: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +30,12 @@ _VALID = text("""
 _SIGNED = text("""
     SELECT i.key FROM integrations i WHERE EXISTS (SELECT FROM signing_secrets s WHERE s.integration_id = i.id)
     ORDER BY i.key
+""")
+
+_SEALED = text("""
+    SELECT i.id, i.key, array_agg(s.sealed ORDER BY s.id) AS sealed FROM integrations i
+    JOIN signing_secrets s ON s.integration_id = i.id
+    WHERE i.enabled AND (s.expires_at IS NULL OR s.expires_at > :now) GROUP BY i.id, i.key ORDER BY i.key
 """)
 
 
@@ -63,3 +70,8 @@ async def valid(conn: AsyncConnection, now: datetime, ids: Collection[int]) -> d
     for row in await conn.execute(_VALID, {"ids": list(ids), "now": now}):
         found[row.integration_id].append(StoredSecret(row.created_at, row.expires_at))
     return found
+
+
+async def sealed(conn: AsyncConnection, now: datetime) -> Sequence[Any]:
+    """`id`, `key` of every enabled integration whose requests are signed, and its valid secrets: `sealed`."""
+    return (await conn.execute(_SEALED, {"now": now})).all()

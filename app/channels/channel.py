@@ -6,10 +6,11 @@ provider, turns that provider's answers into `Sent` or `SendFailed`, and knows w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from app.channels.webhook_request import Ready
@@ -231,12 +232,33 @@ class CallProgress:
     """The code with which a call that failed ended, RFC 3261."""
 
 
+CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_NO_PRICE: Final = Decimal(10**9)
+"""No message costs so much, in no currency."""
+_DIGITS: Final = 15
+"""So many are kept after the point: more are a float's noise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a provider takes for a message; never negative. `currency`: ISO 4217, as the provider says it."""
 
     amount: Decimal
     currency: str
+
+    @classmethod
+    def told(cls, amount: str, currency: str) -> Price | None:
+        """As a provider wrote it; some write what they take as a negative number. None: no number, none that a message
+        can cost, or no code of a currency."""
+        try:
+            known = Decimal(amount).copy_abs()
+        except InvalidOperation:
+            return None
+        code = currency.strip().upper()
+        if not known.is_finite() or known >= _NO_PRICE or not CURRENCY.fullmatch(code):
+            return None
+        exact = round(known, _DIGITS)
+        return cls(known if known == exact else exact.normalize(), code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,10 @@ struck out of whatever the gateway says about its errors.
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,6 +17,7 @@ import msgspec
 
 from app.channels import sms
 from app.channels.channel import (
+    CURRENCY,
     RANK,
     UNDONE,
     CallProgress,
@@ -37,7 +36,6 @@ from app.channels.hosts import HostPolicy
 from app.channels.http import Answer, Blocked, Http, Unreachable
 from app.settings import Settings
 
-_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _OURS: Final = (401, 403, 404, 405, 407)
 _TEMPORARY: Final = (408, 425, 429)
 _SAID_AT_MOST: Final = 200
@@ -97,7 +95,7 @@ class GatewayChannel:
         document = Document(answer.body)
         if not 200 <= answer.status < 300:
             raise self._refused(answer, document, good=False)
-        return Told(self.report_of(query.report, document, provider_id), _price(query.report, document))
+        return self.told_by(query.report, document, provider_id)
 
     async def probe(self) -> str:
         """For `tocsin doctor`. Raises `SendFailed`."""
@@ -111,7 +109,13 @@ class GatewayChannel:
     async def close(self) -> None:
         await self._http.close()
 
-    def report_of(self, report: Report, document: Document, provider_id: str) -> DeliveryReport | CallProgress | None:
+    def told_by(self, report: Report, document: Document, provider_id: str) -> Told:
+        """What a document says became of a message, and what it cost."""
+        currency = report.currency if CURRENCY.fullmatch(report.currency) else document.read(report.currency)
+        price = Price.told(document.read(report.price), currency)
+        return Told(self._report_of(report, document, provider_id), price)
+
+    def _report_of(self, report: Report, document: Document, provider_id: str) -> DeliveryReport | CallProgress | None:
         """What a document says about a message; None for a status that the description does not name."""
         name, digits = self.gateway.name, document.read(report.digits)
         word = report.words.get(document.read(report.word), "")
@@ -208,16 +212,6 @@ def _is_meant(mistake: Mistake, code: str, status: int | None, document: Documen
     by_code = not mistake.code or code in {str(c) for c in mistake.code}
     by_status = not mistake.status or status in mistake.status
     return by_code and by_status and document.holds(mistake.when)
-
-
-def _price(report: Report, document: Document) -> Price | None:
-    amount = document.read(report.price)
-    currency = report.currency if _CURRENCY.fullmatch(report.currency) else document.read(report.currency).upper()
-    try:
-        known = Decimal(amount)
-    except InvalidOperation:
-        return None
-    return Price(abs(known), currency) if known.is_finite() and _CURRENCY.fullmatch(currency) else None
 
 
 def _one_line(value: str) -> str:

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 
 from app.channels import sms
-from app.channels.channel import CallProgress, DeliveryReport, Inbound
+from app.channels.channel import Inbound, Told
 from app.channels.gateway import GatewayChannel
 from app.channels.gateway_description import Signed
 from app.channels.gateway_values import Document
@@ -35,15 +35,15 @@ def document_of(headers: Mapping[str, str], body: bytes) -> Document:
     return Document(body, form=headers.get("content-type", "").startswith("application/x-www-form-urlencoded"))
 
 
-def status_of(channel: GatewayChannel, document: Document) -> tuple[str, DeliveryReport | CallProgress | None]:
-    """The gateway's name for the message, and what is said about it; None: nothing that the description names.
+def status_of(channel: GatewayChannel, document: Document) -> tuple[str, Told]:
+    """The gateway's name for the message, and what is said about it.
     Raises Invalid without a name where the description says that there is one."""
     described = channel.gateway.status_callback
     assert described is not None
     name = document.read(described.report.id)
     if described.report.id and not name:
         raise Invalid("A status callback needs the id of a message")
-    return name, channel.report_of(described.report, document, name)
+    return name, channel.told_by(described.report, document, name)
 
 
 def inbound_of(channel: GatewayChannel, document: Document) -> Inbound:

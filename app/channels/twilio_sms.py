@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -119,13 +118,8 @@ def _report(record: Any) -> DeliveryReport | None:
 
 
 def price_of(record: Any) -> Price | None:
-    """Twilio writes what it takes as a negative number, in text. Raises ValueError for what is no number."""
-    if not record.price or not record.price_unit:
-        return None
-    try:
-        return Price(abs(Decimal(str(record.price))), str(record.price_unit).upper())
-    except InvalidOperation as e:
-        raise ValueError(f"no price: {record.price}") from e
+    """None while Twilio has not reckoned it."""
+    return Price.told(str(record.price), str(record.price_unit))
 
 
 def sent_as(record: Any) -> Sent:

@@ -17,7 +17,7 @@ from app import clock
 from app.calendars import store as calendars
 from app.channels import probes, registry
 from app.channels.channel import SendFailed
-from app.cli import mail_checks, running, vigil, webhook_checks
+from app.cli import mail_checks, running, seal_checks, vigil, webhook_checks
 from app.cli.findings import Finding, ok, problem, warning
 from app.cli.migrate import current
 from app.configuration.reachability import hardly, left, undeliverable
@@ -95,6 +95,9 @@ async def _of_engine(s: Settings, engine: AsyncEngine) -> AsyncIterator[Finding]
     if revision != newest:
         if revision is None:
             yield problem("schema", "the database is empty", "Run `tocsin init`.")
+        elif migrate.is_newer(revision):
+            words = "Start the newer version that made it, or restore a backup of before: docs/operating.md, Upgrades."
+            yield problem("schema", f"at {revision}, this version knows {newest}", words)
         else:
             yield problem("schema", f"at {revision}, this version knows {newest}", "Run `tocsin migrate`.")
         return
@@ -154,6 +157,8 @@ async def _of_content(s: Settings, conn: AsyncConnection) -> AsyncIterator[Findi
     async for finding in _calendars(conn):
         yield finding
     async for finding in webhook_checks.of_content(s, conn, now):
+        yield finding
+    async for finding in seal_checks.of_content(s, conn, now):
         yield finding
     async for finding in _passed_over(conn, now):
         yield finding

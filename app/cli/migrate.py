@@ -61,6 +61,8 @@ async def _show(s: Settings) -> None:
         print("  (empty)  <- the database is here")
     for revision, title in _revisions():
         print(f"  {revision}  {title}{'  <- the database is here' if revision == here else ''}")
+    if migrations.is_newer(here):
+        print(f"  {here}  (of a newer version of Tocsin)  <- the database is here")
 
 
 async def _move(s: Settings, to: str, yes: bool) -> None:
@@ -69,8 +71,6 @@ async def _move(s: Settings, to: str, yes: bool) -> None:
         raise Invalid(f"--to: there is no revision {to!r}; known: base, {', '.join(known)}, head")
     async with running.engine(s) as engine:
         here = await current(engine)
-        if here is not None and here not in known:
-            raise Invalid(f"the database is at revision {here}, which a newer version of Tocsin made")
         place = {"base": -1, "head": len(known) - 1}
         place |= {revision: i for i, revision in enumerate(known)}
         if place[to] < place.get(here or "base", -1):

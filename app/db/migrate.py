@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.errors import Invalid
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -36,12 +38,19 @@ def config() -> Config:
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> tuple[str | None, str | None]:
-    """Brings the schema to `revision` in one transaction. Returns the revisions before and after."""
+    """Brings the schema to `revision` in one transaction. Returns the revisions before and after.
+    Raises Invalid where a newer version has been."""
     async with engine.begin() as conn:
         await conn.execute(_LOCK)
         await conn.execute(_LOCK_TIMEOUT)
-        if revision == "head" and await _current(conn) == head():
+        here = await _current(conn)
+        if revision == "head" and here == head():
             return head(), head()
+        if is_newer(here):
+            raise Invalid(
+                f"the database is at revision {here}, which a newer version of Tocsin made; this one knows {head()}."
+                " Start the newer version, or restore a backup of before"
+            )
         return await conn.run_sync(_move, "upgrade", revision)
 
 
@@ -68,6 +77,11 @@ def _move(connection: Connection, how: Literal["upgrade", "downgrade"], revision
     before = MigrationContext.configure(connection).get_current_revision()
     (command.upgrade if how == "upgrade" else command.downgrade)(cfg, revision)
     return before, MigrationContext.configure(connection).get_current_revision()
+
+
+def is_newer(revision: str | None) -> bool:
+    """This program does not know it."""
+    return revision is not None and revision > head()
 
 
 @cache

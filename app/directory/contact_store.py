@@ -44,6 +44,11 @@ _HELD = text("""
     FROM contact_methods m JOIN users u ON u.id = m.user_id
     WHERE m.channel = :channel AND m.address = :address ORDER BY m.id FOR UPDATE OF m
 """)
+_SEALED = text("""
+    SELECT u.key AS user_key, m.channel, m.address, m.sealed_address
+    FROM contact_methods m JOIN users u ON u.id = m.user_id
+    WHERE m.sealed_address IS NOT NULL AND m.broken_at IS NULL AND u.active ORDER BY u.key, m.id
+""")
 _RENEW = text("""
     UPDATE contact_methods SET address = :address, sealed_address = :sealed_address, broken_at = NULL,
         broken_because = NULL, version = version + 1, updated_at = :now
@@ -167,6 +172,12 @@ async def held(conn: AsyncConnection, channel: str, address: str) -> Sequence[An
     """Whose contact methods have this address, locked: rows with `id`, `user_id`, `user_key`, `address`,
     `sealed_address`, `label`, `broken_at`."""
     return (await conn.execute(_HELD, {"channel": channel, "address": address})).all()
+
+
+async def sealed(conn: AsyncConnection) -> Sequence[Any]:
+    """Contact methods of active users whose address is a secret and that are not known to be broken: `user_key`,
+    `channel`, `address` (its name), `sealed_address`."""
+    return (await conn.execute(_SEALED)).all()
 
 
 async def renew(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.channels.channel import FINAL_RANK, RANK
+from app.channels.channel import FINAL_RANK, RANK, Price
 
 FINAL = [status for status, rank in RANK.items() if rank >= FINAL_RANK]
 
@@ -32,6 +32,11 @@ FOUND_OUT = text("""
 """)
 """After its status was kept: is there anything more to find out?"""
 
+_PRICED = text("""
+    UPDATE attempts SET price = coalesce(price, :price), currency = coalesce(currency, :currency)
+    WHERE callback_hash = :hash
+""")
+
 _NAMED = text("""
     SELECT callback_hash FROM attempts WHERE provider = :provider AND provider_id = :provider_id
     ORDER BY id DESC LIMIT 1
@@ -44,3 +49,8 @@ async def attempt_named(conn: AsyncConnection, provider: str, provider_id: str) 
         return None
     found = (await conn.execute(_NAMED, {"provider": provider, "provider_id": provider_id})).scalar_one_or_none()
     return None if found is None else bytes(found)
+
+
+async def keep_price(conn: AsyncConnection, callback_hash: bytes, price: Price) -> None:
+    """What a callback said that a message cost; the first price stays."""
+    await conn.execute(_PRICED, {"hash": callback_hash, "price": price.amount, "currency": price.currency})

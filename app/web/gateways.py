@@ -70,8 +70,10 @@ async def _status(request: Request, tx: Transaction, name: str, token_hash: byte
     if channel.gateway.status_callback is None:
         raise NotFound("this gateway is not described to call back", name=name)
     document = await _document(request, channel, channel.gateway.status_callback.signed)
-    provider_id, report = gateway_callbacks.status_of(channel, document)
-    attempt = token_hash or await polling_store.attempt_named(tx.conn, name, provider_id)
+    provider_id, told = gateway_callbacks.status_of(channel, document)
+    attempt, report = token_hash or await polling_store.attempt_named(tx.conn, name, provider_id), told.report
+    if attempt is not None and told.price is not None:
+        await polling_store.keep_price(tx.conn, attempt, told.price)
     if report is None or attempt is None:
         return Response(status_code=204)
     known = list(request.app.state.channels)

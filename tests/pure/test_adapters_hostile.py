@@ -320,3 +320,13 @@ def test_what_is_remembered_is_what_is_read_anew(source, data):
     for first, second in ((quick, long), (long, quick), (quick, quick)):
         one, other = (ADAPTERS[source](body, {}, entrance, NOW) for body in (first, second))
         assert one == other
+
+
+@pytest.mark.parametrize("name", ["starts_at", "ends_at"])
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e300, 10**20])
+def test_a_number_that_no_clock_tells_counts_as_no_time(name, number):
+    parsed = parse("generic", json.dumps([{"dedup_key": "odd", name: number}, {"dedup_key": "good"}]))
+    assert parsed is not None
+    assert [(event.dedup_key, event.starts_at, event.ends_at) for _, event in parsed.events] == [
+        ("odd", NOW, None), ("good", NOW, None),
+    ]  # fmt: skip

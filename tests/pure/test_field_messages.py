@@ -22,6 +22,7 @@ from app.web.api.webhooks import WebhookNew
         ("services", {"key": "My service", "name": "A"}, "key", "a key takes lower case letters"),
         ("services", {"key": "a", "name": " "}, "name", "it must not be blank"),
         ("services", {"key": "a", "name": ""}, "name", "it must not be empty"),
+        ("services", {"key": "a", "name": "A" * 201}, "name", "it takes 200 characters at most"),
         ("services", {"key": "a"}, "name", "is missing"),
         ("services", {"key": "a", "name": "A", "polcy": "b"}, "polcy", "there is no such member here"),
         ("services", {"key": "a", "name": "A", "runbook_url": "wiki"}, "runbook_url", "give an address that begins"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,7 +32,8 @@ gateways:
     errors: [{code: [44], broken: true, words: "there is no such number"}]
     status_callback:
       signed: {secret: hook, header: X-Signature, hmac: sha256, prefix: "sha256="}
-      report: {word: state, id: id, words: {ok: delivered, lost: undelivered}}
+      report:
+        {word: state, id: id, words: {ok: delivered, lost: undelivered}, price: cost.amount, currency: cost.currency}
     inbound:
       signed: {secret: hook, query: token}
       id: id
@@ -106,6 +108,23 @@ async def test_a_callback_is_the_end_of_a_message(house: Whole, path: str) -> No
     assert [tuple(r) for r in rows] == [("delivered", "delivered"), ("sent", "accepted")]
     (health,) = await house.rows("SELECT outcomes FROM provider_health WHERE provider = 'bird' AND prefix = '+49'")
     assert health.outcomes == "d"
+
+
+async def test_a_callback_may_tell_the_price_also_after_the_end_and_the_first_one_stays(house: Whole) -> None:
+    await sent(house, NOW, "t1")
+    await sent(house, NOW, "t2")
+    for body in (
+        b'{"id": "m-t1", "state": "ok"}',
+        b'{"id": "m-t1", "state": "ok", "cost": {"amount": "1e200000", "currency": "EUR"}}',
+        b'{"id": "m-t1", "state": "a new word", "cost": {"amount": -0.075, "currency": "eur"}}',
+        b'{"id": "m-t1", "state": "ok", "cost": {"amount": "9", "currency": "GBP"}}',
+        b'{"id": "m-9", "state": "ok", "cost": {"amount": "9", "currency": "GBP"}}',
+    ):
+        assert (await told(house, "bird/status", body)).status_code == 204
+    rows = await house.rows("SELECT provider_id, status, price, currency FROM attempts ORDER BY provider_id")
+    assert [tuple(r) for r in rows] == [
+        ("m-t1", "delivered", Decimal("0.075"), "EUR"), ("m-t2", "accepted", None, None),
+    ]  # fmt: skip
 
 
 async def test_bad_news_is_put_into_words_and_breaks_what_is_broken(house: Whole) -> None:

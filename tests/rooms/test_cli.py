@@ -315,6 +315,21 @@ def test_migrate_goes_up_and_down(server: TestServer, tmp_path: Path, monkeypatc
         asyncio.run(server.drop(url))
 
 
+def test_a_database_of_a_newer_version_is_left_alone_in_words(tocsin: Tocsin, database_url: str) -> None:
+    async def newer(conn: Any, _: Any) -> None:
+        await conn.execute(text("UPDATE alembic_version SET version_num = '9000'"))
+
+    on(database_url, newer)
+    for command in (("serve",), ("migrate",), ("migrate", "--to", "0001", "--yes")):
+        told = tocsin(*command, listen="127.0.0.1:0")
+        assert told.exit_code == 1
+        assert told.stderr.startswith("tocsin: the database is at revision 9000, which a newer version of Tocsin made")
+    assert tocsin("migrate", "--show").stdout.splitlines()[-1].startswith("  9000  (of a newer version")
+    (schema,) = (f for f in json.loads(tocsin("doctor", "--json").stdout)["findings"] if f["check"] == "schema")
+    assert schema["state"] == "problem"
+    assert "tocsin migrate" not in schema["advice"]
+
+
 # -- doctor
 
 

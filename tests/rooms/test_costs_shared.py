@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -198,9 +199,17 @@ async def test_a_manager_finds_the_screen(month: Whole) -> None:
     async with house.engine.begin() as conn:
         await message(conn, "0.0750", shop, bank, at=MONTH + timedelta(minutes=1))
         await message(conn, "2", shop, at=MONTH + timedelta(minutes=2))
+        await message(conn, "12", shop, currency="JPY", at=MONTH + timedelta(minutes=3))
     page = await shown("/costs?month=2026-11")
-    for words in ("Nobody told a price of 1 of the 3 messages", "2.0375 EUR", "0.0375 EUR", "2.075 EUR, 3 messages"):
+    for words in (
+        "Nobody told a price of 1 of the 4 messages",
+        "2.0375 EUR",
+        "0.0375 EUR",
+        "2.075 EUR, 12.00 JPY, 4 messages",
+        "<b>2.0375 EUR</b><br><b>12.00 JPY</b>",
+    ):
         assert words in page
+    assert re.findall(r'<th scope="col"[^>]*>([^<]*)', page)[:2] == ["Team", "Cost"], "in sight on a phone"
     for link in ("/api/v1/costs.csv?month=2026-11", "/api/v1/costs/messages.csv?month=2026-11", "/costs?month=2026-10"):
         assert link in page
         await shown(link)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.channels import registry
-from app.channels.channel import CallProgress, DeliveryReport, Message, Price, SendFailed
+from app.channels.channel import CallProgress, DeliveryReport, Message, Price, SendFailed, Told
 from app.channels.gateway import GatewayChannel, gateways_of
 from app.channels.gateway_callbacks import check, document_of, inbound_of, status_of
 from app.channels.gateway_reading import parse
@@ -186,7 +186,7 @@ async def test_a_call_reads_out_and_a_key_comes_back(gateway: Gateway, northline
     sent = await calls.send(page())
     assert gateway.taken[0].text.endswith("Press 4 to acknowledge, 6 to escalate.")
     told = status_of(calls, document_of({}, b'{"call": {"state": "answered", "key": "4"}}'))
-    assert told == ("", CallProgress("northline-calls", "", "in-progress", "4"))
+    assert told == ("", Told(CallProgress("northline-calls", "", "in-progress", "4")))
     assert sent.provider_id == "m-1"
 
 
@@ -206,9 +206,9 @@ def test_callbacks_are_signed(textbird: GatewayChannel) -> None:
     with pytest.raises(Forbidden):
         check(textbird, described.inbound.signed, {}, {}, body)
     form = {"content-type": "application/x-www-form-urlencoded"}
-    name, report = status_of(textbird, document_of(form, body))
-    assert isinstance(report, DeliveryReport)
-    assert (name, report.status) == ("", "undelivered")
+    name, told = status_of(textbird, document_of(form, body))
+    assert isinstance(told.report, DeliveryReport)
+    assert (name, told.report.status, told.price) == ("", "undelivered", None)
     inbound = inbound_of(textbird, document_of(form, b"id=7&sender=4915112345001&text=a%2042"))
     assert (inbound.provider_id, inbound.address, inbound.body) == ("textbird:7", ANA, "a 42")
     for bad in (b"id=7&text=a", b"sender=4915112345001&text=a", b"id=7&sender=x", b"\xff\x00"):

@@ -46,9 +46,8 @@ def instant_or_unix(value: Any, name: str) -> datetime | None:
         value = int(value)
     if type(value) not in (int, float):
         return instant(value, name)
-    seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
     try:
-        at = _EPOCH + timedelta(seconds=seconds)
+        at = _EPOCH + timedelta(seconds=value / 1000 if value >= _MILLISECONDS_FROM else value)
     except OverflowError:
         return None
     return at if _FIRST_YEAR <= at.year <= _LAST_YEAR else None
