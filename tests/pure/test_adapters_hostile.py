@@ -330,3 +330,23 @@ def test_a_number_that_no_clock_tells_counts_as_no_time(name, number):
     assert [(event.dedup_key, event.starts_at, event.ends_at) for _, event in parsed.events] == [
         ("odd", NOW, None), ("good", NOW, None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        ("2026-06-30T23:59:60Z", datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)),
+        ("2026-07-01T01:59:60.5+02:00", datetime(2026, 6, 30, 23, 59, 59, 500_000, tzinfo=UTC)),
+    ],
+)
+def test_a_leap_second_is_the_second_before(told: str, at: datetime) -> None:
+    parsed = parse("generic", json.dumps([{"dedup_key": "leap", "starts_at": told}]))
+    assert parsed is not None
+    assert [event.starts_at for _, event in parsed.events] == [at]
+    assert not parsed.refused
+
+
+def test_a_sixtieth_second_of_no_time_is_refused() -> None:
+    parsed = parse("generic", json.dumps([{"dedup_key": "odd", "starts_at": "2026-06-31T23:59:60Z"}]))
+    assert parsed is not None
+    assert parsed.events == ()

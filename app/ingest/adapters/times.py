@@ -34,6 +34,8 @@ def instant(value: Any, name: str) -> datetime | None:
                 raise ValueError
             at = at.astimezone(UTC)
     except ValueError:
+        if value[17:19] == "60":  # a leap second, which RFC 3339 has and Python has not
+            return instant(f"{value[:17]}59{value[19:]}", name)
         raise Unusable(f"{name} is not an RFC 3339 time with an offset: {cut(value, 60)!r}") from None
     except OverflowError:
         return None
