@@ -35,7 +35,7 @@ async def read_back(played: RealNight) -> None:
         if n.webhook_id is not None:  # its receiver tells
             continue
         # The rows tell who carried it last: before that it had messages of its own, or was not there.
-        with_it = {c.id for c in carried[n.id] if c.created_at <= at and alone.get(c.id, c.created_at) <= at}
+        with_it = {c.id for c in carried[n.id] if c.created_at <= at and (c.id not in alone or alone[c.id] < at)}
         with_it |= before[attempt.id]
         played.evidence.letters.append(_letter(played, attempt, n, with_it))
     played.evidence.seen = _states(rows.timeline)
