@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from nights import invariants
+from nights import digest_rules, hook_rules, invariants, wording_rules
 from nights.asked import Asked
 from nights.invariants import broken
 from nights.real import RealNight, found, real_night
@@ -22,6 +22,13 @@ RULES = (
     invariants.every_notification_ends,
     invariants.what_a_provider_took_is_on_record,
     invariants.nothing_is_an_error,
+    digest_rules.no_quiet_page_wakes_who_has_a_digest,
+    digest_rules.what_waits_for_a_digest_goes_out_together,
+    digest_rules.what_waits_says_so,
+    hook_rules.webhooks_are_told_what_happens,
+    hook_rules.a_call_is_repeated_only_when_it_must_be,
+    hook_rules.steps_call_webhooks,
+    *wording_rules.RULES,
 )
 """Those that need no clock which stands still; that somebody is paged at all is asserted apart."""
 
@@ -39,8 +46,8 @@ async def test_no_real_night_breaks_a_rule(founded: Path, tmp_path: Path, seed: 
         pytest.skip(f"no night begins after {ASKED.for_s} s")
     tmp_path.chmod(0o755)
     shutil.copytree(founded, tmp_path / "data")
-    one = real_night(seed)
-    seen = await RealNight(one, tmp_path).play()
+    played = RealNight(real_night(seed), tmp_path)
+    seen, one = await played.play(), played.night
     wrong = broken(one, seen, RULES)
     assert not wrong, story(one, seen, wrong)
     assert seen.rows.incidents

@@ -14,6 +14,7 @@ from nights import invariants
 from nights.asked import Asked
 from nights.evidence import Evidence, Gone, Late, Letter, Rows, Seen
 from nights.generator import night
+from nights.reading_back import carried_before
 from nights.script import Alerts, Kill, Night, Resident, Trouble
 from nights.shrinking import shrink
 from nights.telling import script
@@ -274,6 +275,18 @@ async def test_shrinking_keeps_what_the_failure_needs() -> None:
     shorter = await shrink(long, fails)
     assert shorter.happenings == needed
     assert {p.temper for p in shorter.organisation.people} == {"never"}
+
+
+def test_what_a_message_carried_is_read_from_the_tries_that_are_missing() -> None:
+    pages = {n: SimpleNamespace(id=n, created_at=s(0), contact_method_id=1) for n in (N1, N2)}
+    first, own, other = (
+        SimpleNamespace(id=i, notification_id=n, number=number, started_at=s(at))
+        for i, n, number, at in ((1, N1, 1, 10), (2, N1, 2, 20), (3, N2, 2, 21))
+    )
+    assert dict(carried_before(pages, [first, own, other])) == {1: {N2}}
+    assert not carried_before(pages, [first, own])
+    pages[N2].contact_method_id = 2
+    assert not carried_before(pages, [first, own, other])
 
 
 def test_the_nights_that_were_asked_for() -> None:

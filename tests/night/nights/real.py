@@ -1,5 +1,6 @@
 """A night of real processes: `tocsin serve` for the web and for two workers, a real PostgreSQL that is restarted, the
-exchange and the mailbox on real sockets, `kill -9` at random instants; on a clock that runs faster.
+exchange, the mailbox and receivers of webhooks on real sockets, `kill -9` at random instants; on a clock that runs
+faster. Some nights have gains, as those on the virtual clock: webhooks, templates, a morning that falls into them.
 
 What happens when is drawn from the seed; what comes of it is up to the machine, so it is judged, not repeated.
 """
@@ -31,13 +32,16 @@ from app.dev.mailbox import Mailbox
 from app.dev.program import Service, free_port
 from app.incidents import commands
 from app.incidents.commands import Responder
-from nights import morning
+from nights import morning, real_gains
 from nights.evidence import Evidence
 from nights.furnishing import Furnished, address_of, furnish
+from nights.gains import hosts, with_gains
+from nights.house import CALLS_DUE
 from nights.lines import Line
 from nights.organisations import organisation
 from nights.outside import Outside
 from nights.reading_back import read_back
+from nights.real_receiver import RealReceiver
 from nights.script import Night
 
 SPEED = 40.0
@@ -47,7 +51,11 @@ DAWN_S = 60.0
 SECRET = "n" * 40
 NAMES = ("HighErrorRate", "DiskFull", "Latency")
 OPEN = text("SELECT id FROM incidents WHERE state IN ('triggered', 'acknowledged', 'mitigated') ORDER BY number")
-LEFT = text("SELECT count(*) FROM notifications WHERE state IN ('pending', 'sending')")
+LEFT = text(f"""
+    SELECT (SELECT count(*) FROM notifications WHERE state IN ('pending', 'sending'))
+         + (SELECT count(*) FROM ({CALLS_DUE}) AS due (at) WHERE at < tocsin_now() + interval '20 seconds')
+""")
+"""Messages on their way, and whether a webhook is being told of something or soon will be."""
 AWAY = (DBAPIError, OSError, TimeoutError)
 
 
@@ -57,7 +65,8 @@ def real_night(seed: int) -> Night:
     town = organisation(chance, began)
     policies = tuple({**p, "steps": [{**s, "delay_s": 60} for s in p["steps"]]} for p in town.policies)
     services = tuple(replace(s, recovery_delay_s=0) for s in town.services)
-    return Night(seed, began, LASTS_S, replace(town, policies=policies, services=services, overrides=()), ())
+    town = replace(town, policies=policies, services=services, overrides=())
+    return replace(with_gains(Night(seed, began, LASTS_S, town, ())), happenings=())
 
 
 async def found(directory: Path) -> Path:
@@ -79,6 +88,7 @@ class RealNight:
         self.night = night
         self.directory = directory
         self.chance = Random(f"real/{night.seed}/happens")
+        self.gained = Random(f"real/{night.seed}/gained")
         self.server = EmbeddedServer(directory / "data", durable=False)
         self.exchange = PhoneExchange()
         self.mailbox = Mailbox()
@@ -86,16 +96,22 @@ class RealNight:
         self.workers: dict[int, Service] = {}
         self.evidence = Evidence(night.began, troubled=True, slack=timedelta(seconds=SPEED * 0.75))
         self.furnished = Furnished()
+        self.receivers = [RealReceiver(hook.key, self.evidence) for hook in night.organisation.hooks]
         self._settings: dict[str, str] = {}
         self._returns: set[asyncio.Task[None]] = set()
 
     async def play(self) -> Evidence:
         """What was seen. Raises AssertionError when the morning does not come."""
         async with self._started():
+            await real_gains.set_mornings(self)
             async with asyncio.TaskGroup() as group:
                 for act in (self._sender, self._sleepers, self._killer, self._restarter, self._saboteur):
                     group.create_task(act())
+                group.create_task(real_gains.sends_quiet(self))
+                group.create_task(real_gains.fails_receivers(self))
             await self._dawn()
+            async with db.transaction(self.engine) as (_, self.evidence.ended):
+                pass
             self.evidence.rows = await morning.rows(self.engine)
             await read_back(self)
         self.evidence.errors += self._complaints()
@@ -110,7 +126,7 @@ class RealNight:
             parts.push_async_callback(self.server.stop)
             self.engine = db.create(url, size=2)
             parts.push_async_callback(self.engine.dispose)
-            for place in (self.exchange, self.mailbox):
+            for place in (self.exchange, self.mailbox, *self.receivers):
                 await place.start()
                 parts.push_async_callback(place.stop)
             await self._furnish()
@@ -129,7 +145,8 @@ class RealNight:
             yield
 
     async def _furnish(self) -> None:
-        night = self.night
+        hooks = [replace(h, at=r.address) for h, r in zip(self.night.organisation.hooks, self.receivers, strict=True)]
+        night = self.night = replace(self.night, organisation=replace(self.night.organisation, hooks=tuple(hooks)))
         lines = {c: Line(c, 0, Outside(night, Evidence(night.began)), {}) for c in ("sms", "voice", "mail")}
         async with self.engine.begin() as conn:
             await clock_control.run_at(conn, SPEED)
@@ -143,10 +160,10 @@ class RealNight:
     def _settings_for(self, url: str) -> dict[str, str]:
         return {
             "data_dir": str(self.directory / "var"), "database_url": url, "public_url": "https://tocsin.test",
-            "secret_key": SECRET, "clock_control": "true", "smtp_url": self.mailbox.url,
-            "mail_from": "Tocsin <tocsin@example.org>", "twilio_account_sid": self.exchange.account_sid,
-            "twilio_auth_token": self.exchange.auth_token, "twilio_from": self.exchange.numbers[0],
-            "twilio_base_url": self.exchange.url,
+            "secret_key": SECRET, "clock_control": "true", "allow_private_networks": "true",
+            "smtp_url": self.mailbox.url, "mail_from": "Tocsin <tocsin@example.org>",
+            "twilio_account_sid": self.exchange.account_sid, "twilio_auth_token": self.exchange.auth_token,
+            "twilio_from": self.exchange.numbers[0], "twilio_base_url": self.exchange.url,
         }  # fmt: skip
 
     async def _born(self, number: int) -> None:
@@ -167,11 +184,11 @@ class RealNight:
         for _ in range(self.chance.randint(3, 8)):
             await clock.pause(self.chance.uniform(0, LASTS_S / 4))
             service = self.chance.choice(self.night.organisation.services).key
-            await self._tell(service, self.chance.choice(NAMES), fires=self.chance.random() < 0.75)
+            await self.tell(service, self.chance.choice(NAMES), fires=self.chance.random() < 0.75)
 
-    async def _tell(self, service: str, name: str, *, fires: bool) -> None:
-        body = {"title": name, "status": "firing" if fires else "resolved", "severity": "critical",
-                "dedup_key": f"{service}/{name}", "labels": {"alertname": name}}  # fmt: skip
+    async def tell(self, service: str, name: str, *, fires: bool, severity: str = "critical") -> None:
+        body = {"title": name, "status": "firing" if fires else "resolved", "severity": severity,
+                "dedup_key": f"{service}/{name}", "labels": {"alertname": name} | self._host()}  # fmt: skip
         for _ in range(100):
             try:
                 answer = await self.http.post(f"/v1/intake/{self.furnished.keys[service]}/generic", json=body)
@@ -182,6 +199,9 @@ class RealNight:
                 return
             await clock.pause(0.1)
         raise AssertionError(f"nobody took {name} of {service}")
+
+    def _host(self) -> dict[str, str]:
+        return {"host": self.gained.choice(found)} if (found := hosts(self.night)) else {}
 
     async def _sleepers(self) -> None:
         """Whoever answers, texts the letter that acknowledges; sometimes it is nonsense."""
@@ -244,10 +264,12 @@ class RealNight:
         """Both workers live, all is mended, what is left is resolved; then nothing may stay on its way."""
         self.exchange.troubles.heals()
         self.mailbox.heals()
+        for receiver in self.receivers:
+            receiver.failing = ""
         await asyncio.gather(*self._returns)
         for service in self.night.organisation.services:
-            for name in NAMES:
-                await self._tell(service.key, name, fires=False)
+            for name in (*NAMES, *real_gains.QUIET):
+                await self.tell(service.key, name, fires=False)
         async with asyncio.timeout(DAWN_S):
             while await self._resolved() or await self._left():
                 await clock.pause(0.2)

@@ -43,16 +43,17 @@ class Service:
 @dataclass(frozen=True, slots=True)
 class Hook:
     """A webhook: what it is told of (nothing: only steps call it), of which services (none: all) and of which
-    priorities (5: all)."""
+    priorities (5: all). `at`: where it listens, in place of an address that is only a name."""
 
     key: str
     happens: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     priority_at_least: int = 5
+    at: str = ""
 
     @property
     def address(self) -> str:
-        return f"https://{self.key}.example.org/hooks/tocsin"
+        return self.at or f"https://{self.key}.example.org/hooks/tocsin"
 
 
 @dataclass(frozen=True, slots=True)
