@@ -16,6 +16,7 @@ BATCH: Final = 10_000
 """So many old rows an hour are deleted at most, so that it never takes long."""
 
 _WAIT_BRIEFLY = text("SET LOCAL lock_timeout = '1s'")
+_ALONE = text("SELECT pg_advisory_xact_lock(7028444)")
 # One worker of many, once an hour: whoever writes the row first. A clock that was set back does not stop it.
 _CLAIM = text("""
     UPDATE housekeeping SET done_at = :now
@@ -28,9 +29,11 @@ _EXISTING = text("""
 """)
 
 
-async def wait_briefly(conn: AsyncConnection) -> None:
-    """A lock that is not had within a second is an error in this transaction."""
+async def be_alone(conn: AsyncConnection) -> None:
+    """Nobody else keeps house until this transaction ends: one who took longer than the hour, or by another clock. A
+    lock that is not had within a second is an error in it, this one included."""
     await conn.execute(_WAIT_BRIEFLY)
+    await conn.execute(_ALONE)
 
 
 async def claim(conn: AsyncConnection, now: datetime, before: datetime) -> bool:

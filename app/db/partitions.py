@@ -142,7 +142,7 @@ async def _alone(engine: AsyncEngine, what: str, step: Callable[[AsyncConnection
     """One step in its own transaction. A lock that cannot be had is not worth waiting for."""
     try:
         async with engine.begin() as conn:
-            await store.wait_briefly(conn)
+            await store.be_alone(conn)
             await step(conn)
     except DBAPIError as e:
         if getattr(e.orig, "sqlstate", "") != LOCK_NOT_AVAILABLE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -184,6 +185,34 @@ async def test_a_lock_that_cannot_be_had_is_left_for_the_next_hour(engine: Async
         assert await keep_house(engine, TABLES[:2])
         assert await store.existing(conn, "receipts") == ["receipts_p_default"]
         assert "events_p_202712" in await store.existing(conn, "events")
+
+
+async def test_one_who_is_still_at_it_an_hour_later_is_not_in_the_way(engine: AsyncEngine) -> None:
+    """What the first has made is not committed yet when the second looks."""
+    await set_clock(engine, NEW_YEARS_EVE)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def dawdle(conn: AsyncConnection, now: datetime) -> None:
+        await partitions.make(conn, RECEIPTS, now + timedelta(hours=2))
+        begun.set()
+        await go_on.wait()
+
+    first = asyncio.create_task(keep_house(engine, (), [dawdle]))
+    await begun.wait()
+    await set_clock(engine, NEW_YEARS_EVE + timedelta(hours=2))
+    second = asyncio.create_task(keep_house(engine, [RECEIPTS]))
+    await until_one_waits(engine)
+    go_on.set()
+    assert await first
+    assert await second
+    async with engine.connect() as conn:
+        assert "receipts_p_20280101" in await store.existing(conn, "receipts")
+
+
+async def until_one_waits(engine: AsyncEngine) -> None:
+    async with asyncio.timeout(10), engine.connect() as conn:
+        while not (await conn.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))).scalar_one():
+            await asyncio.sleep(0.005)
 
 
 async def test_other_chores_are_done_as_well(engine: AsyncEngine) -> None:
