@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from twilio.request_validator import RequestValidator
 
@@ -13,11 +14,12 @@ from app.dev import wire
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A callback that was made: what we were told and what we answered (0: nothing)."""
+    """A callback that was made: what we were told, what we answered (0: nothing) and how long that took."""
 
     url: str
     form: Mapping[str, str]
     status: int
+    took_s: float
 
 
 class Hooks:
@@ -36,12 +38,13 @@ class Hooks:
         }
         prefix = next((p for p in self.reroute if url.startswith(p)), "")
         target = self.reroute.get(prefix, "") + url[len(prefix) :]
+        began = monotonic()
         for _ in range(2):
             try:
                 answer = await wire.post(target, form, headers)
             except OSError:
                 continue
-            self.made.append(Callback(url, form, answer.status))
+            self.made.append(Callback(url, form, answer.status, monotonic() - began))
             return answer
-        self.made.append(Callback(url, form, 0))
+        self.made.append(Callback(url, form, 0, monotonic() - began))
         return None

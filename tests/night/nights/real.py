@@ -47,6 +47,7 @@ from nights.script import Night
 SPEED = 40.0
 """A minute of the night takes 1.5 s."""
 LASTS_S = 6.0
+SLACK_S = 0.75
 DAWN_S = 60.0
 SECRET = "n" * 40
 NAMES = ("HighErrorRate", "DiskFull", "Latency")
@@ -94,7 +95,7 @@ class RealNight:
         self.mailbox = Mailbox()
         self.links = Links(Secrets(SECRET.encode()))
         self.workers: dict[int, Service] = {}
-        self.evidence = Evidence(night.began, troubled=True, slack=timedelta(seconds=SPEED * 0.75))
+        self.evidence = Evidence(night.began, troubled=True)
         self.furnished = Furnished()
         self.receivers = [RealReceiver(hook.key, self.evidence) for hook in night.organisation.hooks]
         self._settings: dict[str, str] = {}
@@ -114,6 +115,7 @@ class RealNight:
                 pass
             self.evidence.rows = await morning.rows(self.engine)
             await read_back(self)
+        self.evidence.slack = timedelta(seconds=SPEED * self._slowest_s())
         self.evidence.errors += self._complaints()
         return self.evidence
 
@@ -289,6 +291,11 @@ class RealNight:
     async def _left(self) -> int:
         async with self.engine.connect() as conn:
             return int((await conn.execute(LEFT)).scalar_one())
+
+    def _slowest_s(self) -> float:
+        """So long something may have been in flight from its look to its commit: what people said to the service was
+        answered as late as that, on a machine that has other things to do."""
+        return max((SLACK_S, *(made.took_s for made in self.exchange.hooks.made)))
 
     def _complaints(self) -> list[str]:
         """ERROR lines of all processes."""
