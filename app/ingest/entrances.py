@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
+from math import inf
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from app.ingest.requests import Door
 
 FRESH_S = 2.0
 LOOK_AGAIN_S = 0.2
+"""Looks for unknown keys are so far apart; who brings one waits."""
 
 log = structlog.get_logger()
 
@@ -57,22 +59,28 @@ class Entrances:
         self._engine = engine
         self._secrets = secrets
         self._doors: Mapping[bytes, Door] = {}
-        self._read_at = -FRESH_S
+        self._read_at = -inf
+        """When the last look began."""
         self._reading = asyncio.Lock()
 
     async def find(self, routing_key: str) -> Door | None:
         """The door of a key, or None. With the database away, what was known last still counts: the transaction that
         follows will tell."""
-        hashed = sha256(routing_key.encode("utf-8", "surrogatepass")).digest()
-        age = clock.elapsed() - self._read_at
-        if age > FRESH_S or (hashed not in self._doors and age > LOOK_AGAIN_S):
-            await self._read(self._read_at)
+        hashed, came_at = sha256(routing_key.encode("utf-8", "surrogatepass")).digest(), clock.elapsed()
+        await self._read(since=came_at - FRESH_S)
+        if hashed not in self._doors and self._read_at < came_at:  # it may have been made since
+            await clock.pause(self._read_at + LOOK_AGAIN_S - clock.elapsed())
+            await self._read(since=came_at)
         return self._doors.get(hashed)
 
-    async def _read(self, seen: float) -> None:
+    async def _read(self, *, since: float) -> None:
+        """Unless a look began since then."""
+        if self._read_at >= since:
+            return
         async with self._reading:
-            if self._read_at != seen:
+            if self._read_at >= since:
                 return
+            began = clock.elapsed()
             try:
                 async with transaction(self._engine) as (conn, now):
                     rows = (await conn.execute(store.ENTRANCES, {"now": now})).all()
@@ -84,4 +92,4 @@ class Entrances:
                 self._doors = {
                     bytes(r.key_hash): replace(door_of(r), signing=_unsealed(self._secrets, r)) for r in rows
                 }
-            self._read_at = clock.elapsed()
+            self._read_at = began

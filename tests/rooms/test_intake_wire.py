@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -78,6 +79,22 @@ async def test_503_when_the_database_is_away_before_any_key_was_read(fragile):
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
     await server.start()
     assert (await house.post("generic", body_of("generic"))).status_code == 202
+
+
+async def test_a_key_works_from_the_moment_it_is_made(house):
+    """Also when keys were looked at just before; and who guesses is told no by the same look as everybody."""
+    for n in range(3):
+        assert (await house.post("generic", body_of("generic"))).status_code == 202
+        key = f"made-{n}-this-very-moment"
+        await house.execute(
+            """INSERT INTO routing_keys (integration_id, key_hash, hint, created_at)
+               SELECT id, :hashed, 'ment', tocsin_now() FROM integrations WHERE source = 'generic' LIMIT 1""",
+            hashed=sha256(key.encode()).digest(),
+        )
+        answers = await asyncio.gather(
+            *(house.http.post(f"/v1/intake/{k}/generic", json=body_of("generic")) for k in ("guessed", key, "again"))
+        )
+        assert [a.status_code for a in answers] == [401, 202, 401]
 
 
 async def test_a_connection_that_is_cut_between_two_requests_is_not_noticed(house):
