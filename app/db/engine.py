@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import asyncpg
 import msgspec
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, ExceptionContext, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app import clock
@@ -64,9 +65,17 @@ def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEng
         json_deserializer=loads,
         connect_args=connect,
     )
+    event.listen(engine.sync_engine, "handle_error", _cut)
     event.listen(engine.sync_engine, "commit", partial(ended, committed=True))
     event.listen(engine.sync_engine, "rollback", partial(ended, committed=False))
     return engine
+
+
+def _cut(context: ExceptionContext) -> None:
+    """The server took its leave, and the end of the connection has not arrived: asyncpg takes no more statements, and
+    where a connection was just being made SQLAlchemy does not see that as a connection lost."""
+    if isinstance(getattr(context.original_exception, "driver_exception", None), asyncpg.InternalClientError):
+        context.is_disconnect = True
 
 
 def on_commit(conn: AsyncConnection, call: Callable[[], None]) -> None:

@@ -21,6 +21,7 @@ NOTIFY = text(f"NOTIFY {CHANNEL}")
 COALESCE_S = 0.005
 RECONNECT_S = 1.0
 ALIVE_EVERY_S = 15.0
+_CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 log = structlog.get_logger()
 
@@ -78,7 +79,7 @@ class Listener:
         while True:
             try:
                 await self._listen()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as e:
+            except _CUT as e:
                 log.info("listener_reconnects", error=repr(e))
             await clock.pause(RECONNECT_S)
 
@@ -91,7 +92,7 @@ class Listener:
                 await clock.pause(ALIVE_EVERY_S)
                 await conn.execute("SELECT 1", timeout=10)
         finally:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            with suppress(*_CUT):
                 await conn.close(timeout=1)
 
     def _told(self, *_: Any) -> None:
