@@ -104,10 +104,8 @@ class PhoneExchange:
             if trouble is not None and not trouble.stored:
                 return await self._misbehave(trouble)
             call = self.switchboard.place(request, self.numbers)
-            self._later(self.switchboard.ring(call))
-            if trouble is not None:
-                return await self._misbehave(trouble)
-            return _json(201, calls.resource(self.account_sid, call))
+            self._later(self.switchboard.ring(call, lost=trouble is not None and trouble.kind == "lose"))
+            return await self._answered(trouble, _json(201, calls.resource(self.account_sid, call)))
         return _json(200, self.switchboard.answer(request))
 
     def _authenticate(self, request: wire.Request) -> None:
@@ -125,6 +123,10 @@ class PhoneExchange:
         text = self._store(form)
         answer = _json(201, texts.resource(self.account_sid, text))
         self._later(self._deliver(text, trouble.code if trouble and trouble.kind == "lose" else None))
+        return await self._answered(trouble, answer)
+
+    async def _answered(self, trouble: Trouble | None, answer: wire.Answer) -> wire.Answer:
+        """What was taken is answered so, if at all."""
         if trouble is None or trouble.kind == "lose":
             return answer
         if trouble.kind == "slow":

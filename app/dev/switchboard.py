@@ -68,10 +68,13 @@ class Switchboard:
                 return calls.resource(self._account, call)
         raise Refused(20404, f"The requested resource {request.path} was not found")
 
-    async def ring(self, call: Call) -> None:
-        """The whole call, to its end."""
+    async def ring(self, call: Call, *, lost: bool = False) -> None:
+        """The whole call, to its end. `lost`: it reaches no phone."""
         phone = self._phone(call.to)
         await self._move(call, "initiated", "initiated")
+        if lost:
+            await self._move(call, "failed", "completed")
+            return
         await self._move(call, "ringing", "ringing")
         ends = _NOBODY.get(phone.picks_up)
         if ends is None:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from app import clock
 from app.access.links import Links
 from app.access.secrets import Secrets
-from app.db import clock_control, migrate
+from app.db import migrate
 from app.db import engine as db
 from app.db.embedded import EmbeddedServer
 from app.dev.exchange import PhoneExchange
@@ -43,6 +43,7 @@ from nights.outside import Outside
 from nights.reading_back import read_back
 from nights.real_receiver import RealReceiver
 from nights.script import Night
+from nights.town_clock import TownClock
 
 SPEED = 40.0
 """A minute of the night takes 1.5 s."""
@@ -54,9 +55,10 @@ NAMES = ("HighErrorRate", "DiskFull", "Latency")
 OPEN = text("SELECT id FROM incidents WHERE state IN ('triggered', 'acknowledged', 'mitigated') ORDER BY number")
 LEFT = text(f"""
     SELECT (SELECT count(*) FROM notifications WHERE state IN ('pending', 'sending'))
+         + (SELECT count(*) FROM webhook_calls WHERE state = 'sending')
          + (SELECT count(*) FROM ({CALLS_DUE}) AS due (at) WHERE at < tocsin_now() + interval '20 seconds')
 """)
-"""Messages on their way, and whether a webhook is being told of something or soon will be."""
+"""Messages on their way, webhooks that are being told of something, and whether one soon will be."""
 AWAY = (DBAPIError, OSError, TimeoutError)
 
 
@@ -91,13 +93,14 @@ class RealNight:
         self.chance = Random(f"real/{night.seed}/happens")
         self.gained = Random(f"real/{night.seed}/gained")
         self.server = EmbeddedServer(directory / "data", durable=False)
-        self.exchange = PhoneExchange()
+        self.clock = TownClock(SPEED)
+        self.exchange = PhoneExchange(clock=self.clock)
         self.mailbox = Mailbox()
         self.links = Links(Secrets(SECRET.encode()))
         self.workers: dict[int, Service] = {}
         self.evidence = Evidence(night.began, troubled=True)
         self.furnished = Furnished()
-        self.receivers = [RealReceiver(hook.key, self.evidence) for hook in night.organisation.hooks]
+        self.receivers = [RealReceiver(hook.key, self.evidence, self.clock) for hook in night.organisation.hooks]
         self._settings: dict[str, str] = {}
         self._returns: set[asyncio.Task[None]] = set()
 
@@ -111,8 +114,6 @@ class RealNight:
                 group.create_task(real_gains.sends_quiet(self))
                 group.create_task(real_gains.fails_receivers(self))
             await self._dawn()
-            async with db.transaction(self.engine) as (_, self.evidence.ended):
-                pass
             self.evidence.rows = await morning.rows(self.engine)
             await read_back(self)
         self.evidence.slack = timedelta(seconds=SPEED * self._slowest_s())
@@ -150,9 +151,9 @@ class RealNight:
         hooks = [replace(h, at=r.address) for h, r in zip(self.night.organisation.hooks, self.receivers, strict=True)]
         night = self.night = replace(self.night, organisation=replace(self.night.organisation, hooks=tuple(hooks)))
         lines = {c: Line(c, 0, Outside(night, Evidence(night.began)), {}) for c in ("sms", "voice", "mail")}
-        async with self.engine.begin() as conn:
-            await clock_control.run_at(conn, SPEED)
+        await self.clock.run(self.engine)
         async with db.transaction(self.engine) as (conn, now):
+            self.evidence.began = now
             self.furnished = await furnish(conn, now, night.organisation, lines)
         for nth, resident in enumerate(night.organisation.people):
             phone = self.exchange.phone(address_of(resident, "sms", nth), resident.name)
@@ -197,7 +198,7 @@ class RealNight:
             except httpx.HTTPError:
                 answer = None
             if answer is not None and answer.is_success:
-                self.evidence.says(datetime.now().astimezone(), f"{name} of {service} fires: {fires}")
+                self.evidence.says(self.clock(), f"{name} of {service} fires: {fires}")
                 return
             await clock.pause(0.1)
         raise AssertionError(f"nobody took {name} of {service}")
@@ -213,7 +214,7 @@ class RealNight:
             if phones and self.chance.random() < 0.6:
                 phone = self.chance.choice(phones)
                 body = self.chance.choice(("a", "a", "e", "c", "hm?"))
-                self.evidence.says(datetime.now().astimezone(), f"{phone.owner} texts {body!r}")
+                self.evidence.says(self.clock(), f"{phone.owner} texts {body!r}")
                 await phone.replies(body)
 
     async def _killer(self) -> None:
@@ -223,7 +224,7 @@ class RealNight:
             if (worker := self.workers.pop(number, None)) is not None and worker.process is not None:
                 worker.process.kill()
                 await worker.process.wait()
-                self.evidence.says(datetime.now().astimezone(), f"worker {number} was killed")
+                self.evidence.says(self.clock(), f"worker {number} was killed")
                 task = asyncio.create_task(self._returns_after(number, self.chance.uniform(0, 1.5)))
                 self._returns.add(task)
 
@@ -234,7 +235,7 @@ class RealNight:
     async def _restarter(self) -> None:
         if self.chance.random() < 0.6:
             await clock.pause(self.chance.uniform(0.5, LASTS_S))
-            self.evidence.says(datetime.now().astimezone(), "the database is restarted")
+            self.evidence.says(self.clock(), "the database is restarted")
             await self.server.stop()
             await clock.pause(self.chance.uniform(0, 1))
             await self.server.start()
@@ -289,7 +290,8 @@ class RealNight:
         return len(found)
 
     async def _left(self) -> int:
-        async with self.engine.connect() as conn:
+        """The night ends where nothing is left."""
+        async with db.transaction(self.engine) as (conn, self.evidence.ended):
             return int((await conn.execute(LEFT)).scalar_one())
 
     def _slowest_s(self) -> float:

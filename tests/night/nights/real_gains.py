@@ -4,7 +4,7 @@ webhooks that fail."""
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -51,4 +51,4 @@ async def fails_receivers(played: RealNight) -> None:
         await clock.pause(played.gained.uniform(0, WITHIN_S))
         receiver = played.gained.choice(played.receivers)
         receiver.failing = played.gained.choice(("down", "broken", "refuses", "slow", "forgets", ""))
-        played.evidence.says(datetime.now().astimezone(), f"{receiver.key}: {receiver.failing or 'mended'}")
+        played.evidence.says(played.clock(), f"{receiver.key}: {receiver.failing or 'mended'}")

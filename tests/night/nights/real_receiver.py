@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -18,10 +19,11 @@ class RealReceiver:
     """`failing`: `down` resets connections, `broken` answers 503, `refuses` 400, `slow` late, `forgets` takes and then
     resets. What it hears becomes evidence; whether a worker got its answer it cannot know."""
 
-    def __init__(self, key: str, evidence: Evidence) -> None:
+    def __init__(self, key: str, evidence: Evidence, clock: Callable[[], datetime]) -> None:
         self.key = key
         self.failing: Failing = ""
         self._evidence = evidence
+        self._clock = clock
         self._server = wire.Server(self._answer)
 
     async def start(self) -> None:
@@ -39,7 +41,7 @@ class RealReceiver:
         if failing == "down":
             raise wire.Reset
         body: dict[str, Any] = json.loads(request.body)
-        now = datetime.now().astimezone()
+        now = self._clock()
         heard = Heard(self.key, UUID(request.headers["webhook-id"]), body["incident"]["number"], request.body,
                       body["type"], "step" in body, now, now, told="unknown")  # fmt: skip
         self._evidence.heard.append(heard)

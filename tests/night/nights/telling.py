@@ -41,7 +41,7 @@ def story(night: Night, seen: Evidence, wrong: Iterable[str] = ()) -> str:
     told += [
         (e.at, 3, f"      timeline of {e.number}: {timeline.describe(e.kind, e.data)}") for e in seen.rows.timeline
     ]
-    happened = [f"  {_clock((at - night.began).total_seconds())} {words}" for at, _, words in sorted(told)]
+    happened = [f"  {_clock((at - seen.began).total_seconds())} {words}" for at, _, words in sorted(told)]
     return "\n".join(
         [*script(night), "What happened:", *happened, "What is wrong:", *(f"  {w}" for w in wrong),
          f"Again: TOCSIN_NIGHT={night.seed} ./tocsin test tests/night"]
