@@ -50,7 +50,7 @@ class Troubles:
         self._planned.append(Trouble("slow", to, times or _ALWAYS, stored=True, seconds=seconds))
 
     def loses(self, code: int, *, to: str | None = None, times: int | None = 1) -> None:
-        """Takes the message and reports it `undelivered` with this code: 30003, 30005 ... A call `failed`, with none."""
+        """Takes the message and reports it `undelivered` with this code: 30003 ... A call `failed`, with none."""
         self._planned.append(Trouble("lose", to, times or _ALWAYS, stored=True, code=code))
 
     def heals(self) -> None:

@@ -109,6 +109,8 @@ async def record(
 ) -> Ended | None:
     """The end of an attempt, for every notification that its message carried. Returns how they ended, None when none
     ended with it. `elsewhere`: another provider may take it at once. `askable`: the provider can be asked later."""
+    if isinstance(sent, SendFailed) and sent.maybe_sent:
+        sent = await _told_by_callback(conn, attempt_id) or sent
     if isinstance(sent, Sent):
         return await _record_sent(conn, now, attempt_id, carries, sent, repeated=repeated, askable=askable)
     elsewhere = elsewhere and may_go_elsewhere(sent)
@@ -131,6 +133,12 @@ async def record(
     for one in by_ladder(lost):
         await fail_over(conn, now, one, str(sent), channels, broken=broken, opted_out=sent.opted_out)
     return "failed" if lost else None
+
+
+async def _told_by_callback(conn: AsyncConnection, attempt_id: UUID) -> Sent | None:
+    """The answer got lost, and the provider has told how the message fares: then it has it."""
+    told = (await conn.execute(store.TOLD_BY_CALLBACK, {"id": attempt_id})).first()
+    return None if told is None else Sent(told.provider, told.provider_id, told.status)
 
 
 def _once_more(lost: Undelivered, tries: int, sent: SendFailed, *, elsewhere: bool) -> bool:

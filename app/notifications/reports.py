@@ -57,7 +57,8 @@ async def _follow(
     conn: AsyncConnection, now: datetime, row: Any, status: Status, report: DeliveryReport, channels: Collection[str]
 ) -> None:
     """What a new status of an attempt means for its notification and those that its message carried: good news counts
-    from any attempt, also when it was to be tried again or had been given up; bad news only from the newest."""
+    from any attempt, also when it was to be tried again or had been given up; bad news only from the newest. What was
+    to be tried again because nobody knew whether it went out, and is on its way, is not."""
     both = [(row.state, Undelivered.of(row, row.notification_id))]
     both += [(r.state, Undelivered.of(r, r.id)) for r in await pacing_store.carried(conn, row.notification_id)]
     if status in ("delivered", "read"):
@@ -77,6 +78,13 @@ async def _follow(
         opted_out = report.fault is not None and report.fault.opted_out
         for lost in by_ladder(sad):
             await fail_over(conn, now, lost, because, channels, broken=broken, opted_out=opted_out)
+    elif status not in UNDONE and row.number == row.tries and row.state == "pending" and row.repeated:
+        found = Undelivered.of(row, row.notification_id)
+        await _set_state(conn, now, [found], "sent", "")
+        if found.incident_id is not None:
+            data = {"name": found.user_name, "channel": found.channel, "repeated": row.number > 1}
+            entry = Entry(found.incident_id, "sent", data={**data, "purpose": found.purpose})
+            await incident_store.write_timeline(conn, [entry], now)
 
 
 async def _set_state(conn: AsyncConnection, now: datetime, of: Sequence[Undelivered], state: str, because: str) -> None:

@@ -160,10 +160,16 @@ RECORD_ATTEMPT = text("""
 """)
 """Who was asked is known from the claim on, where a channel has several providers."""
 
+TOLD_BY_CALLBACK = text("""
+    SELECT coalesce(provider, '') AS provider, provider_id, status FROM attempts
+    WHERE id = :id AND provider_id IS NOT NULL FOR UPDATE
+""")
+"""What the provider said of a message before it answered, or in place of it."""
+
 ATTEMPT_OF_CALLBACK = text("""
     SELECT a.id, a.notification_id, a.status, a.provider, a.prefix, a.provider_id, a.number, n.state, n.user_id,
            n.contact_method_id, n.channel, n.loudness, n.incident_id, n.ladder_id, n.epoch, n.round, n.step, n.purpose,
-           n.due_at, n.tries, coalesce(u.name, 'webhook') AS user_name
+           n.due_at, n.tries, n.repeated, coalesce(u.name, 'webhook') AS user_name
     FROM attempts a JOIN notifications n ON n.id = a.notification_id LEFT JOIN users u ON u.id = n.user_id
     WHERE a.callback_hash = :hash FOR UPDATE OF a, n
 """)

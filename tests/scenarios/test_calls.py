@@ -205,3 +205,24 @@ async def test_callbacks_out_of_order_change_nothing(town: Town) -> None:
     await town.settle()
     assert await states(town, ana) == [("voice", "delivered", "read")]
     town.nothing_else_arrived()
+
+
+async def test_a_call_whose_answer_got_lost_and_that_rings_is_not_placed_again(town: Town) -> None:
+    """Two calls within a second to one number cannot be told apart by asking; what its callbacks say, counts."""
+    (ana,) = await town.people("Ana", each_with="voice")
+    (ben,) = await town.people("Ben", each_with="sms")
+    await only_by_call(town, ana)
+    await town.service("checkout", policy=[ana, minutes(60), ben], criticality=1)
+    await town.service("search", policy=[ana, minutes(60), ben], criticality=1)
+    await town.alertmanager.fires("HighErrorRate", service="checkout", severity="critical")
+    town.exchange.troubles.breaks(stored=True, to=ana.number)
+    await town.alertmanager.fires("DiskFull", service="search", severity="critical")
+    await town.exchange.settled()
+    await town.settle()
+    await town.wait(minutes(2))
+    assert [c.to for c in town.exchange.switchboard.calls] == [ana.number] * 2
+    assert await states(town, ana) == [("voice", "undelivered", "no-answer")] * 2
+    for _ in range(2):
+        await ana.phone.calls.expects()
+        await ben.phone.expects_sms("P1")
+    town.nothing_else_arrived()

@@ -24,8 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from app import clock
 from app.access.links import Links
 from app.access.secrets import Secrets
-from app.db import migrate
 from app.db import engine as db
+from app.db import migrate
 from app.db.embedded import EmbeddedServer
 from app.dev.exchange import PhoneExchange
 from app.dev.mailbox import Mailbox
@@ -183,11 +183,11 @@ class RealNight:
     # -- what happens, each in its own time
 
     async def _sender(self) -> None:
-        """Alerts that fire, repeat and end; a sender whose request fails comes again."""
-        for _ in range(self.chance.randint(3, 8)):
+        """Alerts that fire, repeat and end, the first fires; a sender whose request fails comes again."""
+        for nth in range(self.chance.randint(3, 8)):
             await clock.pause(self.chance.uniform(0, LASTS_S / 4))
             service = self.chance.choice(self.night.organisation.services).key
-            await self.tell(service, self.chance.choice(NAMES), fires=self.chance.random() < 0.75)
+            await self.tell(service, self.chance.choice(NAMES), fires=nth == 0 or self.chance.random() < 0.75)
 
     async def tell(self, service: str, name: str, *, fires: bool, severity: str = "critical") -> None:
         body = {"title": name, "status": "firing" if fires else "resolved", "severity": severity,
