@@ -152,7 +152,7 @@ class Evidence:
     rows: Rows = field(default_factory=Rows)
     ended: datetime | None = None
     slack: timedelta = timedelta()
-    """How long something may have been in flight where time does not stand still: from a look to its commit."""
+    """How long a claim may have lasted where time does not stand still: until it looked."""
     troubled: bool = False
     """Some provider left workers without an answer, or some worker died, or the database was away."""
 

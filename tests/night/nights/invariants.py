@@ -221,10 +221,9 @@ def _triggered(seen: Evidence) -> Iterator[tuple[int, int, datetime, datetime]]:
 
 
 def _at(seen: Evidence, number: int, at: datetime) -> list[Seen]:
-    """How the incident stood just before, and all that became of it in this instant."""
+    """How the incident stood just before, and all that became of it in this instant, or while a look at it lasted."""
     of_it = [s for s in seen.seen if s.number == number]
-    before = [s for s in of_it if s.at < at - seen.slack][-1:]
-    return before + [s for s in of_it if at - seen.slack <= s.at <= at + seen.slack]
+    return [s for s in of_it if s.at < at][-1:] + [s for s in of_it if at <= s.at <= at + seen.slack]
 
 
 def _during(seen: Evidence, number: int, since: datetime, until: datetime) -> list[Seen]:

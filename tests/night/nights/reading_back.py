@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from nights.evidence import RANG, Letter, Seen
 
@@ -16,12 +18,15 @@ TRIGGERS = frozenset({"opened", "opened_by_hand", "reopened", "unacknowledged", 
 ENDS = {"acknowledged": "acknowledged", "snoozed": "acknowledged", "mitigated": "mitigated", "resolved": "resolved",
         "closed": "closed"}  # fmt: skip
 
+SEEN_WITHIN = timedelta(seconds=10)
+"""A quarter of a second on the machine's clock: a commit has its time a little before others see it."""
+
 NOTHING_TO_DO = "Tocsin called about"
 """So a call begins that comes when somebody has the incident: no page."""
 
 
-async def read_back(played: RealNight) -> None:
-    """Fills letters and states of what was played."""
+def read_back(played: RealNight, committed: Mapping[UUID, datetime]) -> None:
+    """Fills letters and states of what was played. `committed`: when others saw each entry of the timeline."""
     rows = played.evidence.rows
     notifications = {n.id: n for n in rows.notifications}
     carried: defaultdict[Any, list[Any]] = defaultdict(list)
@@ -38,7 +43,7 @@ async def read_back(played: RealNight) -> None:
         with_it = {c.id for c in carried[n.id] if c.created_at <= at and (c.id not in alone or alone[c.id] < at)}
         with_it |= before[attempt.id]
         played.evidence.letters.append(_letter(played, attempt, n, with_it))
-    played.evidence.seen = _states(rows.timeline)
+    played.evidence.seen = _states(rows.timeline, committed)
 
 
 def carried_before(notifications: dict[Any, Any], attempts: Sequence[Any]) -> defaultdict[Any, set[Any]]:
@@ -85,15 +90,16 @@ def _spoken(heard: list[str]) -> str:
     return " ".join(heard) if heard and not heard[0].startswith(NOTHING_TO_DO) else RANG
 
 
-def _states(timeline: Any) -> list[Seen]:
+def _states(timeline: Sequence[Any], committed: Mapping[UUID, datetime]) -> list[Seen]:
     seen: dict[int, Seen] = {}
     found: list[Seen] = []
-    for e in timeline:
+    for e in sorted(timeline, key=lambda e: (e.number, committed[e.id], e.id)):
         before = seen.get(e.number)
         state = "triggered" if e.kind in TRIGGERS else ENDS.get(e.kind)
         if state is None or (before is not None and before.state == state and state != "triggered"):
             continue
         epoch = (before.epoch if before else 0) + (state == "triggered" and (before is None or before.state != state))
-        seen[e.number] = Seen(e.at, e.number, state, epoch, True, False)
+        at = committed[e.id] + (timedelta() if state == "triggered" else SEEN_WITHIN)
+        seen[e.number] = Seen(at, e.number, state, epoch, True, False)
         found.append(seen[e.number])
     return found

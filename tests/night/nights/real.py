@@ -59,6 +59,8 @@ LEFT = text(f"""
          + (SELECT count(*) FROM ({CALLS_DUE}) AS due (at) WHERE at < tocsin_now() + interval '20 seconds')
 """)
 """Messages on their way, webhooks that are being told of something, and whether one soon will be."""
+COMMITTED = text("SELECT id, pg_xact_commit_timestamp(xmin) AS committed FROM timeline_entries")
+KEEP_COMMITS = text("ALTER SYSTEM SET track_commit_timestamp = on")
 AWAY = (DBAPIError, OSError, TimeoutError)
 
 
@@ -73,11 +75,14 @@ def real_night(seed: int) -> Night:
 
 
 async def found(directory: Path) -> Path:
-    """Makes a server with a migrated database, for nights to copy: half of what a night takes before it begins."""
+    """Makes a server with a migrated database, for nights to copy: half of what a night takes before it begins. It
+    keeps when transactions were committed, from which instant on others saw them."""
     directory.chmod(0o755)
     server = EmbeddedServer(directory / "data", durable=False)
     engine = db.create(await server.start(), size=1)
     await migrate.upgrade(engine)
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
+        await conn.execute(KEEP_COMMITS)
     await engine.dispose()
     await server.stop()
     shutil.rmtree(directory / "data" / "run")
@@ -115,7 +120,9 @@ class RealNight:
                 group.create_task(real_gains.fails_receivers(self))
             await self._dawn()
             self.evidence.rows = await morning.rows(self.engine)
-            await read_back(self)
+            async with self.engine.connect() as conn:
+                committed = {r.id: self.clock.at(r.committed) for r in await conn.execute(COMMITTED)}
+            read_back(self, committed)
         self.evidence.slack = timedelta(seconds=SPEED * self._slowest_s())
         self.evidence.errors += self._complaints()
         return self.evidence

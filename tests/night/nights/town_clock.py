@@ -26,5 +26,8 @@ class TownClock:
             self._since = (await conn.execute(SINCE)).scalar_one()
 
     def __call__(self) -> datetime:
-        now = datetime.now(UTC)
-        return now if self._since is None else self._since + (now - self._since) * self._speed
+        return self.at(datetime.now(UTC))
+
+    def at(self, real: datetime) -> datetime:
+        """What it showed at an instant of other clocks."""
+        return real if self._since is None else self._since + (real - self._since) * self._speed
