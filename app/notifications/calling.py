@@ -104,7 +104,7 @@ class Calling:
             subject="",
             text="",
             request=requests.ready(call.webhook_id, message_id, body),
-            signing_key=self._links.webhook_key(call.webhook_id, call.generation),
+            signing_keys=self._links.webhook_keys(call.webhook_id, call.generation, call.former_until, now),
         )
 
     def _address(self, call: Any) -> str:

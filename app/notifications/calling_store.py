@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.engine import dumps
 
 _CLAIM = text("""
-    SELECT c.*, w.name, w.generation, w.sealed_address
+    SELECT c.*, w.name, w.generation, w.former_until, w.sealed_address
     FROM webhooks w
     LEFT JOIN unnest(CAST(:busy AS bigint[]), CAST(:flying AS integer[])) AS b (webhook_id, flying)
       ON b.webhook_id = w.id
