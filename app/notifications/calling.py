@@ -156,6 +156,15 @@ async def give_up(conn: AsyncConnection, now: datetime, call: Any, because: str,
         on_commit(conn, partial(_counted, call, code, given_up=True))
 
 
+async def sweep(conn: AsyncConnection, now: datetime) -> None:
+    """Forgets what ended long ago, and gives up what was to be told to a webhook that was deleted in that moment."""
+    untold = [
+        Entry(c.incident_id, "not_told", data=not_told("deleted just then", c.happening, "both happened at once"))
+        for c in await calling_store.sweep(conn, now)
+    ]
+    await incident_store.write_timeline(conn, untold, now)
+
+
 def _counted(call: Any, code: str, *, given_up: bool) -> None:
     metrics.webhook_called("given_up" if given_up else "tried_again")
     log.warning("webhook_call_failed", code=code, given_up=given_up, webhook=call.webhook_id)

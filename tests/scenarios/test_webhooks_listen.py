@@ -17,8 +17,12 @@ from town import Town, minutes
 from app.access.links import Links
 from app.access.secrets import Secrets
 from app.channels.webhook import shown
+from app.db.engine import transaction
 from app.dev import wire
+from app.incidents import store as incident_store
+from app.incidents.timeline import Entry
 from app.metrics import REGISTRY
+from app.notifications import calling
 
 PRIVATE = {"settings": {"allow_private_networks": True}}
 pytestmark = pytest.mark.parametrize("town", [PRIVATE], indirect=True)
@@ -320,6 +324,29 @@ async def test_what_a_deleted_webhook_waited_to_be_told_is_on_the_timeline(town:
         f"The webhook Tickets was not told that it was {what} {why}" for what in ("triggered", "acknowledged")
     ]
     assert await town.rows("SELECT 1 FROM webhook_calls") == []
+
+
+async def test_what_happens_while_its_webhook_is_deleted_is_given_up_too(town: Town, tickets: Tickets) -> None:
+    """Of two transactions at once neither sees what the other wrote: the call is left without its webhook."""
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["note"]})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    async with transaction(town.engine) as (conn, now):
+        noted = Entry((await town.incident()).id, "note", data={"text": "the disk is full"})
+        await incident_store.write_timeline(conn, [noted], now)
+        assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 0}
+    await town.wait(minutes(2))
+    [left] = await town.rows("SELECT state, tries FROM webhook_calls")
+    assert tuple(left) == ("pending", 0), "nobody makes it"
+    for _ in range(2):  # once an hour
+        async with transaction(town.engine) as (conn, now):
+            await calling.sweep(conn, now)
+    assert await town.rows("SELECT 1 FROM webhook_calls") == []
+    said = [line for line in await town.story() if "was not told" in line]
+    assert said == ["The webhook deleted just then was not told of a note (both happened at once): given up"]
 
 
 async def test_the_call_of_a_step_that_waits_for_its_next_try_ends_with_its_webhook(
