@@ -317,6 +317,8 @@ async def test_what_a_deleted_webhook_waited_to_be_told_is_on_the_timeline(town:
     await town.alertmanager.fires("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
     await ana.acknowledges()
+    plan = await cara.asks("POST", "/api/v1/configuration/plan?prune=true", {"webhooks": []})
+    assert (len(plan["changes"]), plan["calls_given_up"]) == (1, {"tickets": 2})
     assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 2}
     said = [line for line in await town.story() if "was not told" in line]
     why = "(the webhook was deleted): given up"
