@@ -108,7 +108,7 @@ async def test_who_is_informed_in_minutes(house: Whole) -> None:
     await form.press("save", rows__1__priority="2", rows__1__first="soon", rows__1__service="nothing")
     assert set(form.wrong) == {"rows.1.first"}
     await form.press("save", rows__1__first="0.1", rows__1__service="nothing")
-    assert "greater than or equal to 60" in form.wrong["rows.1.first"]
+    assert "must be 60 or more" in form.wrong["rows.1.first"]
     await form.press("save", rows__1__first="", rows__1__service="nothing")
     assert "There is no service 'nothing'" in form.said
     await form.press("save", rows__1__service="checkout", rows__1__policy="")
