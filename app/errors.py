@@ -56,7 +56,11 @@ PATTERNS: Final = (
     ("webcals?", "give an address that begins with https://, http:// or webcal://"),
     ("[a-z0-9]", "a key takes lower case letters, digits, - and _, and begins with a letter or a digit"),
     ("[A-Za-z_]", "a label's name takes letters, digits, _, . and -, and begins with a letter or _"),
-    (r"https?://[^\s/@]", "give an address that begins with http:// or https://, without a user before the host"),
+    (
+        r"https?://[^\s/@#]",
+        "give an address that begins with http:// or https://, without a user before the host and without # and what "
+        "follows it, which is never sent",
+    ),
     ("https?://", "give an address that begins with http:// or https://"),
     ("[a-z0-9_-]{1,40}", "the name of a secret takes lower case letters, digits, - and _, at most 40"),
     ("@", "give a mail address, like ana@example.org"),
@@ -76,6 +80,28 @@ _INSTANTS: Final = frozenset(
 )
 
 
+_SAID: Final = {
+    "greater_than": "it must be more than {gt}",
+    "greater_than_equal": "it must be {ge} or more",
+    "less_than": "it must be less than {lt}",
+    "less_than_equal": "it must be {le} or less",
+    "too_short": "it takes {min_length} entries at least",
+    "too_long": "it takes {max_length} entries at most",
+    "string_too_short": "it takes {min_length} characters at least",
+    "string_too_long": "it takes {max_length:,} characters at most",
+    "literal_error": "it must be {expected}",
+    "enum": "it must be {expected}",
+    **dict.fromkeys(("string_type", "string_sub_type"), "a text is needed"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "a whole number is needed"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number is needed"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false is needed"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type"), "a list is needed"),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), "an object is needed"),
+    **dict.fromkeys(("uuid_type", "uuid_parsing"), "an id is needed, like 01890a5d-ac96-774b-bcce-b302099a8057"),
+}
+"""By the type of Pydantic's error; in braces what it says beside."""
+
+
 def field_message(error: Mapping[str, Any]) -> str:
     """What is wrong with a member, for whoever wrote it, from one of Pydantic's errors."""
     kind, message = error["type"], str(error["msg"])
@@ -88,10 +114,10 @@ def field_message(error: Mapping[str, Any]) -> str:
         return next((words for part, words in PATTERNS if part in pattern), message)
     if kind in ("too_short", "string_too_short") and error["ctx"]["min_length"] == 1:
         return "it must not be empty"
-    if kind == "string_too_long":
-        return f"it takes {error['ctx']['max_length']:,} characters at most"
     if kind in _INSTANTS:
         return INSTANT_NEEDED
+    if kind in _SAID:
+        return _SAID[kind].format_map(error.get("ctx") or {})
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 

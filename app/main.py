@@ -37,7 +37,7 @@ from app.ingest.entrances import Entrances
 from app.ingest.expiry import forget_quarantined
 from app.ingest.group_commit import GroupCommit
 from app.ingest.requests import Answer, Received, Request
-from app.notifications import calling_store, health_store, reply_store
+from app.notifications import calling, health_store, reply_store
 from app.notifications.second_path import SecondPath
 from app.settings import Settings
 from app.standing import Standings
@@ -156,7 +156,7 @@ class Tocsin:
             receipts=timedelta(days=days.retention_receipts_days), history=timedelta(days=days.retention_history_days)
         )
         forget = partial(forget_quarantined, keep=timedelta(days=days.retention_quarantine_days))
-        sweeps = (sweep, forget, reply_store.sweep, health_store.sweep, calling_store.sweep)
+        sweeps = (sweep, forget, reply_store.sweep, health_store.sweep, calling.sweep)
         return await keep_house(self.engine, tables, sweeps)
 
     def _seen_at(self) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b32decode, b32encode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -101,6 +102,13 @@ class Links:
     def webhook_key(self, webhook_id: int, generation: int) -> bytes:
         """32 bytes with which requests to a webhook are signed; every generation has others."""
         return self._secrets.key(f"webhook/{webhook_id}/{generation}")
+
+    def webhook_keys(
+        self, webhook_id: int, generation: int, former_until: Sequence[datetime], now: datetime
+    ) -> list[bytes]:
+        """Those that count now, newest first. `former_until`: when the generations before cease to, the last first."""
+        count = 1 + sum(until > now for until in former_until)
+        return [self.webhook_key(webhook_id, generation - n) for n in range(count)]
 
     def unsealed(self, label: str, sealed: bytes) -> str | None:
         """What a secret is that people entered (`sealing.py`); None: it was sealed under another secret key."""

@@ -7,7 +7,7 @@ provider, turns that provider's answers into `Sent` or `SendFailed`, and knows w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -157,8 +157,8 @@ class Message:
     """The Message-ID of the mail that this one answers, with its angle brackets."""
     request: Ready | None = field(default=None, repr=False)
     """The message for programs: what a webhook is asked."""
-    signing_key: bytes = field(default=b"", repr=False)
-    """What a webhook signs it with."""
+    signing_keys: Sequence[bytes] = field(default=(), repr=False)
+    """What a request to a webhook is signed with, newest first."""
     valid_for_s: int = 600
     """Undelivered after so many seconds, the provider is to give up: the next step has taken over by then."""
 

@@ -2,14 +2,14 @@
 
 The signature is that of the Standard Webhooks specification 1.0 (standardwebhooks.com): headers `webhook-id` (the same
 for every try, so that a receiver can tell a repeat), `webhook-timestamp` (seconds) and `webhook-signature`, `v1,` and
-the base64 of HMAC-SHA-256 over `id.timestamp.body`.
+the base64 of HMAC-SHA-256 over `id.timestamp.body`; of several keys one after the other, with blanks between.
 """
 
 from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -25,14 +25,15 @@ TIMEOUT_S: Final = 10
 _TEMPORARY: Final = frozenset({408, 425, 429})
 
 
-def signed(message_id: str, at: datetime, body: bytes, key: bytes) -> dict[str, str]:
+def signed(message_id: str, at: datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
     """The headers that sign a request, whatever its body is."""
     timestamp = str(int(at.timestamp()))
-    digest = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, sha256)
+    content = f"{message_id}.{timestamp}.".encode() + body
+    digests = [b64encode(hmac.digest(key, content, sha256)).decode() for key in keys]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{b64encode(digest).decode()}",
+        "webhook-signature": " ".join(f"v1,{digest}" for digest in digests),
     }
 
 
@@ -68,7 +69,7 @@ class WebhookChannel:
         if asked.lacks:
             said = f"nobody gave the value of its secret {', '.join(asked.lacks)}, or it was sealed under another key"
             raise SendFailed(said, permanent=True, code="secret", configuration=True)
-        headers = asked.headers | signed(message.notification_id, message.at, asked.body, message.signing_key)
+        headers = asked.headers | signed(message.notification_id, message.at, asked.body, message.signing_keys)
         try:
             answer = await self._http.request(asked.method, message.to, body=asked.body, headers=headers)
         except Blocked as e:

@@ -24,6 +24,8 @@ def lines(plan: Mapping[str, Any], *, coloured: bool = False) -> Iterator[str]:
         if change["action"] in ("create", "edit"):
             for difference in _telling(change):
                 yield f"    {difference['field']}: {_difference(change['action'], difference)}"
+        if change["kind"] == "webhook" and (waits := plan.get("calls_given_up", {}).get(change["key"])):
+            yield f"    calls that wait and are given up: {waits}"
     for kept in plan["kept"]:
         yield f"! {kept['kind'].replace('_', ' ')} {kept['key']} stays: {kept['because']}"
 

@@ -33,8 +33,8 @@ from app.rules import commands as rules
 
 @dataclass(slots=True)
 class Work:
-    """What carrying out needs, and the routing keys (by integration) and ping tokens (by heartbeat) it made, which
-    nobody can read again."""
+    """What carrying out needs, and what only it knows: the routing keys (by integration) and ping tokens (by heartbeat)
+    it made, which nobody can read again, and how many calls were given up with a webhook."""
 
     conn: AsyncConnection
     now: datetime
@@ -43,6 +43,7 @@ class Work:
     sources: Collection[str]
     routing_keys: dict[str, str] = field(default_factory=dict)
     ping_tokens: dict[str, str] = field(default_factory=dict)
+    calls_given_up: dict[str, int] = field(default_factory=dict)
 
 
 async def carry_out(work: Work, change: Change) -> None:
@@ -183,6 +184,13 @@ def _by_key(create: Any, edit: Any, delete: Any) -> _Carry:
     return carry
 
 
+async def _webhook(work: Work, change: Change) -> None:
+    if change.action != "delete":
+        await _by_key(webhooks.create, webhooks.edit, webhooks.delete)(work, change)
+    elif given_up := await webhooks.delete(work.conn, work.now, change.key, actor=work.actor):
+        work.calls_given_up[change.key] = given_up
+
+
 async def _subscriptions(work: Work, change: Change) -> None:
     wanted: Any = change.after
     await subscriptions.put(work.conn, work.now, change.owner, wanted, actor=work.actor)
@@ -208,7 +216,7 @@ _BY_KIND: dict[Kind, _Carry] = {
     "team": _by_key(teams.create_team, teams.edit_team, teams.delete_team),
     "calendar": _by_key(calendars.create, calendars.edit, calendars.delete),
     "schedule": _schedule,
-    "webhook": _by_key(webhooks.create, webhooks.edit, webhooks.delete),
+    "webhook": _webhook,
     "policy": _by_key(policies.create, policies.edit, policies.delete),
     "service": _service,
     "integration": _integration,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -43,13 +43,15 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What was done, or would be. `version`: of the configuration that the plan was made for. `routing_keys`, by
-    integration, and `ping_tokens`, by heartbeat, are shown this once."""
+    integration, and `ping_tokens`, by heartbeat, are shown this once. `calls_given_up`: what webhooks that are deleted
+    waited to be told, where they did."""
 
     version: int
     changes: list[Change]
     kept: list[Kept] = field(default_factory=list)
     routing_keys: dict[str, str] = field(default_factory=dict)
     ping_tokens: dict[str, str] = field(default_factory=dict)
+    calls_given_up: dict[str, int] = field(default_factory=dict)
 
 
 async def export(conn: AsyncConnection) -> ConfigurationDocument:
@@ -126,7 +128,7 @@ async def rehearse(
     async with conn.begin_nested() as savepoint:
         applied = await apply(conn, now, wanted, prune=prune, actor=actor, channels=channels, sources=sources)
         await savepoint.rollback()
-    return Applied(applied.version, applied.changes, applied.kept)
+    return replace(applied, routing_keys={}, ping_tokens={})
 
 
 async def apply(
@@ -154,7 +156,7 @@ async def apply(
     for _, group in groupby(changes, key=lambda change: change.kind):
         kept += await _carry_out_together(work, list(group))
     done = [change for change in changes if all(k.change is not change for k in kept)]
-    return Applied(current_version, done, kept, work.routing_keys, work.ping_tokens)
+    return Applied(current_version, done, kept, work.routing_keys, work.ping_tokens, work.calls_given_up)
 
 
 async def _carry_out_together(work: Work, changes: list[Change]) -> list[Kept]:

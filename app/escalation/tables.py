@@ -7,7 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import KEY_CHECK, Base, Instant, Key, RoadId, RowId, Version
@@ -92,6 +103,8 @@ class Webhook(Base):
     sealed_secrets: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Values that its request names as `{secret.<name>}`: a JSON object."""
     generation: Mapped[int] = mapped_column(server_default="1")
+    former_until: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)), server_default="{}")
+    """Until when the generations before this one sign, too: the last is that of the one just before."""
     version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]

@@ -14,7 +14,11 @@ from app.incidents.listening import HAPPENINGS, Happening
 
 Address = Annotated[
     str,
-    Field(max_length=2000, pattern=r"^https?://[^\s/@]+(/\S*)?$", examples=["https://status.example.org/hooks/tocsin"]),
+    Field(
+        max_length=2000,
+        pattern=r"^https?://[^\s/@#]+(/[^\s#]*)?$",
+        examples=["https://status.example.org/hooks/tocsin"],
+    ),
 ]
 """Of a webhook. It is kept encrypted and never shown again."""
 

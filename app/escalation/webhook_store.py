@@ -24,7 +24,11 @@ _WEBHOOKS = text("""
     ORDER BY w.key LIMIT :limit
 """)
 _LOCK = text("SELECT id, version FROM webhooks WHERE key = :key FOR UPDATE")
-_SHOWN = text("SELECT key, address_shown FROM webhooks WHERE key = ANY (CAST(:keys AS text[]))")
+_SHOWN = text("""
+    SELECT key, address_shown, CASE WHEN former_until[cardinality(former_until)] > :now
+                                    THEN former_until[cardinality(former_until)] END AS former_until
+    FROM webhooks WHERE key = ANY (CAST(:keys AS text[]))
+""")
 _WITH_ADDRESS = text("SELECT key FROM webhooks WHERE sealed_address IS NOT NULL ORDER BY key")
 _WITH_SECRETS = text("SELECT key FROM webhooks WHERE sealed_secrets IS NOT NULL ORDER BY key")
 _PLAIN = text("SELECT id, url FROM webhooks WHERE url IS NOT NULL ORDER BY id FOR UPDATE")
@@ -72,8 +76,13 @@ _ADDRESS = text(f"""
         updated_at = :now
     WHERE id = :id
 """)
+# Their ends stay in order, so what has ended is the beginning of the list.
 _RENEW = text("""
-    UPDATE webhooks SET generation = generation + 1, version = version + 1, updated_at = :now WHERE id = :id
+    UPDATE webhooks SET generation = generation + 1, version = version + 1, updated_at = :now, former_until = ARRAY(
+        SELECT least(former, CAST(:until AS timestamptz))
+        FROM unnest(former_until || CAST(:until AS timestamptz)) WITH ORDINALITY AS t (former, n)
+        WHERE least(former, CAST(:until AS timestamptz)) > :now ORDER BY n)
+    WHERE id = :id
     RETURNING generation
 """)
 _DELETE = text("""
@@ -174,9 +183,11 @@ async def set_address(conn: AsyncConnection, now: datetime, webhook_id: int, sea
     await conn.execute(_ADDRESS, {"id": webhook_id, "sealed": sealed, "shown": shown, "now": now})
 
 
-async def addresses_shown(conn: AsyncConnection, keys: Sequence[str]) -> dict[str, str]:
-    """What may be seen of the address of each, by key; empty: it has none yet."""
-    return {r.key: r.address_shown for r in await conn.execute(_SHOWN, {"keys": list(keys)})}
+async def shown(conn: AsyncConnection, now: datetime, keys: Sequence[str]) -> dict[str, tuple[str, datetime | None]]:
+    """By key: what may be seen of the address, empty where there is none yet, and until when the signing secret before
+    the newest counts, if it does."""
+    rows = await conn.execute(_SHOWN, {"keys": list(keys), "now": now})
+    return {r.key: (r.address_shown, r.former_until) for r in rows}
 
 
 async def with_address(conn: AsyncConnection) -> list[str]:
@@ -194,8 +205,9 @@ async def plain(conn: AsyncConnection) -> list[tuple[int, str]]:
     return [(r.id, r.url) for r in await conn.execute(_PLAIN)]
 
 
-async def next_generation(conn: AsyncConnection, now: datetime, webhook_id: int) -> int:
-    return int((await conn.execute(_RENEW, {"id": webhook_id, "now": now})).scalar_one())
+async def next_generation(conn: AsyncConnection, now: datetime, webhook_id: int, until: datetime) -> int:
+    """`until`: when the ones before count no more, at the latest."""
+    return int((await conn.execute(_RENEW, {"id": webhook_id, "now": now, "until": until})).scalar_one())
 
 
 async def delete(conn: AsyncConnection, now: datetime, webhook_id: int, because: str) -> Sequence[Any]:

@@ -154,12 +154,14 @@ async def seal_plain(conn: AsyncConnection, now: datetime, secrets: Secrets) -> 
         await store.set_address(conn, now, webhook_id, seal(secrets, label(webhook_id), address), shown(address))
 
 
-async def renew_secret(conn: AsyncConnection, now: datetime, key: str, *, actor: str) -> tuple[int, int]:
-    """From now on requests are signed with another secret. Returns (id, generation), of which it is derived. Raises
-    `NotFound`."""
+async def renew_secret(
+    conn: AsyncConnection, now: datetime, key: str, until: datetime, *, actor: str
+) -> tuple[int, int]:
+    """From now on requests are signed with another secret, and until then with those before it as well. Returns (id,
+    generation), of which it is derived. Raises `NotFound`."""
     webhook_id = await _lock(conn, key, None)
-    generation = await store.next_generation(conn, now, webhook_id)
-    await record(conn, now, actor, "webhook.secret_renewed", key)
+    generation = await store.next_generation(conn, now, webhook_id, until)
+    await record(conn, now, actor, "webhook.secret_renewed", key, after={"former_until": until})
     return webhook_id, generation
 
 

@@ -68,6 +68,13 @@ TIMELINE = text("""
     ORDER BY e.id LIMIT :limit
 """)
 
+DROPPED = text("""
+    SELECT coalesce(i.opened_at < (
+        SELECT e.at FROM timeline_entries e WHERE e.incident_id = i.id ORDER BY e.id LIMIT 1), true)
+    FROM incidents i WHERE i.id = :id
+""")
+"""Every incident has an entry of the instant at which it opened, unless the month of it was dropped."""
+
 ALERTS = text("""
     SELECT o.id, o.alert_id, a.title, a.labels, a.annotations, a.links, o.severity, o.starts_at, o.ended_at, o.end_kind,
            o.ended_at IS NULL AS firing, o.symptom, a.events, a.last_seen_at, n.key AS integration, n.source
@@ -187,6 +194,12 @@ async def timeline(
         TimelineLine(r.id, r.at, r.kind, r.actor, r.actor_name or _by(r.actor), describe(r.kind, r.data), r.data)
         for r in rows
     ]
+
+
+async def dropped(conn: AsyncConnection, incident_id: UUID, kept_days: int) -> str | None:
+    """The sentence that the timeline lacks its beginning; None where it is whole. `kept_days`: of the settings."""
+    gone = (await conn.execute(DROPPED, {"id": incident_id})).scalar_one()
+    return f"Older entries are gone: they are dropped after {kept_days} days" if gone else None
 
 
 def _by(actor: str) -> str:

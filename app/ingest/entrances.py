@@ -1,6 +1,7 @@
 """Which integration a routing key opens. Looked up for every request, so kept in memory and read again in the moment.
 
-A new key works at once (an unknown one makes us look again); a revoked one works for at most two seconds more.
+A new key works at once (an unknown one makes us look again); a revoked one works for at most two seconds more. While
+nobody can look, the keys that were known go on, and of any other nobody can tell.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from app.access.signing import label
 from app.db.engine import transaction
 from app.ingest import store
 from app.ingest.event import Entrance
-from app.ingest.requests import Door
+from app.ingest.requests import Door, Unavailable
 
 FRESH_S = 2.0
 LOOK_AGAIN_S = 0.2
@@ -60,21 +61,26 @@ class Entrances:
         self._secrets = secrets
         self._doors: Mapping[bytes, Door] = {}
         self._read_at = -inf
-        """When the last look began."""
+        """Who came until then needs no other look: when the last one began, or when it failed."""
+        self._failed = ""
+        """Why the last look failed, if it did."""
         self._reading = asyncio.Lock()
 
     async def find(self, routing_key: str) -> Door | None:
-        """The door of a key, or None. With the database away, what was known last still counts: the transaction that
-        follows will tell."""
+        """The door of a key, or None where there is none. With the database away, what was known last still counts: the
+        transaction that follows will tell. Raises `Unavailable` for any other key then: it may be good."""
         hashed, came_at = sha256(routing_key.encode("utf-8", "surrogatepass")).digest(), clock.elapsed()
         await self._read(since=came_at - FRESH_S)
         if hashed not in self._doors and self._read_at < came_at:  # it may have been made since
             await clock.pause(self._read_at + LOOK_AGAIN_S - clock.elapsed())
             await self._read(since=came_at)
-        return self._doors.get(hashed)
+        door = self._doors.get(hashed)
+        if door is None and self._failed:
+            raise Unavailable(self._failed)
+        return door
 
     async def _read(self, *, since: float) -> None:
-        """Unless a look began since then."""
+        """Unless a look began, or failed, since then."""
         if self._read_at >= since:
             return
         async with self._reading:
@@ -86,10 +92,9 @@ class Entrances:
                     rows = (await conn.execute(store.ENTRANCES, {"now": now})).all()
             except (SQLAlchemyError, OSError) as e:
                 log.warning("entrances_not_read", error=repr(e))
-                if not self._doors:
-                    raise
+                self._read_at, self._failed = clock.elapsed(), repr(e)
             else:
                 self._doors = {
                     bytes(r.key_hash): replace(door_of(r), signing=_unsealed(self._secrets, r)) for r in rows
                 }
-            self._read_at = began
+                self._read_at, self._failed = began, ""

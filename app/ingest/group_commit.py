@@ -22,7 +22,7 @@ from app.db import batches
 from app.db.engine import Raced
 from app.db.hot import together
 from app.ingest.commands import read
-from app.ingest.requests import Answer, Received, Request
+from app.ingest.requests import Answer, Received, Request, Unavailable
 
 Receive = Callable[[AsyncConnection, Sequence[Request]], Awaitable[Received]]
 Quarantine = Callable[[AsyncConnection, Request, str], Awaitable[Answer]]
@@ -35,10 +35,6 @@ COME_BACK_S = 0.001
 """What requests that were answered together are given to come together again. One sender alone never waits for it."""
 
 log = structlog.get_logger()
-
-
-class Unavailable(Exception):
-    """The store cannot take it now; the sender is asked to come again."""
 
 
 class GroupCommit:

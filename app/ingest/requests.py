@@ -16,6 +16,10 @@ NIL = UUID(int=0)
 NOTHING = Parsed(())
 
 
+class Unavailable(Exception):
+    """The store cannot take it now, or cannot tell whose it is; the sender is asked to come again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """An integration as its routing key opens it."""

@@ -104,7 +104,7 @@ class Calling:
             subject="",
             text="",
             request=requests.ready(call.webhook_id, message_id, body),
-            signing_key=self._links.webhook_key(call.webhook_id, call.generation),
+            signing_keys=self._links.webhook_keys(call.webhook_id, call.generation, call.former_until, now),
         )
 
     def _address(self, call: Any) -> str:
@@ -154,6 +154,15 @@ async def give_up(conn: AsyncConnection, now: datetime, call: Any, because: str,
         said = not_told(call.name, call.happening, because)
         await incident_store.write_timeline(conn, [Entry(call.incident_id, "not_told", data=said)], now)
         on_commit(conn, partial(_counted, call, code, given_up=True))
+
+
+async def sweep(conn: AsyncConnection, now: datetime) -> None:
+    """Forgets what ended long ago, and gives up what was to be told to a webhook that was deleted in that moment."""
+    untold = [
+        Entry(c.incident_id, "not_told", data=not_told("deleted just then", c.happening, "both happened at once"))
+        for c in await calling_store.sweep(conn, now)
+    ]
+    await incident_store.write_timeline(conn, untold, now)
 
 
 def _counted(call: Any, code: str, *, given_up: bool) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.engine import dumps
 
 _CLAIM = text("""
-    SELECT c.*, w.name, w.generation, w.sealed_address
+    SELECT c.*, w.name, w.generation, w.former_until, w.sealed_address
     FROM webhooks w
     LEFT JOIN unnest(CAST(:busy AS bigint[]), CAST(:flying AS integer[])) AS b (webhook_id, flying)
       ON b.webhook_id = w.id
@@ -71,6 +71,12 @@ _GIVEN_UP = text("""
     WHERE c.state = 'failed' AND c.finished_at > :since GROUP BY w.key ORDER BY w.key LIMIT :limit
 """)
 _SWEEP = text("DELETE FROM webhook_calls WHERE finished_at < :before")
+_ORPHANS = text("""
+    DELETE FROM webhook_calls c WHERE c.finished_at IS NULL AND NOT EXISTS (
+        SELECT FROM webhooks w WHERE w.id = c.webhook_id)
+    RETURNING c.incident_id, c.happening
+""")
+"""What was committed while its webhook was being deleted, which neither could see of the other."""
 
 KEPT = timedelta(days=30)
 """How long it can be looked up what a webhook was told of, after that."""
@@ -130,5 +136,7 @@ async def given_up(conn: AsyncConnection, since: datetime, limit: int) -> Sequen
     return (await conn.execute(_GIVEN_UP, {"since": since, "limit": limit})).all()
 
 
-async def sweep(conn: AsyncConnection, now: datetime) -> None:
+async def sweep(conn: AsyncConnection, now: datetime) -> Sequence[Any]:
+    """Returns `incident_id` and `happening` of what a webhook that is gone will never be told."""
     await conn.execute(_SWEEP, {"before": now - KEPT})
+    return (await conn.execute(_ORPHANS)).all()

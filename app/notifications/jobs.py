@@ -96,7 +96,7 @@ class Jobs:
             bounce_token=self._links.mail_token("bounce", attempt_id) if row.channel == "mail" else "",
             in_reply_to=row.content.get("in_reply_to", ""),
             request=calls.request(row),
-            signing_key=self._links.webhook_key(row.webhook_id, row.generation) if called else b"",
+            signing_keys=self._signing_keys(row, now),
         )
         carries = [Undelivered.of(r, r.id) for r in parcel]
         repeated = any(r.repeated for r in parcel)
@@ -136,6 +136,12 @@ class Jobs:
         if row.sealed_address is None:
             return ""
         return self._links.unsealed(label(row.webhook_id), bytes(row.sealed_address)) or ""
+
+    def _signing_keys(self, row: Any, now: datetime) -> list[bytes]:
+        """None for a person, nor for a webhook that was removed."""
+        if row.generation is None:
+            return []
+        return self._links.webhook_keys(row.webhook_id, row.generation, row.former_until, now)
 
     def _link(self, row: Any, attempt_id: UUID) -> str:
         """The screen that acts for its reader; the incident's own, which asks for a login, where there is nothing to

@@ -35,8 +35,8 @@ _DETAILED = """
     SELECT n.id, n.purpose, n.loudness, n.user_id, n.contact_method_id, n.channel,
            CASE WHEN m.sealed_address IS NULL THEN n.address ELSE m.address END AS address, n.incident_id, n.ladder_id,
            n.epoch, n.round, n.step, n.content, n.tries, n.repeated, n.due_at, n.created_at,
-           n.carried_by_id, n.webhook_id, w.generation, coalesce(w.sealed_address, m.sealed_address) AS sealed_address,
-           coalesce(m.links, true) AS links,
+           n.carried_by_id, n.webhook_id, w.generation, w.former_until,
+           coalesce(w.sealed_address, m.sealed_address) AS sealed_address, coalesce(m.links, true) AS links,
            u.key AS user_key, coalesce(u.name, w.name, 'webhook') AS user_name, coalesce(u.active, true) AS active,
            coalesce(u.time_zone, o.time_zone) AS time_zone,
            CASE WHEN n.webhook_id IS NOT NULL THEN w.sealed_address IS NOT NULL

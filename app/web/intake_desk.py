@@ -19,8 +19,8 @@ from app.db.engine import dumps, transaction
 from app.ingest import commands
 from app.ingest.adapters import ADAPTERS
 from app.ingest.entrances import Entrances
-from app.ingest.group_commit import GroupCommit, Unavailable
-from app.ingest.requests import Answer, Door, Request
+from app.ingest.group_commit import GroupCommit
+from app.ingest.requests import Answer, Door, Request, Unavailable
 from app.web.intake_body import MIB, Receive, Refused, read_within
 
 Scope = MutableMapping[str, Any]
@@ -51,7 +51,7 @@ class Desk:
             raise Refused(401, "unauthenticated", "a routing key is needed", WWW_Authenticate='Bearer realm="tocsin"')
         try:
             door = await self._entrances.find(key)
-        except (SQLAlchemyError, OSError) as e:
+        except Unavailable as e:
             raise unavailable() from e
         if door is None:
             raise Refused(401, "unauthenticated", "this routing key is not known", WWW_Authenticate="Bearer")

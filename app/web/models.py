@@ -32,8 +32,13 @@ KEY_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$"
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN), Field(examples=["checkout"])]
 """The unique, immutable name of a configuration row in URLs and documents."""
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-"""What people call it."""
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]*$"
+    ),
+]
+"""What people call it: one line, and nothing that turns the direction of what stands beside it."""
 
 
 class Body(BaseModel):

@@ -27,8 +27,10 @@ PLAN = {
         ),
         change("edit", "organisation", "organisation", ("time_zone", "UTC", "Europe/Berlin")),
         change("delete", "contact_method", "ana sms +49"),
+        change("delete", "webhook", "tickets"),
         change("deactivate", "user", "dan", ("active", True, False)),
     ],
+    "calls_given_up": {"tickets": 3},
     "kept": [{"kind": "policy", "key": "old", "because": "it is used by service search"}],
 }
 
@@ -40,14 +42,16 @@ def test_a_plan_is_read_from_top_to_bottom() -> None:
         "~ organisation",
         '    time_zone: "UTC" -> "Europe/Berlin"',
         "- contact method ana sms +49",
+        "- webhook tickets",
+        "    calls that wait and are given up: 3",
         "- user dan",
         "! policy old stays: it is used by service search",
     ]
 
 
 def test_a_plan_is_summed_up_before_and_after() -> None:
-    assert plan_text.summary(PLAN, done=False) == "1 to create, 1 to edit, 1 to delete, 1 to deactivate."
-    assert plan_text.summary(PLAN, done=True) == "1 made, 1 changed, 1 deleted, 1 deactivated."
+    assert plan_text.summary(PLAN, done=False) == "1 to create, 1 to edit, 2 to delete, 1 to deactivate."
+    assert plan_text.summary(PLAN, done=True) == "1 made, 1 changed, 2 deleted, 1 deactivated."
     assert plan_text.summary({"changes": []}, done=False) == "Nothing to change."
 
 

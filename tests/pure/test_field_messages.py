@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import httpx
 import pytest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.cli.export import _keys_first
 from app.cli.remote import Answered, answer
 from app.configuration import document
 from app.errors import Invalid, wrong_members
 from app.incidents import rule_kinds
+from app.web.api.feeds import FeedNew
 from app.web.api.webhooks import WebhookNew
 
 
@@ -43,6 +44,8 @@ def test_a_wrong_member_is_named_in_plain_words(section: str, entry: dict[str, A
     [
         ({"address": "ftp://x"}, "address", "give an address that begins with http:// or https://"),
         ({"address": "https://u:p@example.org/"}, "address", "give an address that begins with http:// or https://"),
+        ({"address": "https://example.org/#x"}, "address", "give an address that begins with http:// or https://"),
+        ({"address": "https://example.org#x"}, "address", "give an address that begins with http:// or https://"),
         ({"secrets": {"Token": "x"}}, "secrets.Token", "the name of a secret takes lower case letters"),
     ],
 )
@@ -51,6 +54,57 @@ def test_what_is_wrong_about_a_webhook_is_said_in_plain_words(body: dict[str, An
         WebhookNew.model_validate({"key": "a", "name": "A", **body})
     [error] = wrong_members(refused.value.errors(), body)
     assert (error["field"], error["message"].startswith(message)) == (field, True), error
+
+
+class Numbers(BaseModel):
+    """One of each kind that the API has."""
+
+    model_config = ConfigDict(strict=True)
+
+    ge: Annotated[int, Field(ge=1)] = 1
+    gt: Annotated[float, Field(gt=0.5)] = 1.0
+    le: Annotated[int, Field(le=9)] = 1
+    lt: Annotated[int, Field(lt=9)] = 1
+    listed: Annotated[list[str], Field(min_length=2, max_length=3)] = []
+    text: Annotated[str, Field(min_length=3)] = ""
+    one: Literal["a", "b", "c"] = "a"
+    truth: bool = True
+    tree: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"ge": 0}, "it must be 1 or more"),
+        ({"gt": 0.5}, "it must be more than 0.5"),
+        ({"le": 10}, "it must be 9 or less"),
+        ({"lt": 9}, "it must be less than 9"),
+        ({"ge": "1"}, "a whole number is needed"),
+        ({"ge": 1.5}, "a whole number is needed"),
+        ({"gt": "x"}, "a number is needed"),
+        ({"listed": ["a"]}, "it takes 2 entries at least"),
+        ({"listed": ["a"] * 4}, "it takes 3 entries at most"),
+        ({"listed": "a"}, "a list is needed"),
+        ({"text": "ab"}, "it takes 3 characters at least"),
+        ({"text": 1}, "a text is needed"),
+        ({"one": "d"}, "it must be 'a', 'b' or 'c'"),
+        ({"truth": "yes"}, "true or false is needed"),
+        ({"tree": []}, "an object is needed"),
+    ],
+)
+def test_values_are_refused_in_plain_words(body: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Numbers.model_validate(body)
+    assert [e["message"] for e in wrong_members(refused.value.errors(), body)] == [message]
+
+
+@pytest.mark.parametrize("name", ["Ana\u202egnp.exe", "Ana\u2066", "a\nb", "a\x7fb"])
+def test_a_name_turns_no_writing_around(name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FeedNew.model_validate({"name": name})
+    [error] = wrong_members(refused.value.errors(), {"name": name})
+    assert error["message"] == "it must not be blank, nor hold line breaks or control characters"
+    assert FeedNew.model_validate({"name": " \u05d0\u05e0\u05d4 "}).name == "\u05d0\u05e0\u05d4"
 
 
 RULE = {"key": "a", "name": "A", "when": "true"}

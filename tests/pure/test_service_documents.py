@@ -29,7 +29,7 @@ def test_what_cannot_be_is_refused_naming_the_field(wrong: object) -> None:
     [
         ({"P1": 5}, "P1", "6 minutes or more, or 0 for ever"),
         ({"P2": 60, "P3": 10_081}, "P3", "10080"),
-        ({"P4": "15"}, "P4", "integer"),
+        ({"P4": "15"}, "P4", "a whole number is needed"),
         ({"P6": 10}, "P6", "P1"),
     ],
 )

@@ -36,8 +36,11 @@ async def test_a_webhook_is_made_edited_renewed_and_removed(client: httpx.AsyncC
     secret = made.json()["secret"]
     assert secret.startswith("whsec_")
     assert "secret" not in (await client.get("/webhooks/status")).json()
-    renewed = (await client.post("/webhooks/status/secret")).json()["secret"]
+    assert made.json()["previous_secret_until"] is None
+    answer = (await client.post("/webhooks/status/secret")).json()
+    renewed = answer["secret"]
     assert renewed.startswith("whsec_")
+    assert (await client.get("/webhooks/status")).json()["previous_secret_until"] == answer["previous_secret_until"]
     assert renewed != secret
     edit = {"name": "Page"}
     outdated = await client.put("/webhooks/status", json=edit, headers={"If-Match": '"1"'})

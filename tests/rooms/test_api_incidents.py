@@ -328,6 +328,19 @@ async def test_the_timeline_comes_in_pages_oldest_first(house):
     assert read_by_pages == whole
 
 
+async def test_a_timeline_whose_beginning_retention_dropped_says_so(house):
+    number = await fires(house)
+    await act(house, number, "notes", {"text": "looked at"}, status=201)
+    for gone in (False, True):
+        if gone:  # as when the month in which it opened is dropped, and somebody looked at it later
+            await house.execute("UPDATE incidents SET opened_at = opened_at - interval '410 days'")
+            await house.execute("DELETE FROM timeline_entries WHERE kind <> 'note'")
+        said = "Older entries are gone: they are dropped after 400 days"
+        assert (await read(house, f"/{number}/timeline"))["dropped"] == (said if gone else None)
+        screen = await house.http.get(f"/incidents/{number}", headers=house.as_person("ana"))
+        assert (said in screen.text) is gone
+
+
 async def listed(house: Whole, who: str = "ana", **query: Any) -> list[str]:
     """Titles without what follows the name, newest first."""
     return [i["title"].split(":")[0].split(" ")[0] for i in (await read(house, "", who, **query))["items"]]

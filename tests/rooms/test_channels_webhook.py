@@ -6,13 +6,14 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.channels.channel import Message, SendFailed
-from app.channels.webhook import WebhookChannel, shown
+from app.channels.webhook import WebhookChannel, shown, signed
 from app.channels.webhook_request import usual
 from app.dev import wire
 from app.settings import Settings
@@ -46,7 +47,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 def message(port: int) -> Message:
     return Message(
         notification_id="n-1", attempt=1, purpose="page", to=f"http://127.0.0.1:{port}/hook", at=NOW, subject="",
-        text="", request=usual({"type": "incident.escalated"}), signing_key=KEY,
+        text="", request=usual({"type": "incident.escalated"}), signing_keys=[KEY],
     )  # fmt: skip
 
 
@@ -66,6 +67,16 @@ async def test_the_receiver_can_verify_what_it_gets(receiver: Receiver, tmp_path
     content = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
     assert request.headers["webhook-signature"] == "v1," + b64encode(hmac.digest(secret, content, "sha256")).decode()
     assert request.headers["webhook-timestamp"] == str(int(NOW.timestamp()))
+
+
+async def test_while_two_secrets_count_it_is_signed_with_each(receiver: Receiver, tmp_path: Path) -> None:
+    """A list in one header, as the specification has it: whoever knows one of them can verify it."""
+    sending = await channel(tmp_path)
+    await sending.send(replace(message(receiver.server.port), signing_keys=[b"the newest", KEY]))
+    await sending.close()
+    [request] = receiver.requests
+    alone = [signed("n-1", NOW, request.body, [key])["webhook-signature"] for key in (b"the newest", KEY)]
+    assert request.headers["webhook-signature"].split(" ") == alone
 
 
 async def failure(tmp_path: Path, port: int) -> SendFailed:

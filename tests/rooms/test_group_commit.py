@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.db import ids
 from app.db.engine import Raced
 from app.ingest.event import Entrance
-from app.ingest.group_commit import GroupCommit, Unavailable
-from app.ingest.requests import Answer, Door, Received, Request
+from app.ingest.group_commit import GroupCommit
+from app.ingest.requests import Answer, Door, Received, Request, Unavailable
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 WRITE = text("INSERT INTO kept (body, batch) VALUES (:body, :batch)")

@@ -16,10 +16,13 @@ import pytest_asyncio
 from bodies import MIB, body_of
 from whole import Whole, routing_key, whole
 
+from app.access.secrets import Secrets
+from app.db import engine as db
 from app.db.embedded import EmbeddedServer
+from app.ingest.entrances import Entrances
 from app.ingest.event import Entrance
-from app.ingest.group_commit import GroupCommit, Unavailable
-from app.ingest.requests import Answer, Door, Received, Request
+from app.ingest.group_commit import GroupCommit
+from app.ingest.requests import Answer, Door, Received, Request, Unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -70,6 +73,51 @@ async def test_503_while_the_database_is_away_and_202_when_it_is_back(fragile):
     assert (answer.status_code, answer.json()["events"]) == (202, {"opened": 1})
     assert await house.one("SELECT count(*) FROM receipts") == 2
     assert await house.one("SELECT count(*) FROM quarantine") == 0
+
+
+async def test_503_for_a_key_not_seen_before_while_the_database_is_away(fragile):
+    """It may have been made this moment, and 401 is final for a sender. Keys that are known are known still."""
+    server, house = fragile
+    assert (await house.post("generic", body_of("generic"))).status_code == 202
+    assert (await house.post("generic", body_of("generic"), key="guessed")).status_code == 401
+    entrances = Entrances(house.engine, Secrets(b"k" * 40))
+    known = await entrances.find(routing_key("generic"))
+    await server.stop()
+    with pytest.raises(Unavailable):
+        await entrances.find("made-elsewhere")
+    for _ in range(2):
+        answer = await house.post("generic", body_of("generic"), key="made-elsewhere")
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert await entrances.find(routing_key("generic")) == known
+    await server.start()
+    await house.engine.dispose()
+    assert (await house.post("generic", body_of("generic"), key="made-elsewhere")).status_code == 401
+    assert (await house.post("generic", body_of("generic"))).status_code == 202
+
+
+async def test_a_look_at_the_keys_that_fails_is_the_answer_to_all_who_wait_for_it():
+    """A database that takes connections, and drops them only after a while."""
+    looks = 0
+
+    async def drops(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.3)
+        writer.close()
+
+    async def comes(after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        with pytest.raises(Unavailable):
+            await entrances.find("made-elsewhere")
+
+    async with await asyncio.start_server(drops, "127.0.0.1", 0) as database:
+        port = database.sockets[0].getsockname()[1]
+        engine = db.create(f"postgresql://tocsin@127.0.0.1:{port}/tocsin?ssl=disable")
+        entrances = Entrances(engine, Secrets(b"k" * 40))
+        await asyncio.gather(*(comes(0.01 * n) for n in range(20)))
+        assert looks == 1
+        await asyncio.gather(*(comes(0.0) for _ in range(20)))
+        assert looks == 2, "who comes later looks again, all at once"
 
 
 async def test_503_when_the_database_is_away_before_any_key_was_read(fragile):

@@ -108,7 +108,7 @@ async def test_who_is_informed_in_minutes(house: Whole) -> None:
     await form.press("save", rows__1__priority="2", rows__1__first="soon", rows__1__service="nothing")
     assert set(form.wrong) == {"rows.1.first"}
     await form.press("save", rows__1__first="0.1", rows__1__service="nothing")
-    assert "greater than or equal to 60" in form.wrong["rows.1.first"]
+    assert "must be 60 or more" in form.wrong["rows.1.first"]
     await form.press("save", rows__1__first="", rows__1__service="nothing")
     assert "There is no service 'nothing'" in form.said
     await form.press("save", rows__1__service="checkout", rows__1__policy="")
@@ -142,7 +142,10 @@ async def test_a_webhook_from_its_secret_to_its_end(house: Whole) -> None:
     assert "https://status.example.org/…" in listed
     assert "5f3a" not in listed
     assert (await send(house, path, "cara", given)).status_code == 409
-    assert "whsec_" in (await send(house, f"{path}/status-page/secret")).text
+    renewed = (await send(house, f"{path}/status-page/secret")).text
+    assert "whsec_" in renewed
+    assert "Requests are signed with the one before as well until" in renewed
+    assert "Signed with the secret before as well until" in await get(house, path)
     changed = {"name": "Status", "address": "https://two.example.org/other"}
     assert (await send(house, f"{path}/status-page", "cara", changed, version="2")).status_code == 412
     assert (await send(house, f"{path}/status-page", "cara", changed, version="3")).status_code == 303

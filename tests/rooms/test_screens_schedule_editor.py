@@ -138,8 +138,8 @@ async def test_somebody_else_saved_meanwhile(house: Whole) -> None:
     [
         ({"name": " "}, "name", "must not be empty"),
         ({"time_zone": "Mars/Base"}, "time_zone", "unknown time zone"),
-        ({"layers.0.length": "0"}, "layers.0.length", "greater than or equal to 1"),
-        ({"layers.0.length": "two"}, "layers.0.length", "integer"),
+        ({"layers.0.length": "0"}, "layers.0.length", "it must be 1 or more"),
+        ({"layers.0.length": "two"}, "layers.0.length", "a whole number is needed"),
         ({"layers.0.anchor": "soon"}, "layers.0.anchor", "local date and time"),
         ({"layers.0.turns.0.users[]": "zoe"}, "layers.0.turns.0", "there is no user 'zoe'"),
         ({"layers.0.starts_at": "x"}, "layers.0.starts_at", "a date and a time"),

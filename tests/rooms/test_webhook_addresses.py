@@ -63,7 +63,7 @@ async def test_one_without_an_address_is_not_called_and_that_is_said(conn: Async
     target = Target("webhook", stored.id)
     found = (await reach.town(conn, [target], [], now)).find([target])
     assert (found.webhooks, found.because) == ((), "the webhook Chat has no address")
-    assert await webhook_store.addresses_shown(conn, ["chat"]) == {"chat": ""}
+    assert await webhook_store.shown(conn, now, ["chat"]) == {"chat": ("", None)}
 
 
 async def test_one_that_was_sealed_under_another_key_fails_for_good(tmp_path: Path) -> None:

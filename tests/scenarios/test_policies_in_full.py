@@ -258,7 +258,7 @@ async def test_a_webhook_is_called_with_a_signed_body_and_counts_as_nobody(town:
     assert (body["incident"]["number"], body["incident"]["service"]) == (incident.number, "checkout")
     links = Links(Secrets.load(town.settings))
     key = links.webhook_key((await town.rows("SELECT id FROM webhooks"))[0].id, 1)
-    expected = signed(request.headers["webhook-id"], town.now, request.body, key)
+    expected = signed(request.headers["webhook-id"], town.now, request.body, [key])
     assert request.headers["webhook-signature"] == expected["webhook-signature"]
     told = await town.story()
     assert "Step 1 reached nobody: a webhook is no person; calling the webhook Status" in told

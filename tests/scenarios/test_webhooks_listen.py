@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from town import Town, minutes
 
+from app.access.links import Links
+from app.access.secrets import Secrets
+from app.channels.webhook import shown
+from app.db.engine import transaction
 from app.dev import wire
+from app.incidents import store as incident_store
+from app.incidents.timeline import Entry
 from app.metrics import REGISTRY
+from app.notifications import calling
 
 PRIVATE = {"settings": {"allow_private_networks": True}}
 pytestmark = pytest.mark.parametrize("town", [PRIVATE], indirect=True)
@@ -226,6 +235,58 @@ async def test_what_lacks_its_address_or_a_secret_waits_until_it_is_given(
     assert tickets.types == ["triggered"]
 
 
+def signers(request: wire.Request, secrets: list[str]) -> list[int]:
+    """Which of these secrets a request is signed with, in its order."""
+    keys = [b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+    content = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+    made = ["v1," + b64encode(hmac.digest(key, content, "sha256")).decode() for key in keys]
+    return [made.index(signature) for signature in request.headers["webhook-signature"].split(" ")]
+
+
+async def test_the_signing_secrets_before_count_for_a_day_unless_somebody_ends_them(
+    town: Town, tickets: Tickets
+) -> None:
+    """What happens and what is sent by notifications, a test here, alike."""
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara, path = town.residents["Cara"], "/api/v1/webhooks/tickets"
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["triggered", "note"]})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    number = (await town.incident()).number
+    await town.alertmanager.resolves("HighErrorRate")
+    [webhook] = await town.rows("SELECT id FROM webhooks")
+    secrets = [shown(Links(Secrets.load(town.settings)).webhook_key(webhook.id, 1))]
+    assert signers(tickets.requests[0], secrets) == [0]
+
+    async def renew(body: dict[str, Any] | None = None) -> timedelta | None:
+        """For how long the one before counts."""
+        made = await cara.asks("POST", f"{path}/secret", body)
+        secrets.append(made["secret"])
+        until = made["previous_secret_until"]
+        assert (await cara.asks("GET", path))["previous_secret_until"] == until
+        return None if until is None else datetime.fromisoformat(until) - town.now
+
+    async def signs() -> list[int]:
+        before = len(tickets.requests)
+        await cara.asks("POST", f"{path}/test")
+        await cara.asks("POST", f"/api/v1/incidents/{number}/notes", {"text": "and now?"})
+        await town.settle()
+        tested, told = (signers(r, secrets) for r in tickets.requests[before:])
+        assert tested == told
+        return told
+
+    assert await renew() == timedelta(hours=24)
+    assert await signs() == [1, 0]
+    await town.wait(timedelta(hours=23))
+    assert await renew({"overlap_h": 2}) == timedelta(hours=2)
+    assert await signs() == [2, 1, 0], "whoever made two soon after another has lost no receiver by it"
+    await town.wait(timedelta(hours=1))
+    assert await signs() == [2, 1]
+    assert await renew({"overlap_h": 0}) is None
+    assert await signs() == [3], "a leaked one ends at once"
+
+
 async def test_another_request_is_tried_at_once_and_another_name_is_not(town: Town, tickets: Tickets) -> None:
     (ana,) = await town.people("Ana", each_with="mail")
     cara = town.residents["Cara"]
@@ -256,6 +317,8 @@ async def test_what_a_deleted_webhook_waited_to_be_told_is_on_the_timeline(town:
     await town.alertmanager.fires("HighErrorRate")
     await ana.expects_mail("HighErrorRate")
     await ana.acknowledges()
+    plan = await cara.asks("POST", "/api/v1/configuration/plan?prune=true", {"webhooks": []})
+    assert (len(plan["changes"]), plan["calls_given_up"]) == (1, {"tickets": 2})
     assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 2}
     said = [line for line in await town.story() if "was not told" in line]
     why = "(the webhook was deleted): given up"
@@ -263,6 +326,29 @@ async def test_what_a_deleted_webhook_waited_to_be_told_is_on_the_timeline(town:
         f"The webhook Tickets was not told that it was {what} {why}" for what in ("triggered", "acknowledged")
     ]
     assert await town.rows("SELECT 1 FROM webhook_calls") == []
+
+
+async def test_what_happens_while_its_webhook_is_deleted_is_given_up_too(town: Town, tickets: Tickets) -> None:
+    """Of two transactions at once neither sees what the other wrote: the call is left without its webhook."""
+    (ana,) = await town.people("Ana", each_with="mail")
+    cara = town.residents["Cara"]
+    await town.service("checkout", policy=[ana])
+    await town.build.webhook("tickets", tickets.url, when={"happens": ["note"]})
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.expects_mail("HighErrorRate")
+    async with transaction(town.engine) as (conn, now):
+        noted = Entry((await town.incident()).id, "note", data={"text": "the disk is full"})
+        await incident_store.write_timeline(conn, [noted], now)
+        assert await cara.asks("DELETE", "/api/v1/webhooks/tickets") == {"calls_given_up": 0}
+    await town.wait(minutes(2))
+    [left] = await town.rows("SELECT state, tries FROM webhook_calls")
+    assert tuple(left) == ("pending", 0), "nobody makes it"
+    for _ in range(2):  # once an hour
+        async with transaction(town.engine) as (conn, now):
+            await calling.sweep(conn, now)
+    assert await town.rows("SELECT 1 FROM webhook_calls") == []
+    said = [line for line in await town.story() if "was not told" in line]
+    assert said == ["The webhook deleted just then was not told of a note (both happened at once): given up"]
 
 
 async def test_the_call_of_a_step_that_waits_for_its_next_try_ends_with_its_webhook(

@@ -46,11 +46,13 @@ class KeptAnswer(Answer):
 
 
 class PlanAnswer(Answer):
-    """What an apply would do, in its order. Send `version` as `If-Match` to apply exactly this."""
+    """What an apply would do, in its order. Send `version` as `If-Match` to apply exactly this. `calls_given_up`: by
+    webhook that is deleted, what it waits to be told, if anything."""
 
     version: int
     changes: list[ConfigurationChange]
     kept: list[KeptAnswer]
+    calls_given_up: dict[str, int]
 
 
 class ApplyAnswer(PlanAnswer):
@@ -74,6 +76,7 @@ def _answer(applied: Applied) -> dict[str, Any]:
         "version": applied.version,
         "changes": [_change(change) for change in applied.changes],
         "kept": [KeptAnswer(kind=k.change.kind, key=k.change.key, because=k.because) for k in applied.kept],
+        "calls_given_up": applied.calls_given_up,
     }
 
 

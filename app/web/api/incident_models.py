@@ -14,6 +14,7 @@ from app.incidents import recurrence
 from app.incidents.reading import IncidentDetail
 from app.incidents.recurrence import Recurrence
 from app.web.models import Answer, Body, Instant, Key, example
+from app.web.pages import Listed
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, max_length=recurrence.LONGEST)]
@@ -129,6 +130,13 @@ class TimelineAnswer(Answer):
     actor: str
     text: str
     data: dict[str, Any]
+
+
+class Timeline(Listed[TimelineAnswer]):
+    """`dropped`: says that the oldest entries are gone, kept as long as the installation keeps them; null: all are
+    there."""
+
+    dropped: str | None
 
 
 class AlertAnswer(Answer):

@@ -33,12 +33,13 @@ from app.web.api.incident_models import (
     ReassignBody,
     ResolveBody,
     SnoozeBody,
+    Timeline,
     TimelineAnswer,
     incident_answer,
     recurrence_answer,
 )
 from app.web.auth import Caller, needs, permission
-from app.web.dependencies import ChannelsGiven, Transaction, Tx
+from app.web.dependencies import ChannelsGiven, SettingsGiven, Transaction, Tx
 from app.web.pages import Listed, Page
 from app.web.versions import set_etag
 
@@ -120,10 +121,13 @@ async def incident_id(conn: AsyncConnection, number: int) -> UUID:
 
 
 @router.get("/{number}/timeline", dependencies=[permission("incidents.read")])
-async def read_timeline(number: Number, tx: Tx, page: Page) -> Listed[TimelineAnswer]:
+async def read_timeline(number: Number, tx: Tx, page: Page, settings: SettingsGiven) -> Timeline:
     """What happened, oldest first."""
-    found = await reading.timeline(tx.conn, await incident_id(tx.conn, number), after=page.after_uuid, limit=page.fetch)
-    return page.of([TimelineAnswer.model_validate(line) for line in found], lambda entry: entry.id)
+    of = await incident_id(tx.conn, number)
+    found = await reading.timeline(tx.conn, of, after=page.after_uuid, limit=page.fetch)
+    listed = page.of([TimelineAnswer.model_validate(line) for line in found], lambda entry: entry.id)
+    dropped = await reading.dropped(tx.conn, of, settings.retention_history_days)
+    return Timeline(items=listed.items, next=listed.next, dropped=dropped)
 
 
 @router.get("/{number}/alerts", dependencies=[permission("incidents.read")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from app.access.secrets import Secrets
 from app.channels.webhook import shown
 from app.channels.webhook_request import secrets_named
 from app.directory.changes import Stored
+from app.directory.integrations import MAX_OVERLAP_H
 from app.errors import NotFound
 from app.escalation import webhook_store, webhooks
 from app.escalation.webhook_documents import Address, WebhookDocument, WebhookEdit
@@ -71,11 +73,13 @@ class WebhookAddress(Body):
 class WebhookAnswer(WebhookDocument, Versioned):
     """A webhook as it is now; `version` is its ETag. `address`: where it is, not what is asked there; empty while it
     has none, and then it is not called. `secrets`: the names of those that it has values of; `missing_secrets`: of
-    those that its request names as well, and without which it is not called."""
+    those that its request names as well, and without which it is not called. `previous_secret_until`: until then
+    requests are signed with the signing secret before the newest as well; null: with the newest alone."""
 
     address: str
     secrets: list[str]
     missing_secrets: list[str]
+    previous_secret_until: datetime | None
 
 
 class WebhookMade(WebhookAnswer):
@@ -84,10 +88,24 @@ class WebhookMade(WebhookAnswer):
     secret: str | None
 
 
+class SecretRenewal(Body):
+    """How long the secrets before the new one count: requests are signed with each of them."""
+
+    model_config = example(overlap_h=24)
+
+    overlap_h: Annotated[int, Field(ge=0, le=MAX_OVERLAP_H, description="hours; 0: they end now")] = 24
+
+
+USUAL_RENEWAL: Final = SecretRenewal()
+"""When nothing is sent."""
+
+
 class SecretAnswer(Answer):
-    """Shown this once; the one before counts no more."""
+    """Shown this once. `previous_secret_until`: until then requests are signed with the one before as well; null: it
+    counts no more."""
 
     secret: str
+    previous_secret_until: datetime | None
 
 
 class WebhookTest(Answer):
@@ -107,16 +125,19 @@ class WebhookDeleted(Answer):
 
 async def _answers(tx: Transaction, found: list[Stored[WebhookDocument]], secrets: Secrets) -> list[WebhookAnswer]:
     keys = [stored.document.key for stored in found]
-    addresses = await webhook_store.addresses_shown(tx.conn, keys)
+    shown = await webhook_store.shown(tx.conn, tx.now, keys)
     names = await webhooks.secret_names(tx.conn, keys, secrets)
-    return [_answer(stored, addresses[stored.document.key], names[stored.document.key]) for stored in found]
+    return [_answer(stored, *shown[stored.document.key], names[stored.document.key]) for stored in found]
 
 
-def _answer(stored: Stored[WebhookDocument], address: str, names: list[str]) -> WebhookAnswer:
+def _answer(
+    stored: Stored[WebhookDocument], address: str, former_until: datetime | None, names: list[str]
+) -> WebhookAnswer:
     request = stored.document.request
     wanted = [] if request is None else secrets_named(request.template)
     missing = [name for name in wanted if name not in names]
-    return answer(WebhookAnswer, stored, address=address, secrets=names, missing_secrets=missing)
+    more = {"address": address, "secrets": names, "missing_secrets": missing, "previous_secret_until": former_until}
+    return answer(WebhookAnswer, stored, None, **more)
 
 
 async def _one(tx: Transaction, stored: Stored[WebhookDocument], response: Response, secrets: Secrets) -> WebhookAnswer:
@@ -192,9 +213,14 @@ async def set_webhook_address(
 
 
 @router.post("/{key}/secret")
-async def renew_webhook_secret(key: Key, tx: Tx, secrets: SecretsGiven, caller: Editing) -> SecretAnswer:
-    """Another secret from now on; needed too for a webhook that an apply has made."""
-    return SecretAnswer(secret=_secret(secrets, *await webhooks.renew_secret(tx.conn, tx.now, key, actor=caller.actor)))
+async def renew_webhook_secret(
+    key: Key, tx: Tx, secrets: SecretsGiven, caller: Editing, body: SecretRenewal = USUAL_RENEWAL
+) -> SecretAnswer:
+    """Another secret from now on; needed too for a webhook that an apply has made. Requests are signed with those
+    before as well for `overlap_h` hours, at most; 0 for one that got into wrong hands."""
+    until = tx.now + timedelta(hours=body.overlap_h)
+    made = await webhooks.renew_secret(tx.conn, tx.now, key, until, actor=caller.actor)
+    return SecretAnswer(secret=_secret(secrets, *made), previous_secret_until=until if until > tx.now else None)
 
 
 @router.post("/{key}/test", status_code=202)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
@@ -73,13 +73,23 @@ def _sums(rows: Any) -> list[str]:
     return [money(total, currency) for currency, total in sorted(added.items())]
 
 
+_WHOLE: Final = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
+     "XPF"}
+)  # fmt: skip
+"""Currencies without a minor unit, of ISO 4217."""
+
+
 def money(total: Decimal | None, currency: str | None) -> str:
-    """`12.34 EUR`; with as many digits as there are, two at least.
+    """`12.34 EUR`; with as many digits as there are, two at least where the currency has them.
 
     >>> money(Decimal("12.3400"), "EUR"), money(Decimal("0.0375"), "USD"), money(None, None)
     ('12.34 EUR', '0.0375 USD', '')
+    >>> money(Decimal("12.00"), "JPY"), money(Decimal("7.50"), "JPY")
+    ('12 JPY', '7.5 JPY')
     """
     if total is None:
         return ""
     whole, _, digits = f"{total:f}".partition(".")
-    return f"{whole}.{digits.rstrip('0').ljust(2, '0')} {currency or ''}".strip()
+    shown = digits.rstrip("0").ljust(0 if currency in _WHOLE else 2, "0")
+    return f"{whole}{'.' if shown else ''}{shown} {currency or ''}".strip()

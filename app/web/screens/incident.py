@@ -115,6 +115,7 @@ async def show(
     seen = await answering.standing(conn, detail.id, reader.caller.user_id or 0)
     messages = await notification_reading.of_incident(conn, detail.id, limit=MESSAGES)
     entries = await answering.latest(conn, detail.id, ENTRIES + 1, before)
+    kept_days = request.app.state.settings.retention_history_days
     alerts = await reading.alerts(conn, detail.id, limit=ALERTS)
     returned = await recurrence_store.recurrence(conn, detail.id)
     may = reader.caller.may("incidents.respond") and reader.caller.user_id is not None
@@ -148,6 +149,7 @@ async def show(
         ),
         entries=entries[:ENTRIES],
         why=[s for s in (await explanation.of_incident(conn, detail.number)).stages if s.stage in DECIDING][:WHY],
+        dropped=None if len(entries) > ENTRIES else await reading.dropped(conn, detail.id, kept_days),
         older=encode(entries[ENTRIES - 1].id) if len(entries) > ENTRIES else "",
         people=await _people(reader) if may and detail.is_open else [],
     )

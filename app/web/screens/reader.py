@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
 
 from app.escalation import answering
 from app.incidents import storm_store
@@ -26,20 +26,23 @@ class Reader:
     warning: str
     storm: Storm | None = None
     """The one that lasts."""
+    posted: bool = False
+    """The screen answers what a form sent: what it holds is not saved."""
 
     def shows(self, template: str, status: int = 200, /, **given: Any) -> Response:
         """The screen of this template, inside the frame with the navigation."""
         frame = {"caller": self.caller, "now": self.tx.now, "zone": self.zone, "warning": self.warning}
-        frame["storm"] = self.storm
+        frame |= {"storm": self.storm, "posted": self.posted}
         return screen(template, status, HEADERS, **(frame | given))
 
 
 def reads(permission: str) -> Any:
     """A dependency that is the `Reader`, who has this permission."""
 
-    async def reader(tx: Tx, channels: ChannelsGiven, caller: Caller = needs(permission)) -> Reader:
+    async def reader(request: Request, tx: Tx, channels: ChannelsGiven, caller: Caller = needs(permission)) -> Reader:
         warning = await answering.nobody_is_left(tx.conn, list(channels), tx.now)
         storm = await storm_store.running(tx.conn)
-        return Reader(caller, tx, await answering.zone_of(tx.conn, caller.user_id), warning, storm)
+        zone = await answering.zone_of(tx.conn, caller.user_id)
+        return Reader(caller, tx, zone, warning, storm, posted=request.method == "POST")
 
     return Depends(reader)

@@ -84,7 +84,7 @@ async def make(
         return await _show(reader, secrets, entered=form, errors=wrongs(refused, FIELDS), status=422)
     except Conflict as refused:
         return await _show(reader, secrets, entered=form, errors={"key": refused.message}, status=409)
-    return await _show(reader, secrets, secret=(made.name, made.secret or ""))
+    return await _show(reader, secrets, secret=(made.name, made.secret or "", None))
 
 
 @router.post("/{key}")
@@ -115,15 +115,14 @@ async def _refused(
 
 
 @router.post("/{key}/secret")
-async def renew(key: Key, reader: Editing, secrets: SecretsGiven) -> Response:
+async def renew(
+    key: Key, reader: Editing, secrets: SecretsGiven, overlap_h: Annotated[Literal["0", "24"], Form()] = "24"
+) -> Response:
     """Shows the other secret, this once."""
-    renewed = await _renewed(reader, key, secrets)
+    wanted = api.SecretRenewal(overlap_h=int(overlap_h))
+    made = await api.renew_webhook_secret(key, reader.tx, secrets, reader.caller, wanted)
     name = (await webhooks.read(reader.tx.conn, key)).document.name
-    return await _show(reader, secrets, secret=(name, renewed))
-
-
-async def _renewed(reader: Reader, key: str, secrets: Secrets) -> str:
-    return (await api.renew_webhook_secret(key, reader.tx, secrets, reader.caller)).secret
+    return await _show(reader, secrets, secret=(name, made.secret, made.previous_secret_until))
 
 
 @router.post("/{key}/test")

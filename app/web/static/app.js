@@ -167,6 +167,17 @@ if (events) {
   });
 }
 
+// Whoever leaves an editor that holds something not saved is asked; to send its form is not to leave.
+const entered = (form) => new URLSearchParams(new FormData(form)).toString();
+const answers = (form) => "posted" in document.body.dataset && new URL(form.action).pathname === location.pathname;
+const editors = new Map([...document.querySelectorAll("form[data-editor]")].map((f) => [f, answers(f) ? null : entered(f)]));
+let sending = false;
+document.addEventListener("submit", (event) => (sending = editors.has(event.target) && !event.submitter?.formTarget));
+window.addEventListener("pageshow", () => (sending = false));
+window.addEventListener("beforeunload", (event) => {
+  if (!sending && [...editors].some(([form, before]) => entered(form) !== before)) event.preventDefault();
+});
+
 // What a link within the screen leads to is unfolded, also by browsers that do not do so themselves.
 function unfold() {
   const part = location.hash ? document.getElementById(location.hash.slice(1)) : null;
