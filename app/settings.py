@@ -51,6 +51,7 @@ class Settings:
     secret_key: str = field(default="", repr=False)
     twilio_account_sid: str = ""
     twilio_auth_token: str = field(default="", repr=False)
+    twilio_auth_token_former: str = field(default="", repr=False)
     twilio_from: str = ""
     twilio_messaging_service_sid: str = ""
     twilio_base_url: str = ""
@@ -179,6 +180,8 @@ def _check(s: Settings) -> None:
         raise Invalid("TOCSIN_DATABASE_URL must start with postgresql://; no other database is supported")
     if bool(s.twilio_account_sid) != bool(s.twilio_auth_token):
         raise Invalid("TOCSIN_TWILIO_ACCOUNT_SID and TOCSIN_TWILIO_AUTH_TOKEN belong together")
+    if s.twilio_auth_token_former and not s.twilio_auth_token:
+        raise Invalid("TOCSIN_TWILIO_AUTH_TOKEN_FORMER needs TOCSIN_TWILIO_AUTH_TOKEN")
     if s.twilio_account_sid and not (s.twilio_from or s.twilio_messaging_service_sid):
         raise Invalid("Twilio needs TOCSIN_TWILIO_FROM or TOCSIN_TWILIO_MESSAGING_SERVICE_SID")
     if s.smtp_url and not s.mail_from:

@@ -34,23 +34,21 @@ class _Multi(dict[str, Sequence[str]]):
 def verify_signature(
     settings: Settings, path_and_query: str, fields: Fields | str, signature: str, signature_settings: str = ""
 ) -> bool:
-    """True when Twilio signed this request with our token.
+    """True when Twilio signed this request with our token, or with the former one while that is exchanged.
 
     `path_and_query` is the part behind `settings.public_url`, percent escapes and order as received: the signature is
     over the *public* address, which a server behind a TLS proxy does not see. `fields` is the form, or the raw body as
     text when it is JSON. `signature_settings` is the header of that name for shared-key signatures.
     Source: Twilio, "Webhooks security".
     """
-    if not settings.twilio_auth_token or not signature.isascii():
+    if not signature.isascii():
         return False
     params = fields if isinstance(fields, str) else _Multi({k: _values(v) for k, v in fields.items()})
     if isinstance(params, str) and "bodySHA256=" not in path_and_query:
         return False  # a body that nothing was signed over
-    return bool(
-        RequestValidator(settings.twilio_auth_token).validate(
-            settings.public_url + path_and_query, params, signature, get_signature_algorithm(signature_settings)
-        )
-    )
+    address, algorithm = settings.public_url + path_and_query, get_signature_algorithm(signature_settings)
+    tokens = filter(None, (settings.twilio_auth_token, settings.twilio_auth_token_former))
+    return any(RequestValidator(token).validate(address, params, signature, algorithm) for token in tokens)
 
 
 def _values(value: str | Sequence[str]) -> list[str]:

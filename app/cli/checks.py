@@ -56,6 +56,9 @@ def of_settings(s: Settings) -> Iterator[Finding]:
     else:
         advice = "Set TOCSIN_WATCHDOG_URL, or TOCSIN_WATCHDOG_SMTP_URL and TOCSIN_WATCHDOG_TO."
         yield warning("watchdog", "nobody is told when paging itself does not work", advice)
+    if s.twilio_auth_token_former:
+        advice = "Take TOCSIN_TWILIO_AUTH_TOKEN_FORMER out when the new one is promoted. docs/operating.md"
+        yield warning("Twilio's token", "what the former one signed counts as well", advice)
     yield from vigil.of_settings(s)
 
 

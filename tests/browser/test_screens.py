@@ -199,6 +199,50 @@ async def test_two_people_look_at_one_incident(house: House, browser: Browser) -
         await house.phone("cara").expects_sms(TITLE)
 
 
+async def test_what_changes_meanwhile_takes_nothing_from_a_reader(house: House, browser: Browser) -> None:
+    """By keyboard, or with a screen reader: what was unfolded stays so, and the focus is never lost."""
+    number = await house.fires("HighErrorRate", summary=TITLE)
+    async with desk(browser, house) as hers, desk(browser, house) as his:
+        for page, person in ((hers, "ana"), (his, "ben")):
+            await page.goto(f"/incidents/{number}")
+            await log_in(page, person)
+            await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        await his.get_by_text("What decided this, and which rule").press("Enter")
+        alert = his.locator("#alerts > ul > li")
+        for folded in ("Annotations", "Labels"):
+            await alert.get_by_text(folded, exact=True).press("Enter")
+        await his.get_by_role("button", name="Acknowledge").focus()
+        await hers.get_by_role("button", name="Acknowledge").click()
+        await expect(his.get_by_role("heading", name="Ana has it")).to_be_visible()
+        await expect(his.get_by_role("region", name="What you can do")).to_be_focused()
+        await his.keyboard.press("Tab")
+        await expect(his.get_by_role("button", name="Resolve", exact=True)).to_be_focused()
+        await expect(his.locator("#why details")).to_have_attribute("open", "")
+
+        await alert.get_by_text("Labels", exact=True).focus()
+        await house.resolves("HighErrorRate", summary=TITLE)
+        await expect(alert).to_contain_text("over")
+        await expect(alert.get_by_text("Labels", exact=True)).to_be_focused()
+        assert await alert.locator("details").evaluate_all("all => all.map((e) => e.open)") == [True, True]
+
+
+async def test_an_incident_that_leaves_the_list_passes_the_focus_on(house: House, browser: Browser) -> None:
+    for name in ("DiskFull", "HighErrorRate", "SlowQueries"):
+        await house.fires(name)
+    async with desk(browser, house) as page:
+        await page.goto("/incidents")
+        await log_in(page)
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        for name, then in (("HighErrorRate", "DiskFull"), ("DiskFull", "SlowQueries")):
+            await page.get_by_role("link", name=name).focus()
+            await house.resolves(name)
+            await expect(page.get_by_role("link", name=name)).to_have_count(0)
+            await expect(page.get_by_role("link", name=then)).to_be_focused()
+        await house.resolves("SlowQueries")
+        await expect(page.get_by_role("heading", name="All quiet")).to_be_visible()
+        assert await page.evaluate("document.activeElement !== document.body")
+
+
 async def test_everything_works_without_scripts(house: House, browser: Browser) -> None:
     await house.fires("HighErrorRate", summary=TITLE)
     async with desk(browser, house, scripts=False) as page:

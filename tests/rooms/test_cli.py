@@ -389,6 +389,11 @@ def test_doctor_on_an_empty_database(server: TestServer, tmp_path: Path, monkeyp
         asyncio.run(server.drop(url))
 
 
+def test_doctor_reminds_of_a_token_that_is_being_exchanged(tocsin: Tocsin, outside: Outside) -> None:
+    found = findings(tocsin("doctor", "--json", **outside.settings(twilio_auth_token_former="of yesterday")))
+    assert (found["Twilio's token"], found["text message"]) == ("warning", "ok")
+
+
 def test_doctor_asks_the_providers(tocsin: Tocsin, outside: Outside) -> None:
     wrong = outside.settings(twilio_auth_token="another", smtp_url="smtp://127.0.0.1:1")
     found = findings(tocsin("doctor", "--json", **wrong))

@@ -20,6 +20,7 @@ from app.access.links import Links
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "12345"
+FORMER = "67890"
 PUBLIC = "https://pager.example.org"
 VECTORS = json.loads((Path(__file__).parents[1] / "payloads/twilio/signatures.json").read_text())["vectors"]
 FORM = {
@@ -34,7 +35,7 @@ EMPTY = '<?xml version="1.0" encoding="UTF-8"?>\n<Response />'
 async def lasting(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Any:
     settings = {
         "public_url": PUBLIC, "twilio_auth_token": TOKEN, "twilio_account_sid": "AC" + "0" * 32,
-        "twilio_from": "+15005550006",
+        "twilio_from": "+15005550006", "twilio_auth_token_former": FORMER,
     }  # fmt: skip
     async with shared(server, tmp_path_factory.mktemp("tocsin"), **settings) as running:
         yield running
@@ -76,6 +77,15 @@ async def test_a_signed_text_is_answered_by_twiml_without_a_message(house: Whole
     again = await post(house, "/v1/twilio/sms", FORM)
     assert again.status_code == 200
     assert len(await answers(house)) == 1
+
+
+@pytest.mark.parametrize(("token", "status"), [(TOKEN, 200), (FORMER, 200), ("another", 403)])
+async def test_while_tokens_are_exchanged_both_sign(house: Whole, token: str, status: int) -> None:
+    """Twilio signs with the primary token until the secondary one is promoted, and from then on with that."""
+    await anas_phone(house)
+    signature = RequestValidator(token).compute_signature(f"{PUBLIC}/v1/twilio/sms", FORM)
+    assert (await post(house, "/v1/twilio/sms", FORM, signature)).status_code == status
+    assert len(await answers(house)) == (status == 200)
 
 
 @pytest.mark.parametrize("vector", [v for v in VECTORS if v["kind"] == "twilio" and isinstance(v.get("params"), dict)],

@@ -45,14 +45,16 @@ setInterval(tick, 1000);
 
 // Puts the parts of a newer screen in place of ours; rows are kept by id, so that focus and reading place stay.
 function replace(part, newer) {
+  const held = part.contains(document.activeElement) ? place(document.activeElement) : null;
+  const fresh = replaceIn(part, newer);
+  if (held && !part.contains(document.activeElement)) refocus(part, held);
+  return fresh;
+}
+
+function replaceIn(part, newer) {
   const ours = part.querySelector("[data-rows]"), theirs = newer.querySelector("[data-rows]");
   if (!ours || !theirs) {
-    if (part.innerHTML !== newer.innerHTML) {
-      const held = part.contains(document.activeElement) ? document.activeElement.textContent : null;
-      part.innerHTML = newer.innerHTML;
-      if (held) [...part.querySelectorAll("a, button, summary")].find((e) => e.textContent === held)?.focus();
-    }
-    part.className = newer.className;
+    if (!same(part, newer)) fill(part, newer);
     return [];
   }
   const known = new Map([...ours.children].map((row) => [row.id, row]));
@@ -62,18 +64,8 @@ function replace(part, newer) {
     if (!old) {
       row.classList.add("new");
       fresh.push(row);
-      rows.push(row);
-    } else {
-      if (!same(old, row)) {
-        const focused = old.contains(document.activeElement);
-        const open = old.querySelector("details")?.open;
-        old.innerHTML = row.innerHTML;
-        old.className = row.className;
-        if (open) old.querySelector("details").open = true;
-        if (focused) old.querySelector("a, button, summary")?.focus();
-      }
-      rows.push(old);
-    }
+    } else if (!same(old, row)) fill(old, row);
+    rows.push(old ?? row);
   }
   const kept = new Set(rows);
   for (const row of [...ours.children]) if (!kept.has(row)) row.remove();
@@ -81,6 +73,30 @@ function replace(part, newer) {
     if (ours.children[i] !== row) ours.insertBefore(row, ours.children[i] ?? null);
   });
   return fresh;
+}
+
+// What was unfolded stays so.
+function fill(ours, newer) {
+  const open = new Set([...ours.querySelectorAll("details[open] > summary")].map((e) => e.textContent));
+  ours.innerHTML = newer.innerHTML;
+  ours.className = newer.className;
+  for (const e of ours.querySelectorAll("summary")) if (open.has(e.textContent)) e.parentElement.open = true;
+}
+
+function place(held) {
+  const row = held.closest("[data-rows] > *");
+  return { row, at: row ? [...row.parentElement.children].indexOf(row) : 0, words: held.textContent };
+}
+
+// On what says the same, else in the row that came there, else on the whole part: never on another button, which would
+// be pressed by mistake.
+function refocus(part, { row, at, words }) {
+  const rows = part.querySelector("[data-rows]")?.children ?? [];
+  const near = (row?.isConnected ? row : row && rows[Math.min(at, rows.length - 1)]) || part;
+  const same = [...near.querySelectorAll("a, button, summary")].find((e) => e.textContent === words);
+  const found = same ?? (row && near.querySelector("a")) ?? near;
+  if (found === near) near.tabIndex = -1;
+  found.focus({ preventScroll: true });
 }
 
 function same(a, b) {
