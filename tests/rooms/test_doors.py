@@ -113,7 +113,7 @@ async def test_a_refused_event_is_told_kept_and_replayed_after_the_fix(house):
         ({"fields": {"title": ""}}, "mapping.fields.title", "empty"),
         ({"fields": {"title": "event.a\x00"}}, "mapping.fields", "cannot be stored"),
         ({"fieldz": {}}, "mapping.fieldz", "misspelt"),
-        ({"events": 5}, "mapping.events", "string"),
+        ({"events": 5}, "mapping.events", "a text is needed"),
         ("event.a", "mapping", ""),
     ],
 )
