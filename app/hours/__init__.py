@@ -16,6 +16,7 @@ from app.hours.weekly import (
 from app.hours.zones import (
     DAY,
     ClockChange,
+    ahead,
     clock_changes,
     comes_twice,
     day_start,
@@ -39,6 +40,7 @@ __all__ = [
     "Week",
     "WeeklyHours",
     "advance_open",
+    "ahead",
     "clock_changes",
     "comes_twice",
     "day_start",

@@ -60,6 +60,13 @@ def instant(local: datetime, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(seconds[changed], UTC)
 
 
+def ahead(local: datetime, zone: ZoneInfo, now: datetime) -> datetime:
+    """As `instant`, for an end that somebody names: of a time that comes twice and is past once, the second one."""
+    first = instant(local, zone)
+    shown = first.astimezone(zone)
+    return shown.replace(fold=1).astimezone(UTC) if first <= now and comes_twice(shown) else first
+
+
 def local(at: datetime, zone: tzinfo) -> datetime:
     """What the clocks of `zone` show at the instant `at`; aware, in `zone`, `fold` set in a repeated hour."""
     if at.tzinfo is None:

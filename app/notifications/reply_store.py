@@ -74,7 +74,7 @@ _ANSWERED = text("UPDATE replies SET answered = true WHERE provider_id = :provid
 _LATELY = text("""
     SELECT count(*) FILTER (WHERE r.at > :lately) AS lately,
            count(*) FILTER (WHERE r.verb IN ('unknown', 'help', 'note') AND r.at > :hour) AS helped,
-           count(*) FILTER (WHERE r.verb = 'unknown' AND r.text_hash = :hash) AS the_same
+           count(*) FILTER (WHERE r.verb = 'unknown' AND r.text_hash = :hash AND r.at >= :paged_at) AS the_same
     FROM replies r WHERE r.address = :address AND r.at > :since AND r.answered
 """)
 """What was answered to this number: lately, with a help within the hour, and to these very words."""
@@ -130,10 +130,14 @@ async def keep(conn: AsyncConnection, now: datetime, provider_id: str, address: 
 
 
 async def lately(
-    conn: AsyncConnection, address: str, hash_: bytes, *, since: datetime, hour: datetime, lately: datetime
-) -> tuple[int, int, int]:
-    """(since `lately`, help since `hour`, to the same words since `since`): how often this number was answered."""
-    named = {"address": address, "hash": hash_, "since": since, "hour": hour, "lately": lately}
+    conn: AsyncConnection, address: str, hash_: bytes, *, since: datetime, hour: datetime, lately: datetime,
+    paged_at: datetime,
+) -> tuple[int, int, int]:  # fmt: skip
+    """(since `lately`, help since `hour`, to the same words since `since` and `paged_at`): how often this number was
+    answered."""
+    named = {
+        "address": address, "hash": hash_, "since": since, "hour": hour, "lately": lately, "paged_at": paged_at,
+    }  # fmt: skip
     row = (await conn.execute(_LATELY, named)).one()
     return row.lately, row.helped, row.the_same
 

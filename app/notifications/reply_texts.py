@@ -218,12 +218,12 @@ def needs_minutes(said: Said, most: int) -> str:
     return f"Say for how many minutes, 1 to {most}: {code}{letter} 10"
 
 
-def help_text(candidates: Sequence[Candidate]) -> str:
-    """For what is no command; and for whoever asks."""
+def help_text(candidates: Sequence[Candidate], *, asked: bool) -> str:
+    """For whoever asks; and for what is no command, where nobody shall take the answer for an acknowledgement."""
     still_open = [c for c in candidates if c.is_open]
     if not still_open:
         return f"Nothing is open for you. Reply to a page with its code and one of: {COMMANDS}."
-    how = f"Reply with a code and one of: {COMMANDS}. Open:"
+    how = f"{'' if asked else 'Nothing acknowledged. '}Reply with a code and one of: {COMMANDS}. Open:"
     return as_many(_choices(still_open), lambda named: f"{how} {named}", "; ")
 
 

@@ -22,13 +22,14 @@ from app.directory import opting_out
 from app.notifications import acting, reply_store, store
 from app.notifications import reply_texts as texts
 from app.notifications.plan import Planned
-from app.notifications.replies import ACTING, Candidate, Said, masked, meant, parse, understood
+from app.notifications.replies import ACTING, UNKNOWN, Candidate, Said, masked, meant, parse, understood
 
 ANSWERS: Final = 12
 ANSWERS_WITHIN: Final = timedelta(minutes=10)
 HELPS_AN_HOUR: Final = 3
 SAME_WORDS_WITHIN: Final = timedelta(hours=12)
-"""A text that is no command is answered once in this time, whoever or whatever sends it again."""
+"""A text that is no command is answered once in this time, whoever or whatever sends it again, and once after each
+newer page: two machines have not more to say to one another, and a person may say "ok" to each."""
 _APART: Final = timedelta(seconds=2)
 """Between the parts of an answer, so that they arrive in their order."""
 
@@ -43,6 +44,8 @@ async def receive(conn: AsyncConnection, now: datetime, inbound: Inbound) -> boo
         metrics.reply("unknown_number")
         log.info("reply_from_unknown_number", number=masked(inbound.address), verb=said.verb)
         return False
+    if said.verb == "start" and all(owner.opted_out_at is None for owner in owners):
+        said = UNKNOWN  # nothing was stopped: whoever says "yes" to a page means the page
     words = sha256(" ".join(inbound.body.casefold().split()).encode("utf-8", "replace")).digest()
     if not await reply_store.keep(conn, now, inbound.provider_id, inbound.address, said.verb, words):
         metrics.reply("repeated")
@@ -53,7 +56,8 @@ async def receive(conn: AsyncConnection, now: datetime, inbound: Inbound) -> boo
         return True
     candidates = await reply_store.candidates(conn, inbound.address, now)
     answer = await _answer(conn, now, said, candidates)
-    if await may_answer(conn, now, inbound.address, said.verb, words):
+    paged_at = max((c.sent_at for c in candidates if c.sent_at is not None), default=None)
+    if await may_answer(conn, now, inbound.address, said.verb, words, paged_at):
         await _queue(conn, now, inbound, answer, _method(owners, candidates))
         await reply_store.mark_answered(conn, inbound.provider_id)
     else:
@@ -73,7 +77,7 @@ async def _opt(conn: AsyncConnection, now: datetime, owners: Sequence[Any], said
 
 async def _answer(conn: AsyncConnection, now: datetime, said: Said, candidates: Sequence[Candidate]) -> list[str]:
     if said.verb in ("help", "unknown"):
-        return [texts.help_text(candidates)]
+        return [texts.help_text(candidates, asked=said.verb == "help")]
     said = understood(said, candidates)
     found = meant(said, candidates)
     if not found.these:
@@ -83,12 +87,16 @@ async def _answer(conn: AsyncConnection, now: datetime, said: Said, candidates: 
     return await acting.act(conn, now, said, found.these)
 
 
-async def may_answer(conn: AsyncConnection, now: datetime, address: str, verb: str, words: bytes) -> bool:
+async def may_answer(
+    conn: AsyncConnection, now: datetime, address: str, verb: str, words: bytes, paged_at: datetime | None = None
+) -> bool:
     """What acts is done in any case; only its answer is withheld when a number, or a mail address, asks for very many.
-    `verb`: of `Said`, or `note`, which is prose as well."""
+    `verb`: of `Said`, or `note`, which is prose as well. `paged_at`: when the newest page went there."""
+    since = now - SAME_WORDS_WITHIN
     lately, helped, the_same = await reply_store.lately(
-        conn, address, words, since=now - SAME_WORDS_WITHIN, hour=now - timedelta(hours=1), lately=now - ANSWERS_WITHIN
-    )
+        conn, address, words, since=since, hour=now - timedelta(hours=1), lately=now - ANSWERS_WITHIN,
+        paged_at=paged_at or since,
+    )  # fmt: skip
     if lately >= ANSWERS:
         return False
     if verb in ACTING or verb in ("why", "runbook"):

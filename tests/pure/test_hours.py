@@ -47,6 +47,21 @@ def test_local_time_stands_for_first_instant_that_shows_it_or_later(name: str, l
 
 
 @pytest.mark.parametrize(
+    ("local", "now", "expected"),
+    [
+        pytest.param("2026-10-25 02:45", "2026-10-25 00:10", "2026-10-25 00:45", id="02:10 CEST: the first 02:45"),
+        pytest.param("2026-10-25 02:45", "2026-10-25 01:10", "2026-10-25 01:45", id="02:10 CET: the second 02:45"),
+        pytest.param("2026-10-25 02:05", "2026-10-25 01:10", "2026-10-25 01:05", id="both are past"),
+        pytest.param("2026-10-25 03:30", "2026-10-25 01:10", "2026-10-25 02:30", id="after both"),
+        pytest.param("2026-10-25 01:30", "2026-10-25 01:10", "2026-10-24 23:30", id="past, and only once"),
+        pytest.param("2026-03-29 02:30", "2026-03-29 00:50", "2026-03-29 01:00", id="skipped"),
+    ],
+)
+def test_an_end_named_in_the_repeated_hour_is_what_is_to_come(local: str, now: str, expected: str) -> None:
+    assert hours.ahead(datetime.fromisoformat(local), BERLIN, at(now)) == at(expected)
+
+
+@pytest.mark.parametrize(
     ("local", "said"),
     [
         ("2026-03-29 01:59", ""),

@@ -292,8 +292,9 @@ def built_in() -> list[str]:
         reply_texts.escalated(seen(loudness="quiet", priority=5)),
         reply_texts.why(seen(), "a member of primary", 1, NOW),
         reply_texts.needs_minutes(Said("snooze", 3), 10080),
-        reply_texts.help_text([]),
-        reply_texts.help_text(said[:1]),
+        reply_texts.help_text([], asked=True),
+        reply_texts.help_text(said[:1], asked=True),
+        reply_texts.help_text(said[:1], asked=False),
         reply_texts.ask(meant(Said("acknowledge"), said), Said("acknowledge")),
         reply_texts.ask(meant(Said("acknowledge", 9), said), Said("acknowledge", 9)),
         reply_texts.ask(meant(Said("acknowledge", None, 2), said), Said("acknowledge", None, 2)),
@@ -327,7 +328,7 @@ def test_an_answer_about_many_names_as_many_as_fit_and_how_many_more(title: str)
         reply_texts.resolved_all([*over, *MANY[20:]], CODES),
         reply_texts.ask(meant(Said("why"), night), Said("why")),
         reply_texts.ask(meant(Said("escalate", 99), night), Said("escalate", 99)),
-        reply_texts.help_text(night),
+        reply_texts.help_text(night, asked=False),
         reply_texts.taken_all([replace(s, holder=title, acknowledged_by_id=9) for s in MANY], 1, NOW),
     ]
     for text in answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from town import Resident, Town, minutes, seconds
 
 
@@ -222,6 +223,22 @@ async def test_prose_gets_a_short_help_once_and_machines_get_no_loop(town: Town)
     assert (await town.incident()).acknowledged_by == "ana"
     for _ in range(len(await _answers(town)) - 3):
         await ana.phone.expects_sms()
+
+
+@pytest.mark.parametrize("words", ["OK", "Yes", "start"])
+async def test_an_ok_at_night_is_told_that_nothing_was_acknowledged(town: Town, words: str) -> None:
+    """Once for each page: whoever says so thinks that they have it. "Yes" undoes a STOP only where there was one."""
+    (ana,) = await town.people("Ana", each_with="sms")
+    await town.service("checkout", policy=[ana, minutes(600)])
+    for name in ("HighErrorRate", "DiskFull"):
+        await town.alertmanager.fires(name, severity="error")
+        await ana.phone.expects_sms(name)
+        for _ in range(2):
+            await ana.replies(words)
+        await ana.phone.expects_sms("Nothing acknowledged. Reply with a code and one of", name)
+        town.nothing_else_arrived()
+        await town.wait(minutes(1))
+    assert {i.state for i in await town.incidents()} == {"triggered"}
 
 
 async def _answers(town: Town) -> list[Any]:

@@ -191,7 +191,7 @@ async def snooze(
 
 def _local(text: str, reader: Reader) -> datetime:
     try:
-        return hours.instant(datetime.fromisoformat(text), reader.zone)
+        return hours.ahead(datetime.fromisoformat(text), reader.zone, reader.tx.now)
     except (ValueError, OverflowError):
         raise Invalid("say until when, like 2026-11-22T14:30") from None
 

@@ -62,9 +62,11 @@ def _last(error: Mapping[str, Any]) -> str:
     return next((part for part in reversed(named) if isinstance(part, str)), "")
 
 
-def local_instant(text: str, zone: ZoneInfo) -> datetime | None:
-    """The instant (UTC) of a `datetime-local` field in this zone; None for one that is not such a time."""
+def local_instant(text: str, zone: ZoneInfo, ends_after: datetime | None = None) -> datetime | None:
+    """The instant (UTC) of a `datetime-local` field in this zone; None for one that is not such a time. `ends_after`:
+    it is an end, to be after this."""
     try:
-        return hours.instant(datetime.fromisoformat(text), zone)
+        local = datetime.fromisoformat(text)
+        return hours.instant(local, zone) if ends_after is None else hours.ahead(local, zone, ends_after)
     except (ValueError, OverflowError):
         return None

@@ -165,8 +165,9 @@ def _starts(reader: Reader, form: SilenceForm) -> datetime:
 def _body(reader: Reader, form: SilenceForm) -> SilenceBody:
     """Raises `ValidationError`."""
     starts_at = _starts(reader, form)
+    begins = max(starts_at, reader.tx.now)
     length = timedelta(minutes=int(form.length)) if form.length in LENGTHS else None
-    ends_at = local_instant(form.ends_at, reader.zone) if length is None else max(starts_at, reader.tx.now) + length
+    ends_at = local_instant(form.ends_at, reader.zone, begins) if length is None else begins + length
     return SilenceBody.model_validate(
         {
             "matchers": form.matchers.strip(),
@@ -224,7 +225,7 @@ def _later(reader: Reader, ends_at: datetime, form: ExtendForm) -> datetime:
     """Raises `Invalid`."""
     minutes = form.length or form.for_minutes
     if minutes == "custom":
-        if (wished := local_instant(form.ends_at, reader.zone)) is None:
+        if (wished := local_instant(form.ends_at, reader.zone, reader.tx.now)) is None:
             raise Invalid(LOCAL_TIME, errors=[{"field": "ends_at", "message": LOCAL_TIME}])
         return wished
     if not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes[:9]) <= 30 * 24 * 60):
