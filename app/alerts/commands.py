@@ -27,8 +27,8 @@ from app.db.engine import on_commit
 from app.rules import matching
 
 _STORED = tuple(Suppressed.__dataclass_fields__)
-LOOK_AGAIN = timedelta(seconds=30)
-"""Longer than anybody takes to change the configuration."""
+LOOK_AGAIN = timedelta(seconds=2)
+"""Longer than most changes of the configuration take. While one goes on, what is looked at is looked at once more."""
 
 
 async def deduplicate(conn: AsyncConnection, arrivals: Sequence[Arrival], now: datetime) -> Folded:

@@ -378,5 +378,19 @@ async def test_what_a_batch_kept_quiet_while_its_silence_was_ended_pages(town: T
         door = Door(Entrance(row.id, "alertmanager", row.service_id), row.key, 300, True)
         await flow.receive(conn, [Request(door, json.dumps(body).encode(), {})], Overtaken(ends))
     assert [why["name"] for why in await suppressed(town)] == [str(silence.id)]
-    await town.wait(seconds(31))
+    await town.wait(seconds(2))
+    await ana.expects_mail("HighErrorRate")
+
+
+async def test_what_a_batch_kept_quiet_pages_when_the_change_is_over_however_long_it_takes(town: Town) -> None:
+    (ana,) = await town.people("Ana", each_with="mail")
+    await town.service("checkout", policy=[ana, minutes(300)])
+    silence = await silenced(town, minutes(600), alertname="HighErrorRate")
+    async with town.transaction() as (conn, now):
+        await silences.expire(conn, now, silence.id, actor="user:ana")
+        await town.alertmanager.fires("HighErrorRate")
+        await town.wait(seconds(7))
+        assert [why["name"] for why in await suppressed(town)] == [str(silence.id)]
+        town.nothing_else_arrived()
+    await town.wait(seconds(2))
     await ana.expects_mail("HighErrorRate")
