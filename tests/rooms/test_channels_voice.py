@@ -94,6 +94,23 @@ async def test_a_call_that_may_have_been_placed_is_asked_for(
     assert await channel.find(PAGE, began + timedelta(minutes=1)) is None
 
 
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_call_that_is_lost_or_late_was_taken(
+    exchange: PhoneExchange, channel: VoiceChannel, lost: bool
+) -> None:
+    if lost:
+        exchange.troubles.loses(30008)
+    else:
+        exchange.troubles.dawdles(0.05)
+    sent = await channel.send(PAGE)
+    await exchange.settled()
+    [call] = exchange.switchboard.calls
+    assert sent.provider_id == call.sid
+    assert (call.status, call in exchange.phone(call.to).calls.items) == (
+        ("failed", False) if lost else ("no-answer", True)
+    )
+
+
 async def test_two_calls_to_one_number_cannot_be_told_apart(exchange: PhoneExchange, channel: VoiceChannel) -> None:
     began = datetime.now(UTC)
     await channel.send(PAGE)
