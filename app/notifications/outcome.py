@@ -178,18 +178,23 @@ async def _record_sent(
     named["ask_at"] = first_asked(carries[0].channel, now) if askable else None
     await conn.execute(store.RECORD_ATTEMPT, named)
     done = await _end(conn, now, carries, {"state": "sent", "because": "", "due_at": None, "repeated": False})
-    with_others = {"with": len(carries) - 1} if len(carries) > 1 else {}
-    entries = [
+    entries = went_out(done, repeated=repeated, others=len(carries) - 1)
+    await incident_store.write_timeline(conn, entries, now)
+    return "sent" if done else None
+
+
+def went_out(done: Sequence[Undelivered], *, repeated: bool, others: int = 0) -> list[Entry]:
+    """What the timelines of their incidents say. `others`: how many more the same message carried."""
+    return [
         Entry(
             c.incident_id,
             "sent",
-            data={"name": c.user_name, "channel": c.channel, "repeated": repeated, "purpose": c.purpose} | with_others,
+            data={"name": c.user_name, "channel": c.channel, "repeated": repeated, "purpose": c.purpose}
+            | ({"with": others} if others else {}),
         )
         for c in done
         if c.incident_id is not None
     ]
-    await incident_store.write_timeline(conn, entries, now)
-    return "sent" if done else None
 
 
 def _attempt(attempt_id: UUID, now: datetime, **known: Any) -> dict[str, Any]:

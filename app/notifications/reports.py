@@ -14,6 +14,8 @@ from app.incidents.timeline import Entry
 from app.notifications import health_store, pacing_store, store
 from app.notifications.failover import Undelivered, by_ladder, fail_over
 from app.notifications.health import is_its_own_loss
+from app.notifications.outcome import went_out
+from app.notifications.polling_plan import first_asked
 
 
 async def report_delivery(
@@ -31,6 +33,7 @@ async def report_delivery(
         {
             "id": row.id,
             "status": report.status,
+            "provider": report.provider,
             "provider_id": report.provider_id,
             "code": fault.code if fault else "",
             "error": str(fault) if fault else "",
@@ -81,10 +84,8 @@ async def _follow(
     elif status not in UNDONE and row.number == row.tries and row.state == "pending" and row.repeated:
         found = Undelivered.of(row, row.notification_id)
         await _set_state(conn, now, [found], "sent", "")
-        if found.incident_id is not None:
-            data = {"name": found.user_name, "channel": found.channel, "repeated": row.number > 1}
-            entry = Entry(found.incident_id, "sent", data={**data, "purpose": found.purpose})
-            await incident_store.write_timeline(conn, [entry], now)
+        await conn.execute(store.ASK_AT, {"id": row.id, "ask_at": first_asked(row.channel, now)})
+        await incident_store.write_timeline(conn, went_out([found], repeated=row.number > 1), now)
 
 
 async def _set_state(conn: AsyncConnection, now: datetime, of: Sequence[Undelivered], state: str, because: str) -> None:

@@ -175,10 +175,13 @@ ATTEMPT_OF_CALLBACK = text("""
 """)
 
 CALLBACK = text("""
-    UPDATE attempts SET status = :status, provider_id = coalesce(provider_id, :provider_id), code = :code,
-           error = :error, finished_at = coalesce(finished_at, :now)
+    UPDATE attempts SET status = :status, provider = coalesce(nullif(provider, ''), :provider),
+           provider_id = coalesce(provider_id, :provider_id), code = :code, error = :error,
+           finished_at = coalesce(finished_at, :now)
     WHERE id = :id
 """)
+
+ASK_AT = text("UPDATE attempts SET ask_at = :ask_at WHERE id = :id")
 
 SET_STATE = text("""
     UPDATE notifications SET state = :state, because = :because, finished_at = :now

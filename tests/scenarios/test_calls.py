@@ -222,6 +222,8 @@ async def test_a_call_whose_answer_got_lost_and_that_rings_is_not_placed_again(t
     await town.wait(minutes(2))
     assert [c.to for c in town.exchange.switchboard.calls] == [ana.number] * 2
     assert await states(town, ana) == [("voice", "undelivered", "no-answer")] * 2
+    rows = await town.rows("SELECT provider, ask_at IS NOT NULL AS asked FROM attempts WHERE prefix <> ''")
+    assert {tuple(r) for r in rows} == {("twilio", True)}, "what callbacks do not tell is asked for"
     for _ in range(2):
         await ana.phone.calls.expects()
         await ben.phone.expects_sms("P1")
