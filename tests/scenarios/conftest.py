@@ -13,6 +13,7 @@ AT_WORK = """
     SELECT pid, state, now() - xact_start AS for, pg_blocking_pids(pid) AS waits_for, left(query, 200) AS query
     FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
 """
+TIMELINES = "SELECT at, kind, data FROM timeline_entries ORDER BY id LIMIT 200"
 PASSED = pytest.StashKey[bool]()
 
 
@@ -34,8 +35,15 @@ async def town(database_url: str, tmp_path: Path, request: pytest.FixtureRequest
         (cara,) = await town.people("Cara", each_with=with_phone, role="admin")
         await town.build.last_resort([cara])
         yield town
-    if request.node.stash.get(PASSED, False):
-        town.inspect()
-    else:
-        print("What was logged:", *town.ears.lines, sep="\n")
-        print("What the database does:", *await town.rows(AT_WORK), sep="\n")
+    passed = request.node.stash.get(PASSED, False)
+    try:
+        if passed:
+            town.inspect()
+    except AssertionError:
+        passed = False
+        raise
+    finally:
+        if not passed:
+            print("What was logged:", *town.ears.lines, sep="\n")
+            print("What the database does:", *await town.rows(AT_WORK), sep="\n")
+            print("What the timelines say:", *await town.rows(TIMELINES), sep="\n")

@@ -9,7 +9,7 @@ from town import Town, seconds
 @pytest.mark.parametrize("town", [{"workers": 0}], indirect=True)
 async def test_a_page_goes_out_when_the_alert_comes_and_the_next_when_it_is_due(town: Town) -> None:
     ana, ben = await town.people("Ana", "Ben", each_with="mail")
-    await town.service("checkout", policy=[ana, seconds(60), ben, seconds(600)])
+    await town.service("checkout", policy=[ana, seconds(60), ben, seconds(60_000)])
     async with town.metronome():
         await town.clock.run(speed=120)
         sender = town.alertmanager
