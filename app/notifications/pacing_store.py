@@ -58,11 +58,11 @@ POSTPONE = text("""
 CARRIED = text("""
     SELECT n.id, n.user_id, coalesce(u.name, 'webhook') AS user_name,
            n.contact_method_id, n.channel, n.loudness, n.purpose, n.incident_id,
-           n.ladder_id, n.epoch, n.round, n.step, n.state
+           n.ladder_id, n.epoch, n.round, n.step, n.state, n.repeated
     FROM notifications n LEFT JOIN users u ON u.id = n.user_id
     WHERE n.carried_by_id = :id ORDER BY n.id FOR UPDATE OF n
 """)
-"""The notifications that went out in the message of another one."""
+"""The notifications that went out in the message of another one, or may have."""
 
 
 async def lock(conn: AsyncConnection, contact_method_ids: Collection[int]) -> dict[int, Pace]:

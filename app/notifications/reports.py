@@ -62,10 +62,10 @@ async def _follow(
     """What a new status of an attempt means for its notification and those that its message carried: good news counts
     from any attempt, also when it was to be tried again or had been given up; bad news only from the newest. What was
     to be tried again because nobody knew whether it went out, and is on its way, is not."""
-    both = [(row.state, Undelivered.of(row, row.notification_id))]
-    both += [(r.state, Undelivered.of(r, r.id)) for r in await pacing_store.carried(conn, row.notification_id)]
+    both = [(row, Undelivered.of(row, row.notification_id))]
+    both += [(r, Undelivered.of(r, r.id)) for r in await pacing_store.carried(conn, row.notification_id)]
     if status in ("delivered", "read"):
-        glad = [lost for state, lost in both if state not in ("delivered", "cancelled")]
+        glad = [lost for was, lost in both if was.state not in ("delivered", "cancelled")]
         await _set_state(conn, now, glad, "delivered", "")
         said = [
             Entry(lost.incident_id, "delivered", data={"name": lost.user_name, "channel": lost.channel})
@@ -75,17 +75,20 @@ async def _follow(
         await incident_store.write_timeline(conn, said, now)
     elif status in UNDONE and row.number == row.tries:
         because = str(report.fault) if report.fault else status
-        sad = [lost for state, lost in both if state in ("sending", "sent")]
+        sad = [lost for was, lost in both if was.state in ("sending", "sent")]
         await _set_state(conn, now, sad, "undelivered", because)
         broken = report.fault is not None and report.fault.broken_address
         opted_out = report.fault is not None and report.fault.opted_out
         for lost in by_ladder(sad):
             await fail_over(conn, now, lost, because, channels, broken=broken, opted_out=opted_out)
-    elif status not in UNDONE and row.number == row.tries and row.state == "pending" and row.repeated:
-        found = Undelivered.of(row, row.notification_id)
-        await _set_state(conn, now, [found], "sent", "")
+    elif status not in UNDONE and row.number == row.tries:
+        found = [lost for was, lost in both if was.state == "pending" and was.repeated]
+        if not found:
+            return
+        await _set_state(conn, now, found, "sent", "")
         await conn.execute(store.ASK_AT, {"id": row.id, "ask_at": first_asked(row.channel, now)})
-        await incident_store.write_timeline(conn, went_out([found], repeated=row.number > 1), now)
+        entries = went_out(found, repeated=row.number > 1, others=len(both) - 1)
+        await incident_store.write_timeline(conn, entries, now)
 
 
 async def _set_state(conn: AsyncConnection, now: datetime, of: Sequence[Undelivered], state: str, because: str) -> None:

@@ -145,12 +145,12 @@ RECORD = text("""
     UPDATE notifications SET state = :state, because = :because, due_at = coalesce(:due_at, due_at),
            repeated = repeated OR :repeated,
            finished_at = CASE WHEN :state IN ('pending', 'sending') THEN NULL ELSE CAST(:now AS timestamptz) END,
-           carried_by_id = CASE WHEN :state <> 'pending' THEN carried_by_id END
+           carried_by_id = CASE WHEN :state <> 'pending' OR :repeated THEN carried_by_id END
     WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'sending'
     RETURNING id
 """)
 """The end of one attempt for all that its message carried, unless something else (a callback, another worker) was
-faster. What is tried again finds its message anew."""
+faster. What is tried again finds its message anew; until then it is known which message may have carried it."""
 
 RECORD_ATTEMPT = text("""
     UPDATE attempts SET finished_at = :now, provider = coalesce(nullif(:provider, ''), provider),

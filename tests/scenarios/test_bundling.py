@@ -125,6 +125,27 @@ async def test_a_bundle_is_tried_again_as_one(town: Town) -> None:
     await ana.phone.expects_sms("2 new incidents", "Second0", "Second1")
 
 
+async def test_a_bundle_whose_answer_got_lost_and_that_is_on_its_way_is_not_sent_again(town: Town) -> None:
+    (ana,) = await town.people("Ana")
+    await one_text(town, ana)
+    for n in range(3):
+        await town.alertmanager.fires(f"First{n}")
+        await ana.phone.expects_sms(f"First{n}")
+    await fire(town, "Second0", "Second1")
+    town.exchange._clock = lambda: town.now - minutes(60)  # asked for what is newer, it knows of none
+    town.exchange.callbacks_come = "never"
+    town.exchange.troubles.breaks(stored=True, to=ana.number)
+    await town.wait(minutes(1))
+    await ana.phone.expects_sms("2 new incidents", "Second0", "Second1")
+    lost = (await town.rows(STATES))[-2:]
+    assert {row.state for row in lost} == {"pending"}
+    town.exchange.callbacks_come = "once"
+    await town.exchange.report(town.exchange.texts[-1], "sent")
+    await town.wait(minutes(1))
+    assert [row.state for row in await town.rows(STATES)][-2:] == ["sent", "sent"]
+    town.nothing_else_arrived()
+
+
 @pytest.mark.parametrize("town", [{"workers": 2}], indirect=True)
 async def test_two_workers_never_exceed_a_limit_together(town: Town) -> None:
     (ana,) = await town.people("Ana")

@@ -182,7 +182,7 @@ class NotificationAnswer(Answer):
     tries: int
     repeated: bool
     carried_by: UUID | None
-    """It went out in the message of this other notification."""
+    """It went out in the message of this other notification; while it is `pending`, it may have."""
     provider: str | None
     provider_id: str | None
     provider_status: str | None
