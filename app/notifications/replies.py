@@ -3,7 +3,7 @@
     3a          acknowledge what the code 3 was sent for       a           the only one that waits
     3a 15       the same, with a promise of 15 minutes         3aa         all of its service
     3e  3c  3n  escalate, resolve, not actionable              3cc         resolve although alerts still fire
-    3s 10       snooze for 10 minutes                          3r  3?      the runbook; why me, and who has it
+    3s 10       snooze for 10 minutes; 3s 2h: two hours        3r  3?      the runbook; why me, and who has it
 
 Several at once, as a digest invites to: `a all`, `a 1 3`, `c 2`, `s 60 1 3`, for all that waits of the newest digest
 or for what these codes were sent for.
@@ -55,7 +55,9 @@ _WORDS: Final[dict[str, Verb]] = {
 _MANY: Final = frozenset({"acknowledge", "resolve", "resolve_anyway", "not_actionable", "snooze"})
 _TIMED: Final = frozenset({"acknowledge", "snooze"})
 _LONGEST_FIRST: Final = "|".join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True))
-_COMMAND: Final = re.compile(rf"([0-9]{{1,3}})? ?({_LONGEST_FIRST})(?: ?([0-9]{{1,5}})(?: ?(?:m|min|minutes))?)?")
+_UNIT: Final = "(?:m|min|minutes?|h|hours?)?"
+_COMMAND: Final = re.compile(rf"([0-9]{{1,3}})? ?({_LONGEST_FIRST})(?: ?([0-9]{{1,5}} ?{_UNIT}))?")
+_LASTING: Final = re.compile(rf"([0-9]{{1,5}}) ?{_UNIT}")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _AT_MOST: Final = 40
@@ -97,7 +99,14 @@ def parse(body: str, opt_out: str = "") -> Said:
     verb = _WORDS[found[2]]
     if found[3] is not None and verb not in _TIMED:
         return UNKNOWN
-    return Said(verb, int(found[1]) if found[1] else None, int(found[3]) if found[3] else None)
+    return Said(verb, int(found[1]) if found[1] else None, _minutes(found[3]) if found[3] else None)
+
+
+def _minutes(words: str) -> int | None:
+    """Of `15`, `15m`, `2h`: without a unit they are minutes. None: it says no such thing."""
+    if (found := _LASTING.fullmatch(words)) is None:
+        return None
+    return int(found[1]) * (60 if "h" in words else 1)
 
 
 def _several(words: str) -> Said | None:
@@ -105,7 +114,8 @@ def _several(words: str) -> Said | None:
     and `meant` knows."""
     verb, *rest = re.sub(r"[,#]| and ", " ", words).split() or [""]
     asked = _WORDS.get(verb, "unknown")
-    minutes = int(rest.pop(0)) if asked == "snooze" and rest and _NUMBER.fullmatch(rest[0]) else None
+    minutes = _minutes(rest[0]) if asked == "snooze" and rest else None
+    rest = rest if minutes is None else rest[1:]
     if asked not in _MANY or not rest or (asked == "snooze" and minutes is None):
         return None
     if rest == ["all"]:
