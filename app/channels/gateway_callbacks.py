@@ -19,15 +19,20 @@ def check(
 ) -> None:
     """Raises `Forbidden` (code `wrong_signature`) unless the secret or the HMAC over the raw body is right. `headers`
     have lower-case names."""
-    secret = channel.secrets[signed.secret]
     given = query.get(signed.query, "") if signed.query else headers.get(signed.header.lower(), "")
-    wanted = secret
-    if signed.hmac:
-        digest = hmac.digest(secret.encode(), body, signed.hmac)
-        wanted = digest.hex() if signed.encoding == "hex" else b64encode(digest).decode()
-        given = given.lower() if signed.encoding == "hex" and not signed.prefix else given
-    if not hmac.compare_digest(given.encode(), f"{signed.prefix}{wanted}".encode()):
+    if signed.hmac and signed.encoding == "hex" and not signed.prefix:
+        given = given.lower()
+    wanted = [_proof(channel.secrets[name], signed, body) for name in (signed.secret, signed.former) if name]
+    if not any(hmac.compare_digest(given.encode(), one.encode()) for one in wanted):
         raise Forbidden("the signature is wrong", code="wrong_signature")
+
+
+def _proof(secret: str, signed: Signed, body: bytes) -> str:
+    """What proves that the sender knows this secret."""
+    if not signed.hmac:
+        return signed.prefix + secret
+    digest = hmac.digest(secret.encode(), body, signed.hmac)
+    return signed.prefix + (digest.hex() if signed.encoding == "hex" else b64encode(digest).decode())
 
 
 def document_of(headers: Mapping[str, str], body: bytes) -> Document:

@@ -83,9 +83,11 @@ class Query(_Described, frozen=True):
 
 
 class Signed(_Described, frozen=True):
-    """How a callback proves who sent it: a shared secret in a header or in the query, or an HMAC over the raw body."""
+    """How a callback proves who sent it: a shared secret in a header or in the query, or an HMAC over the raw body.
+    `former`: a second secret that counts as well, while they are exchanged."""
 
     secret: str
+    former: str = ""
     header: str = ""
     query: str = ""
     hmac: Literal["", "sha1", "sha256", "sha512"] = ""

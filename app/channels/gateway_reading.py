@@ -168,6 +168,8 @@ def _of_report(report: Report, channel: str) -> Iterator[str]:
 def _of_signed(signed: Signed, secrets: set[str]) -> Iterator[str]:
     if signed.secret not in secrets:
         yield f"secret: there is no secret {signed.secret!r}"
+    if signed.former and signed.former not in secrets:
+        yield f"former: there is no secret {signed.former!r}"
     if bool(signed.header) == bool(signed.query):
         yield "takes either a header or a query parameter"
     if signed.hmac and signed.query:

@@ -67,6 +67,8 @@ REPORT = {"word": "state", "words": {"ok": "delivered"}}
         ({"taken": {}, "status": {"request": {"url": "https://x/{id}"}, "report": REPORT}}, "taken.id: a status"),
         ({"status_callback": {"signed": {"secret": "hook", "header": "x"}, "report": REPORT}},
          "status_callback.signed: secret: there is no secret 'hook'"),
+        ({"status_callback": {"signed": {"secret": "key", "former": "hook", "header": "x"}, "report": REPORT}},
+         "status_callback.signed: former: there is no secret 'hook'"),
         ({"status_callback": {"signed": {"secret": "key"}, "report": REPORT}}, "takes either a header or a query"),
     ],
 )  # fmt: skip

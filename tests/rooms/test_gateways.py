@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from app.channels import registry
 from app.channels.channel import CallProgress, DeliveryReport, Message, Price, SendFailed, Told
@@ -205,6 +206,11 @@ def test_callbacks_are_signed(textbird: GatewayChannel) -> None:
         check(textbird, described.status_callback.signed, {"x-signature": right}, {}, body + b"!")
     with pytest.raises(Forbidden):
         check(textbird, described.inbound.signed, {}, {}, body)
+    both = structs.replace(described.inbound.signed, secret="key", former="hook")
+    for token in (KEY, HOOK):
+        check(textbird, both, {}, {"token": token}, body)
+    with pytest.raises(Forbidden):
+        check(textbird, both, {}, {"token": "another"}, body)
     form = {"content-type": "application/x-www-form-urlencoded"}
     name, told = status_of(textbird, document_of(form, body))
     assert isinstance(told.report, DeliveryReport)
