@@ -206,5 +206,5 @@ def _when(known: Known, now: datetime) -> str:
         return "it was made"
     where = hours.zone(known.zone)
     then, today = hours.local(last, where), hours.local(now, where)
-    clock = f"{then:%H:%M}" if then.date() == today.date() else f"{then:%a %d %b %H:%M}"
-    return f"{clock} ({known.zone})"
+    day = "" if then.date() == today.date() else f"{then:%a %d %b} "
+    return f"{day}{hours.clock(then)} ({known.zone})"

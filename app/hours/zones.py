@@ -79,6 +79,11 @@ def comes_twice(local: datetime) -> bool:
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
+def clock(local: datetime) -> str:
+    """`02:14`; where it comes twice with which of them: `02:14 CET`. `local` is aware."""
+    return f"{local:%H:%M %Z}" if comes_twice(local) else f"{local:%H:%M}"
+
+
 def doubt(local: datetime, zone: ZoneInfo) -> str:
     """What became of a naive local time that clocks skip or show twice, in words; empty for all others."""
     taken = instant(local, zone).astimezone(zone)

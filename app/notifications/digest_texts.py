@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from app.hours import local, zone
+from app.hours import clock, local, zone
 from app.notifications.texts import NAMED, About, Words
 
 HOW_BY_MAIL: Final = (
@@ -47,7 +47,8 @@ def _named(about: Sequence[About], lines: Sequence[str]) -> list[tuple[About, st
 
 
 def _line(a: About, fired: int, time_zone: str) -> str:
-    since = local(a.opened_at, zone(time_zone)).strftime("%a %H:%M")
+    opened = local(a.opened_at, zone(time_zone))
+    since = f"{opened:%a} {clock(opened)}"
     often = f", fired {fired} times" if fired > 1 else ""
     return f"{a.title} ({a.service}) since {since}{often}"
 

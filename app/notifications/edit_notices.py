@@ -71,4 +71,4 @@ def _span(interval: Interval, where: ZoneInfo, until: datetime) -> str:
     first, last = (hours.local(at, where) for at in interval)
     if interval[1] >= until:
         return f"from {first:%a %d %b %H:%M %Z} on"
-    return f"from {first:%a %d %b %H:%M} to {last:%a %d %b %H:%M %Z}"
+    return f"from {first:%a %d %b} {hours.clock(first)} to {last:%a %d %b %H:%M %Z}"

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.channels.gsm7 import size, transliterate
 from app.escalation.answering import Standing
-from app.hours import local, zone
+from app.hours import clock, local, zone
 from app.notifications.replies import Candidate, Meant, Said
 
 COMMANDS: Final = "a acknowledge, e escalate, c resolve, n not actionable, s 10 snooze, r runbook, ? why me"
@@ -45,7 +45,7 @@ def clock_of(at: datetime | None, seen: Standing, now: datetime) -> str:
     if at is None:
         return "some time ago"
     there, today = local(at, zone(seen.time_zone)), local(now, zone(seen.time_zone))
-    return there.strftime("%H:%M" if there.date() == today.date() else "%a %H:%M")
+    return clock(there) if there.date() == today.date() else f"{there:%a} {clock(there)}"
 
 
 def standing(seen: Standing, reader_id: int, now: datetime) -> str:

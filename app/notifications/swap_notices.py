@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.hours import local, zone
+from app.hours import clock, local, zone
 from app.notifications.telling import call_off, tell
 from app.oncall import commands, shifts, store, swap_notice_store, swap_store
 from app.oncall.intervals import Interval, joined
@@ -155,5 +155,5 @@ def _shift(schedule: StoredSchedule, swap: StoredSwap) -> str:
 
 def _span(schedule: StoredSchedule, starts_at: datetime, ends_at: datetime) -> str:
     where = zone(schedule.document.time_zone)
-    first, last = (f"{local(at, where):%a %d %b %H:%M}" for at in (starts_at, ends_at))
-    return f"from {first} to {last} {local(ends_at, where):%Z}"
+    first, last = local(starts_at, where), local(ends_at, where)
+    return f"from {first:%a %d %b} {clock(first)} to {last:%a %d %b %H:%M %Z}"

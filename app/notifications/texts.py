@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.hours import local, zone
+from app.hours import clock, local, zone
 from app.incidents import recurrence
 from app.incidents.recurrence import Recurrence
 
@@ -176,7 +176,7 @@ def update_is_due(about: About, time_zone: str, *, repeated: bool) -> Words:
 def expires_soon(about: About, content: Mapping[str, Any], time_zone: str, *, repeated: bool) -> Words:
     """To whoever has the incident: it pages them and whoever is on call when they say nothing."""
     again = " (repeat)" if repeated else ""
-    at = local(datetime.fromisoformat(content["expires_at"]), zone(time_zone)).strftime("%H:%M")
+    at = clock(local(datetime.fromisoformat(content["expires_at"]), zone(time_zone)))
     reply = f" Reply {about.code}a to keep it." if about.code else ""
     then = f"your acknowledgement ends at {at}, then it pages again"
     return Words(

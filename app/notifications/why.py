@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.hours import local, zone
+from app.hours import clock, local, zone
 from app.incidents.timeline import describe
 
 _BEGINNINGS: Final = frozenset({
@@ -95,7 +95,7 @@ def _now(page: Any, step: Any) -> str:
 
 
 def _clock(at: datetime, time_zone: str) -> str:
-    return local(at, zone(time_zone)).strftime("%H:%M")
+    return clock(local(at, zone(time_zone)))
 
 
 def _earlier(page: Any, time_zone: str) -> str:

@@ -142,7 +142,7 @@ def mended(danger: Danger, schedule: str, who: str, where: ZoneInfo) -> str:
 def _span(danger: Danger, where: ZoneInfo) -> str:
     first, last = hours.local(danger.starts_at, where), hours.local(danger.ends_at, where)
     end = f"{last:%H:%M %Z}" if first.date() == last.date() else f"{last:%a %d %b %H:%M %Z}"
-    return f"from {first:%a %d %b %H:%M} to {end}"
+    return f"from {first:%a %d %b} {hours.clock(first)} to {end}"
 
 
 TO_DO: Final[dict[Code, str]] = {

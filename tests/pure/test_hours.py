@@ -293,6 +293,12 @@ def test_changes_of_clocks_say_what_is_skipped_and_what_comes_twice() -> None:
     assert hours.clock_changes(hours.zone("UTC"), 2026) == ()
 
 
+def test_a_time_that_comes_twice_says_which_it_is() -> None:
+    first = datetime(2026, 10, 25, 0, 20, tzinfo=UTC)
+    shown = [hours.clock(hours.local(first + timedelta(hours=n), BERLIN)) for n in range(-1, 3)]
+    assert shown == ["01:20", "02:20 CEST", "02:20 CET", "03:20"]
+
+
 @pytest.mark.parametrize(
     ("raw", "where", "message"),
     [

@@ -27,3 +27,16 @@ async def test_whoever_is_on_call_in_the_doubled_hour_is_paged(town: Town) -> No
     await town.wait(minutes(30))
     await ben.expects_mail("HighErrorRate")  # 03:00 CET; still his shift, which lasts 25 hours
     town.nothing_else_arrived()
+
+
+@pytest.mark.parametrize("town", [{"at": FIRST_0230 - minutes(10)}], indirect=True)
+async def test_answers_in_the_doubled_hour_say_which_of_the_two_they_mean(town: Town) -> None:
+    (ana,) = await town.people("Ana")
+    await town.build.notification_rules(ana, [("loud", seconds(0), "sms")])
+    await town.service("checkout", policy=[ana, minutes(600)])
+    await town.alertmanager.fires("HighErrorRate")
+    await ana.phone.expects_sms("HighErrorRate", "Reply 1a")
+    await ana.replies("1s 45")
+    await ana.phone.expects_sms("02:05 CET")
+    await ana.replies("?")
+    await ana.phone.expects_sms("02:20 CEST")

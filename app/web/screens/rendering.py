@@ -94,7 +94,7 @@ def when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     """`02:14` today, else with the day: `Sat 21 Nov 23:50`, and with the year where it is another one. A time that
     comes twice names its offset."""
     then, today = hours.local(at, zone), hours.local(now, zone)
-    clock = _clock(then)
+    clock = hours.clock(then)
     if then.date() == today.date():
         return clock
     return f"{then:%a %d %b} {clock}" if then.year == today.year else f"{then:%d %b %Y} {clock}"
@@ -104,16 +104,12 @@ def dated(at: datetime, now: datetime, zone: ZoneInfo, since: datetime | None = 
     """For lists over many days: `today 14:00`, `Sat 21 Nov 23:50`; only the time on the day of `since`. A time that
     comes twice names its offset."""
     then, today = hours.local(at, zone), hours.local(now, zone)
-    clock = _clock(then)
+    clock = hours.clock(then)
     if since is not None and hours.local(since, zone).date() == then.date():
         return clock
     if then.date() == today.date():
         return f"today {clock}"
     return f"{then:%a %d %b} {clock}" if then.year == today.year else f"{then:%a %d %b %Y} {clock}"
-
-
-def _clock(local: datetime) -> str:
-    return f"{local:%H:%M %Z}" if hours.comes_twice(local) else f"{local:%H:%M}"
 
 
 def hours_of(seconds: float) -> str:
