@@ -7,6 +7,7 @@ browser would.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,18 @@ SUBSCRIBES = """subscription => {
 SHOWN = """async () => (await self.registration.getNotifications()).map((n) => ({
     title: n.title, body: n.body, tag: n.tag, actions: n.actions.map((a) => a.action), loud: n.requireInteraction,
 }))"""
+RECEIVES = """() => {
+    self.received = 0;
+    const receives = self.receive;
+    self.receive = async (data) => {
+        try { await receives(data); } finally { self.received += 1; }
+    };
+}"""
+RECEIVED = """async (before) => {
+    while (self.received === before) await new Promise((done) => setTimeout(done, 20));
+}"""
+"""What a browser is asked about its notifications while it shows one may lose that: Chromium forgets what is not on
+display yet."""
 PRESSES = """async (tag) => {
     const [one] = await self.registration.getNotifications({ tag });
     await acknowledge(one);
@@ -99,21 +112,22 @@ class Alarm:
         await protocol.send("ServiceWorker.enable")
         await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
         [worker] = page.context.service_workers
+        await worker.evaluate(RECEIVES)
         return cls(page, worker, house, registrations[-1]["registrationId"], protocol)
 
     async def gets(self, data: str) -> None:
         told = {"origin": self.house.url, "registrationId": self._registration, "data": data}
+        before = await self.worker.evaluate("self.received")
         await self._protocol.send("ServiceWorker.deliverPushMessage", told)
+        async with asyncio.timeout(20):
+            await self.worker.evaluate(RECEIVED, before)
 
     async def shows(self, tag: str, part: str) -> dict[str, Any]:
-        """The notification of this tag, once it says so."""
-        found: list[dict[str, Any]] = []
-        for _ in range(200):
-            found = await self.worker.evaluate(SHOWN)
-            for one in found:
-                if one["tag"] == tag and part in f"{one['title']} {one['body']}":
-                    return one
-            await self.page.evaluate("new Promise((done) => setTimeout(done, 50))")
+        """The notification of this tag, which says so."""
+        found: list[dict[str, Any]] = await self.worker.evaluate(SHOWN)
+        for one in found:
+            if one["tag"] == tag and part in f"{one['title']} {one['body']}":
+                return one
         raise AssertionError(f"no notification {tag} with {part!r}, but {found}")
 
     async def tags(self) -> list[str]:
