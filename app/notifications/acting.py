@@ -20,7 +20,8 @@ from app.incidents import store as incident_store
 from app.incidents.commands import Acknowledged, AlreadyAcknowledged, Responder, StillFiring
 from app.notifications import mail_words, why
 from app.notifications import reply_texts as texts
-from app.notifications.replies import TAKING, Candidate, Said
+from app.notifications.meaning import Candidate
+from app.notifications.replies import TAKING, Said
 
 MOST_MINUTES: Final = {"acknowledge": 24 * 60, "snooze": 7 * 24 * 60}
 

@@ -17,7 +17,8 @@ from app.errors import Forbidden
 from app.escalation import answering
 from app.notifications import acting, chat_store, reply_store
 from app.notifications.jobs import LINK_LASTS
-from app.notifications.replies import Candidate, Said, Verb
+from app.notifications.meaning import Candidate
+from app.notifications.replies import Said, Verb
 
 VERBS: Final[dict[str, Verb]] = {
     "acknowledge": "acknowledge", "acknowledge_all": "acknowledge_all", "escalate": "escalate", "resolve": "resolve",

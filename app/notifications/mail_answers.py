@@ -31,8 +31,9 @@ from app.notifications import acting, mail_store, reply_store, replying, store
 from app.notifications import mail_words as words
 from app.notifications import reply_texts as texts
 from app.notifications.mail_words import Written
+from app.notifications.meaning import Candidate, meant, understood
 from app.notifications.plan import Planned
-from app.notifications.replies import Candidate, Said, meant, understood
+from app.notifications.replies import Said
 from app.notifications.reports import report_delivery
 
 NOTES_AN_HOUR: Final = 20

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.notifications.replies import Candidate
+from app.notifications.meaning import Candidate
 from app.notifications.reply_store import ENDED_SINCE
 
 _MAIL = text("""

@@ -14,7 +14,8 @@ from typing import Final
 
 from app.escalation.answering import Standing
 from app.notifications import reply_texts
-from app.notifications.replies import Candidate, Meant, Said, masked, parse
+from app.notifications.meaning import Candidate, Meant
+from app.notifications.replies import Said, masked, parse
 
 HOW: Final = (
     "You may answer this mail: a in the first line acknowledges, a 15 promises to have it for 15 minutes, e escalates,"

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.channels import sms
 from app.notifications import rendering, reply_store
 from app.notifications.claiming import Parcel
-from app.notifications.replies import next_codes
+from app.notifications.meaning import next_codes
 from app.notifications.reply_store import ENDED_SINCE
 
 Codes = Mapping[UUID, int]

@@ -10,7 +10,7 @@ from zlib import crc32
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.notifications.replies import Candidate
+from app.notifications.meaning import Candidate
 
 ENDED_SINCE = timedelta(hours=24)
 """So long after its incident is over, a code still tells what became of it, like a link."""

@@ -12,7 +12,8 @@ from typing import Final
 from app.channels.gsm7 import size, transliterate
 from app.escalation.answering import Standing
 from app.hours import clock, local, zone
-from app.notifications.replies import Candidate, Meant, Said
+from app.notifications.meaning import Candidate, Meant
+from app.notifications.replies import Said
 
 COMMANDS: Final = "a acknowledge, e escalate, c resolve, n not actionable, s 10 snooze, r runbook, ? why me"
 PART: Final = 280

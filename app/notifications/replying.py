@@ -21,8 +21,9 @@ from app.db import ids
 from app.directory import opting_out
 from app.notifications import acting, reply_store, store
 from app.notifications import reply_texts as texts
+from app.notifications.meaning import Candidate, meant, understood
 from app.notifications.plan import Planned
-from app.notifications.replies import ACTING, UNKNOWN, Candidate, Said, masked, meant, parse, understood
+from app.notifications.replies import ACTING, UNKNOWN, Said, masked, parse
 
 ANSWERS: Final = 12
 ANSWERS_WITHIN: Final = timedelta(minutes=10)

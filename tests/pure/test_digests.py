@@ -13,8 +13,9 @@ from app.directory.contacts import Person, Rule, UsableMethod
 from app.directory.digests import morning
 from app.escalation.positions import PageOrder
 from app.notifications import digest_texts
+from app.notifications.meaning import Candidate, Meant, meant, understood
 from app.notifications.plan import plan
-from app.notifications.replies import Candidate, Meant, meant, parse, understood
+from app.notifications.replies import parse
 from app.notifications.texts import About
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -17,7 +17,8 @@ from app.channels.channel import Message
 from app.channels.gsm7 import size
 from app.escalation.answering import Standing
 from app.notifications import reply_texts, texts
-from app.notifications.replies import ACTING, UNKNOWN, Candidate, Said, masked, meant, next_codes, parse
+from app.notifications.meaning import Candidate, meant, next_codes
+from app.notifications.replies import ACTING, UNKNOWN, Said, masked, parse
 
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 
