@@ -1,7 +1,7 @@
 """When a provider is asked what became of a message that it took, and what it cost. Pure.
 
 Callbacks are quicker where they come. Asked is about what stays silent for some minutes, ever more rarely, until there
-is nothing more to find out or it is hours old.
+is nothing more to find out or it is days old.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ rings for up to 25 s and is over soon after. Source: Twilio, "Message resource" 
 "Call resource" (Timeout, about 5 s are added)."""
 _OTHERS: Final = timedelta(minutes=5)
 MOST: Final = timedelta(hours=1)
-GIVEN_UP_AFTER: Final = timedelta(hours=12)
+"""Between two questions; of what is older than two hours, half its age."""
+GIVEN_UP_AFTER: Final = timedelta(days=3)
 """Whoever has not said by then what became of it, or what it cost, will not."""
-
 
 STUCK_AFTER: Final = timedelta(minutes=10)
 """The longest validity that a message is given: what its provider has not even passed on by then will not arrive."""
@@ -33,4 +33,4 @@ def asked_next(channel: str, asks: int, started_at: datetime, now: datetime) -> 
     """When it is asked again after it has been asked `asks` times; None: not any more."""
     if now - started_at >= GIVEN_UP_AFTER:
         return None
-    return now + min(FIRST_ASKED.get(channel, _OTHERS) * (1 << asks), MOST)
+    return now + min(FIRST_ASKED.get(channel, _OTHERS) * (1 << asks), max(MOST, (now - started_at) / 2))
