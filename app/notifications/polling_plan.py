@@ -31,6 +31,8 @@ def first_asked(channel: str, now: datetime) -> datetime:
 
 def asked_next(channel: str, asks: int, started_at: datetime, now: datetime) -> datetime | None:
     """When it is asked again after it has been asked `asks` times; None: not any more."""
-    if now - started_at >= GIVEN_UP_AFTER:
+    ends = started_at + GIVEN_UP_AFTER
+    if now >= ends:
         return None
-    return now + min(FIRST_ASKED.get(channel, _OTHERS) * (1 << asks), max(MOST, (now - started_at) / 2))
+    pause = min(FIRST_ASKED.get(channel, _OTHERS) * (1 << asks), max(MOST, (now - started_at) / 2))
+    return min(now + pause, ends)

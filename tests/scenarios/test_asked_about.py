@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from town import Resident, Town, minutes, seconds
+from town import Resident, Town, hours, minutes, seconds
 
 
 async def attempts(town: Town, who: Resident) -> list[Any]:
@@ -90,6 +90,9 @@ async def test_two_workers_ask_once_and_ever_more_rarely(silent: Town) -> None:
     await silent.execute("UPDATE ladders SET next_step_at = NULL")
     for _ in range(26):
         await silent.wait(minutes(30))
+    assert len(asked(silent)) < 12
+    for _ in range(80):
+        await silent.wait(hours(1))
     assert len(asked(silent)) < 20
     (given_up,) = await attempts(silent, ana)
     assert given_up.ask_at is None
