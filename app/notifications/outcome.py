@@ -112,7 +112,7 @@ async def record(
     if isinstance(sent, SendFailed) and sent.maybe_sent:
         sent = await _told_by_callback(conn, attempt_id) or sent
     if isinstance(sent, Sent):
-        return await _record_sent(conn, now, attempt_id, carries, sent, repeated=repeated, askable=askable)
+        return await _record_sent(conn, now, attempt_id, carries, tries, sent, repeated=repeated, askable=askable)
     elsewhere = elsewhere and may_go_elsewhere(sent)
     await conn.execute(
         store.RECORD_ATTEMPT,
@@ -122,13 +122,9 @@ async def record(
     if again:
         wait = timedelta() if elsewhere else _wait(tries, sent)
         pending = {"state": "pending", "because": f"tried again after: {sent}", "due_at": now + wait}
-        await _end(conn, now, again, pending | {"repeated": sent.maybe_sent})
-    lost = await _end(
-        conn,
-        now,
-        [c for c in carries if c not in again],
-        {"state": "failed", "because": str(sent), "due_at": None, "repeated": False},
-    )
+        await _end(conn, now, again, tries, pending | {"repeated": sent.maybe_sent})
+    failed = {"state": "failed", "because": str(sent), "due_at": None, "repeated": False}
+    lost = await _end(conn, now, [c for c in carries if c not in again], tries, failed)
     broken = sent.broken_address or sent.opted_out
     for one in by_ladder(lost):
         await fail_over(conn, now, one, str(sent), channels, broken=broken, opted_out=sent.opted_out)
@@ -154,12 +150,13 @@ def _wait(tries: int, sent: SendFailed) -> timedelta:
 
 
 async def _end(
-    conn: AsyncConnection, now: datetime, carried: Sequence[Undelivered], ends: Mapping[str, Any]
+    conn: AsyncConnection, now: datetime, carried: Sequence[Undelivered], tries: int, ends: Mapping[str, Any]
 ) -> list[Undelivered]:
-    """Those of the notifications that ended with this attempt, and not otherwise before."""
+    """Those of the notifications that ended with this attempt, and not otherwise before; none that another worker is
+    trying once more by now."""
     if not carried:
         return []
-    rows = await conn.execute(store.RECORD, {"ids": [c.id for c in carried], "now": now, **ends})
+    rows = await conn.execute(store.RECORD, {"ids": [c.id for c in carried], "tries": tries, "now": now, **ends})
     done = set(rows.scalars())
     return [c for c in carried if c.id in done]
 
@@ -169,6 +166,7 @@ async def _record_sent(
     now: datetime,
     attempt_id: UUID,
     carries: Sequence[Undelivered],
+    tries: int,
     sent: Sent,
     *,
     repeated: bool,
@@ -177,7 +175,7 @@ async def _record_sent(
     named = _attempt(attempt_id, now, provider=sent.provider, provider_id=sent.provider_id, status=sent.status)
     named["ask_at"] = first_asked(carries[0].channel, now) if askable else None
     await conn.execute(store.RECORD_ATTEMPT, named)
-    done = await _end(conn, now, carries, {"state": "sent", "because": "", "due_at": None, "repeated": False})
+    done = await _end(conn, now, carries, tries, {"state": "sent", "because": "", "due_at": None, "repeated": False})
     entries = went_out(done, repeated=repeated, others=len(carries) - 1)
     await incident_store.write_timeline(conn, entries, now)
     return "sent" if done else None

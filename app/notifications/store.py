@@ -146,11 +146,14 @@ RECORD = text("""
            repeated = repeated OR :repeated,
            finished_at = CASE WHEN :state IN ('pending', 'sending') THEN NULL ELSE CAST(:now AS timestamptz) END,
            carried_by_id = CASE WHEN :state <> 'pending' OR :repeated THEN carried_by_id END
-    WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'sending'
+    WHERE id = ANY (CAST(:ids AS uuid[])) AND tries = :tries
+      AND (state = 'sending' OR :state = 'sent' AND state = 'pending' AND repeated)
     RETURNING id
 """)
 """The end of one attempt for all that its message carried, unless something else (a callback, another worker) was
-faster. What is tried again finds its message anew; until then it is known which message may have carried it."""
+faster, or is trying once more by now: the newest attempt decides. What was to be tried again because nobody knew
+whether it went out, and did, is not. What is tried again finds its message anew; until then it is known which message
+may have carried it."""
 
 RECORD_ATTEMPT = text("""
     UPDATE attempts SET finished_at = :now, provider = coalesce(nullif(:provider, ''), provider),
