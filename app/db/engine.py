@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, ExceptionContext, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app import clock
+from app.db import liveness
 
 
 class Raced(Exception):
@@ -42,7 +43,8 @@ def normalise(url: str) -> URL:
 def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEngine:
     """An engine whose connections speak UTC. They are pinged when they are taken from the pool, so that a database that
     was restarted is no error of the next request; group commit takes its connections once, and is not slowed. The one
-    that was used last is used next: its plans are made, while one that waited its turn would make them again.
+    that was used last is used next: its plans are made, while one that waited its turn would make them again. Both ends
+    notice when the other is gone (`liveness.py`).
 
     Behind a transaction pooler (pgbouncer) prepared statements cannot be kept: both caches are switched off.
     """
@@ -65,10 +67,20 @@ def create(url: str, *, size: int = 10, behind_pooler: bool = False) -> AsyncEng
         json_deserializer=loads,
         connect_args=connect,
     )
+    event.listen(engine.sync_engine, "connect", _connected)
     event.listen(engine.sync_engine, "handle_error", _cut)
     event.listen(engine.sync_engine, "commit", partial(ended, committed=True))
     event.listen(engine.sync_engine, "rollback", partial(ended, committed=False))
     return engine
+
+
+def _connected(connection: Any, _record: Any) -> None:
+    """Raises ConnectionError for a connection that is cut in its first moment; nobody else would end ours."""
+    try:
+        connection.run_async(liveness.watch)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as e:
+        connection.driver_connection.terminate()
+        raise ConnectionError(f"the database did not keep a new connection: {e}") from e
 
 
 def _cut(context: ExceptionContext) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import clock
+from app.db import liveness
 from app.db.engine import normalise
 
 CHANNEL = "tocsin_due"
@@ -86,6 +87,7 @@ class Listener:
     async def _listen(self) -> None:
         conn = await asyncpg.connect(self._dsn, timeout=10, server_settings={"application_name": "tocsin listen"})
         try:
+            await liveness.watch(conn)
             await conn.add_listener(CHANNEL, self._told)
             self._heard()
             while True:

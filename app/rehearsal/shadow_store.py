@@ -81,7 +81,11 @@ DRAFTED: Final = (
 """What drafts of schedules and policies are written to: it begins as it is."""
 _GIVE_POLICY: Final = text("UPDATE services SET policy_id = :policy_id WHERE id = :service_id")
 _READ_ONLY: Final = text("SET TRANSACTION READ ONLY")
-_TIMEOUT: Final = text("SELECT set_config('statement_timeout', :milliseconds, true)")
+_TIMEOUT: Final = text("""
+    SELECT set_config('statement_timeout', :milliseconds, true),
+           set_config('idle_in_transaction_session_timeout', '0', true)
+""")
+"""Nobody waits for what it locks, and it may think for long."""
 _CLOCK: Final = text("INSERT INTO clock_control (id, anchor_real, anchor_virtual, speed) VALUES (1, :now, :now, 0)")
 _SET_CLOCK: Final = text("UPDATE clock_control SET anchor_virtual = :now")
 _REPLAYED: Final = text("SELECT * FROM replayed WHERE n > :after ORDER BY n LIMIT :limit")

@@ -103,7 +103,7 @@ async def cut_after(url: str, engine: AsyncEngine, answers: int) -> AsyncIterato
         yield here.render_as_string(hide_password=False)
 
 
-@pytest.mark.parametrize("answers", range(1, 8))
+@pytest.mark.parametrize("answers", range(1, 9))
 async def test_a_start_waits_for_a_server_that_takes_its_leave_at_whatever_moment(engine, database_url, answers):
     async def begins() -> int:
         async with far.begin() as conn:
