@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +12,8 @@ from app.settings import Settings
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""(host, port) to its addresses, best first. Raises OSError."""
+Resolve = Callable[[str], Awaitable[list[str]]]
+"""A host to its addresses, best first. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,3 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         if inner is not None:
             return _is_public(inner)
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """The system's resolver, in a thread of the loop's pool."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import httpx
 
-from app.channels.hosts import HostPolicy, Resolve, resolve
+from app.channels.hosts import HostPolicy, Resolve
+from app.channels.names import Names
 
 MAX_BODY: Final = 1024 * 1024
 _KEPT_ORIGINS: Final = 32
@@ -103,7 +104,7 @@ class _Checked(httpx.AsyncBaseTransport):
 
     async def _addresses(self, request: httpx.Request, host: str, port: int) -> list[str]:
         try:
-            found = await self._resolve(host, port)
+            found = await self._resolve(host)
         except OSError as e:
             raise httpx.ConnectError(f"{host} cannot be resolved", request=request) from e
         allowed = [a for a in found if self._policy.permits(host, port, a)]
@@ -148,10 +149,10 @@ def _new_lane() -> httpx.AsyncHTTPTransport:
 class Http:
     """The client. One per channel; `close` it."""
 
-    def __init__(self, policy: HostPolicy, *, timeout_s: float = 15, resolve: Resolve = resolve) -> None:
+    def __init__(self, policy: HostPolicy, *, timeout_s: float = 15, resolve: Resolve | None = None) -> None:
         self._timeout_s = timeout_s
         self._prepared = False
-        self._transport = _Checked(policy, resolve)
+        self._transport = _Checked(policy, resolve or Names().addresses)
         self._client = httpx.AsyncClient(
             transport=self._transport,
             timeout=httpx.Timeout(timeout_s, connect=min(5, timeout_s)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
@@ -16,6 +17,7 @@ import aiosmtplib
 
 from app.channels import letter, signed_addresses
 from app.channels.channel import Capability, Message, SendFailed, Sent
+from app.channels.names import Names
 from app.errors import Invalid
 from app.settings import Settings
 
@@ -94,6 +96,7 @@ class MailChannel:
         if not self.capability.configured:
             raise Invalid(f"Mail needs {', '.join(self.capability.missing)}")
         self._server = server(settings.smtp_url)
+        self._names = Names()
         self._origin = letter.sender(settings.mail_from)
         self._replies = signed_addresses.replies(settings)
         self._bounces = signed_addresses.bounces(settings)
@@ -111,7 +114,7 @@ class MailChannel:
         except Invalid as e:
             raise SendFailed(e.message, permanent=True, code="address", broken_address=True) from e
         sender = bounces_to or self._origin.addr_spec
-        await deliver(self._server, sender, letter.normalise(message.to), mail.as_bytes())
+        await deliver(self._server, self._names, sender, letter.normalise(message.to), mail.as_bytes())
         return Sent(PROVIDER, str(mail["Message-ID"]), "sent")
 
     async def find(self, message: Message, since: datetime) -> Sent | None:
@@ -122,13 +125,13 @@ class MailChannel:
         """Nothing is kept open."""
 
 
-async def deliver(to_server: Server, sender: str, recipient: str, mail: bytes) -> None:
+async def deliver(to_server: Server, names: Names, sender: str, recipient: str, mail: bytes) -> None:
     """One mail to one recipient. Raises `SendFailed`, with `maybe_sent` once the content was being written."""
     written = False
     client = _client(to_server, sender.rpartition("@")[2])
     try:
         async with asyncio.timeout(_IN_ALL_S):
-            await client.connect()
+            await client.connect(sock=await _line(to_server, names))
             await client.mail(sender)
             await client.rcpt(recipient)
             written = True
@@ -144,11 +147,28 @@ async def deliver(to_server: Server, sender: str, recipient: str, mail: bytes) -
         client.close()
 
 
+async def _line(to_server: Server, names: Names) -> socket.socket:
+    """A connection to the first of its addresses that takes one. Raises OSError."""
+    failure = OSError(f"{to_server.host} has no address")
+    for address in await names.addresses(to_server.host):
+        with ExitStack() as broken_off:
+            line = broken_off.enter_context(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET))
+            line.setblocking(False)
+            try:
+                async with asyncio.timeout(_TIMEOUT_S):
+                    await asyncio.get_running_loop().sock_connect(line, (address, to_server.port))
+            except OSError as e:  # TimeoutError is one
+                failure = e
+                continue
+            broken_off.pop_all()
+            return line
+    raise failure
+
+
 def _client(to_server: Server, helo: str) -> aiosmtplib.SMTP:
     tls = to_server.tls
     return aiosmtplib.SMTP(
         hostname=to_server.host,
-        port=to_server.port,
         username=to_server.username or None,
         password=to_server.password or None,
         use_tls=tls == "implicit",

@@ -88,7 +88,7 @@ async def test_a_name_that_changes_its_mind_gains_nothing(site: Site) -> None:
     """DNS rebinding: public when judged, loopback when connected to."""
     asked = 0
 
-    async def rebinding(host: str, port: int) -> list[str]:
+    async def rebinding(host: str) -> list[str]:
         nonlocal asked
         asked += 1
         return ["192.0.2.1" if asked == 1 else "127.0.0.1"]
@@ -108,7 +108,7 @@ async def test_a_name_that_changes_its_mind_gains_nothing(site: Site) -> None:
 
 
 async def test_it_connects_to_the_judged_address_and_keeps_the_name(site: Site) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
+    async def resolve(host: str) -> list[str]:
         assert host == "hooks.example"
         return ["127.0.0.2", "127.0.0.1"]  # nobody listens at the first
 
@@ -130,7 +130,7 @@ async def test_an_address_may_carry_its_login(site: Site) -> None:
 
 
 async def test_only_the_allowed_addresses_of_a_name_are_tried(site: Site) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
+    async def resolve(host: str) -> list[str]:
         return ["127.0.0.1", "192.0.2.1"]
 
     class Documentation(HostPolicy):
@@ -160,7 +160,7 @@ async def test_the_certificate_must_be_the_name_s(
     site = Site()
     await site.start(tls)
 
-    async def resolve(host: str, port: int) -> list[str]:
+    async def resolve(host: str) -> list[str]:
         return ["127.0.0.1"]
 
     http = Http(PRIVATE, resolve=resolve)
@@ -213,14 +213,14 @@ async def test_no_answer_in_time_may_have_been_carried_out(site: Site) -> None:
 
 
 async def test_what_never_left_was_not_carried_out(site: Site) -> None:
-    async def unknown(host: str, port: int) -> list[str]:
+    async def unknown(host: str) -> list[str]:
         raise OSError("no such name")
 
-    async def forever(host: str, port: int) -> list[str]:
+    async def forever(host: str) -> list[str]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def nowhere(host: str, port: int) -> list[str]:
+    async def nowhere(host: str) -> list[str]:
         return []
 
     for resolve in (unknown, forever, nowhere):
@@ -242,7 +242,7 @@ async def test_only_http_and_https(url: str) -> None:
 
 
 async def test_connections_are_kept_for_a_while_but_not_for_everybody(site: Site) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
+    async def resolve(host: str) -> list[str]:
         return ["127.0.0.1"]
 
     http = Http(PRIVATE, resolve=resolve)

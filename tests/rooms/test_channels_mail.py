@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from certificates import certificate
 from app.channels import letter, mail
 from app.channels.channel import Message, SendFailed
 from app.channels.mail import MailChannel, Server
+from app.channels.names import Names
 from app.dev.mailbox import Mailbox
 from app.errors import Invalid
 from app.settings import Settings
@@ -311,3 +313,26 @@ def test_the_template_is_the_only_one_and_names_no_other_host() -> None:
     folder = Path(letter.__file__).parent / "templates"
     assert [path.name for path in folder.iterdir()] == ["page.html"]
     assert not re.search(r"https?://", (folder / "page.html").read_text())
+
+
+async def test_mails_go_out_while_name_servers_are_silent(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To where the mail server was last; certificates are still those of its name."""
+    says: list[str] | OSError = ["192.0.2.1", "127.0.0.1"]  # nobody is at the first
+
+    def look_up(host: str) -> list[str]:
+        assert host == "mail.example"
+        if isinstance(says, OSError):
+            raise says
+        return says
+
+    channel = channel_for(mailbox, mailbox.url.replace("127.0.0.1", "mail.example"))
+    monkeypatch.setattr(channel, "_names", Names(look_up))
+    monkeypatch.setattr(mail, "_TIMEOUT_S", 1)
+    for _ in range(2):
+        await channel.send(PAGE)
+        await mailbox.expects_mail(ANA, "HighErrorRate")
+        says = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    monkeypatch.setattr(channel, "_names", Names(look_up))
+    with pytest.raises(SendFailed, match="Temporary failure in name resolution") as failed:
+        await channel.send(PAGE)
+    assert (failed.value.code, failed.value.permanent, failed.value.maybe_sent) == ("unreachable", False, False)
