@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -58,12 +58,19 @@ if TYPE_CHECKING:
     from app.web.mail_smtp import SmtpDoor
 
 
+FOR_PEOPLE: Final = 6
+"""Connections to the database, and as many more at a rush, for the API and screens: alerts that come in and pages that
+go out have their own, and wait for nobody's report."""
+
+
 class Tocsin:
     """One process. `async with tocsin.running(): ...` starts its parts and ends them in the right order."""
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self.settings = settings
-        self.engine = db.create(database_url, behind_pooler=bool(settings.database_listen_url))
+        behind_pooler = bool(settings.database_listen_url)
+        self.engine = db.create(database_url, behind_pooler=behind_pooler)
+        self.for_people = db.create(database_url, size=FOR_PEOPLE, behind_pooler=behind_pooler)
         self.secrets = Secrets.load(settings)
         self.channels: Mapping[str, Channel] = registry.channels(settings, AddressSealing(self.secrets))
         self.links = Links(self.secrets)
@@ -98,7 +105,7 @@ class Tocsin:
 
         self.commits = GroupCommit(self.engine, receive, refuse, self.wake)
         self.api: FastAPI = application.build(
-            engine=self.engine,
+            engine=self.for_people,
             settings=self.settings,
             secrets=self.secrets,
             channels=self.channels,
@@ -176,6 +183,7 @@ class Tocsin:
         stop = asyncio.Event()
         async with AsyncExitStack() as parts:
             parts.push_async_callback(self.engine.dispose)
+            parts.push_async_callback(self.for_people.dispose)
             for channel in (*self.channels.values(), self.webhooks):
                 parts.push_async_callback(channel.close)
             parts.push_async_callback(self.calendars.close)

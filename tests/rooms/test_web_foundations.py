@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -191,6 +192,52 @@ async def test_malformed_missing_and_oversized_bodies(client):
     assert (big.status_code, big.json()["code"]) == (413, "body_too_large")
     assert (await client.get("/nowhere")).json()["code"] == "not_found"
     assert (await client.delete("/things")).json()["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("ends", ["never", "hung up"])
+async def test_nothing_is_done_about_a_body_before_it_is_there(ends: str) -> None:
+    """Whoever trickles holds no transaction: the application behind is not even called."""
+    sent: list[Any] = []
+
+    async def untouched(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("called without a body")
+
+    async def receive() -> Any:
+        if not parts:
+            await asyncio.Event().wait()
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    parts: list[Any] = [{"type": "http.request", "body": b"a", "more_body": True}]
+    if ends == "hung up":
+        parts.append({"type": "http.disconnect"})
+    scope = {"type": "http", "method": "POST", "path": "/things", "headers": [], "query_string": b""}
+    await BodyLimit(untouched, within_s=0.05)(scope, receive, send)
+    if ends == "hung up":
+        assert sent == []
+        return
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["code"] == "too_slow"
+
+
+async def test_what_comes_after_the_body_is_heard() -> None:
+    """A stream of events learns that its reader is gone."""
+    heard: list[str] = []
+
+    async def streams(scope: Any, receive: Any, send: Any) -> None:
+        heard.extend([(await receive())["body"].decode(), (await receive())["type"]])
+
+    parts = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"},
+             {"type": "http.disconnect"}]  # fmt: skip
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/things", "headers": [], "query_string": b""}
+    await BodyLimit(streams)(scope, receive, receive)
+    assert heard == ["ab", "http.disconnect"]
 
 
 async def test_nobody_and_a_wrong_key_are_401(client):
