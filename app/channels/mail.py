@@ -131,7 +131,7 @@ async def deliver(to_server: Server, names: Names, sender: str, recipient: str, 
     client = _client(to_server, sender.rpartition("@")[2])
     try:
         async with asyncio.timeout(_IN_ALL_S):
-            await client.connect(sock=await _line(to_server, names))
+            await _connect(client, to_server, names)
             await client.mail(sender)
             await client.rcpt(recipient)
             written = True
@@ -145,6 +145,11 @@ async def deliver(to_server: Server, names: Names, sender: str, recipient: str, 
             await client.quit(timeout=2)
     finally:
         client.close()
+
+
+async def _connect(client: aiosmtplib.SMTP, to_server: Server, names: Names) -> None:
+    """With TLS and login, as the server is to be spoken to. Raises what `deliver` tells apart."""
+    await client.connect(sock=await _line(to_server, names))
 
 
 async def _line(to_server: Server, names: Names) -> socket.socket:

@@ -13,6 +13,7 @@ from app.channels.channel import Capability, SendFailed
 from app.channels.gateway_description import Gateway
 from app.channels.hosts import HostPolicy
 from app.channels.http import Blocked, Http, Unreachable
+from app.channels.names import Names
 from app.settings import Settings
 
 WITHIN_S = 10.0
@@ -78,7 +79,7 @@ async def smtp(settings: Settings) -> str:
     client = mail._client(server, "localhost")  # made as for a mail, which is the point
     try:
         async with asyncio.timeout(WITHIN_S):
-            await client.connect()
+            await mail._connect(client, server, Names())
             await client.quit()
     except (aiosmtplib.SMTPException, OSError, ValueError) as e:  # TimeoutError is an OSError
         words = str(e).replace("\n", " ") or f"no answer within {WITHIN_S:g} s"
