@@ -139,7 +139,12 @@ async def test_nothing_that_fires_is_forgotten(town: Town, seed: int) -> None:
             rows = await town.rows(STANDING)
             return all(r.suppressed is None and (not r.open or r.paged) for r in rows)
 
-        await town.until(quiet, within_s=30)
+        try:
+            await town.until(quiet, within_s=30)
+        except TimeoutError:
+            for row in await town.rows(STANDING):
+                print(tuple(row))
+            raise
         await town.clock.stop_at(town.now + seconds(1))
 
     standing = await town.rows(STANDING)
